@@ -1,0 +1,109 @@
+/* Growable bytes: see buf.h. Capacity doubles, so that n appended bytes cost O(n) in all; the
+ * limit is checked before any arithmetic that could wrap. */
+#include "common/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BUF_FIRST = 256 };
+
+int buf_reserve(struct buf *b, size_t more)
+{
+	if (more > SIZE_MAX / 2 - b->len)
+		return -ENOMEM;
+	size_t need = b->len + more;
+	if (b->max && need > b->max)
+		return -EMSGSIZE;
+	if (need <= b->cap)
+		return 0;
+	size_t cap = b->cap ? b->cap : BUF_FIRST;
+	while (cap < need)
+		cap *= 2;
+	if (b->max && cap > b->max)
+		cap = b->max;
+	char *ptr = realloc(b->ptr, cap);
+	if (!ptr)
+		return -ENOMEM;
+	b->ptr = ptr;
+	b->cap = cap;
+	return 0;
+}
+
+int buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	int r = buf_reserve(b, len);
+	if (r < 0)
+		return r;
+	if (len)
+		memcpy(b->ptr + b->len, bytes, len);
+	b->len += len;
+	return 0;
+}
+
+int buf_add_span(struct buf *b, struct span s)
+{
+	return buf_add(b, s.ptr, s.len);
+}
+
+int buf_add_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+int buf_add_char(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
+int buf_add_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return buf_add(b, digits + at, sizeof(digits) - at);
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	int len = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return -EINVAL;
+	/* vsnprintf writes a NUL too: one byte more than is counted. */
+	int r = buf_reserve(b, (size_t)len + 1);
+	if (r < 0)
+		return r;
+	va_start(args, fmt);
+	(void)vsnprintf(b->ptr + b->len, (size_t)len + 1, fmt, args);
+	va_end(args);
+	b->len += (size_t)len;
+	return 0;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+	if (buf_reserve(b, 1) < 0)
+		return NULL;
+	b->ptr[b->len] = '\0';
+	return b->ptr;
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+	b->len -= len;
+	if (b->len)
+		memmove(b->ptr, b->ptr + len, b->len);
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->ptr);
+	*b = (struct buf){.max = b->max};
+}

@@ -1,0 +1,38 @@
+/* Files written so that a crash leaves the old or the new, and short writes and EINTR are dealt with
+ * in one place. All descriptors are close-on-exec. Errors: -errno. */
+#ifndef HAUL_COMMON_FILE_H
+#define HAUL_COMMON_FILE_H
+
+#include "common/buf.h"
+#include "common/span.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Writes all of it, at the descriptor's position or at `offset`. A write of 0 bytes is -EIO. */
+int file_write_all(int fd, struct span bytes) MUST_CHECK;
+int file_pwrite_all(int fd, struct span bytes, uint64_t offset) MUST_CHECK;
+
+/* Reads up to `size` bytes at `offset`, as many as there are. Returns the count (0 at the end). */
+ssize_t file_pread_full(int fd, void *dst, size_t size, uint64_t offset) MUST_CHECK;
+
+/* The whole file, appended to `out`; -EMSGSIZE when it is longer than `max`. */
+int file_read(int dirfd, const char *path, size_t max, struct buf *out) MUST_CHECK;
+
+/* Puts a file in place for good: temporary file beside it, write, fsync, rename, fsync of the
+ * directory (without the last the rename itself could be lost). */
+int file_replace(int dirfd, const char *path, struct span bytes, mode_t mode) MUST_CHECK;
+
+/* Makes a directory and its missing parents. */
+int file_make_dirs(const char *path, mode_t mode) MUST_CHECK;
+
+int file_sync_dir(int dirfd, const char *path) MUST_CHECK;
+
+/* Takes an exclusive lock that lasts as long as the returned descriptor; -EWOULDBLOCK when another
+ * process holds it. */
+int file_lock(int dirfd, const char *path) MUST_CHECK;
+
+/* Closes and sets to -1; fine on -1. */
+void file_close(int *fd);
+
+#endif
