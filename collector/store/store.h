@@ -1,0 +1,149 @@
+/* The store: what makes a batch durable and puts its lines into the shards. Everything behind this
+ * header (streams, WAL, shards, ledger, checkpoint, recovery) is the store's own business.
+ *
+ *     judge -> place -> log ahead (WAL, group commit) -> answer -> append -> checkpoint
+ *
+ * Threads: any thread may call; store_submit and its like never wait for the disk. Call-backs come from
+ * a thread of the store: they must be short and must not call back into the store except for
+ * submission_unref. */
+#ifndef HAUL_COLLECTOR_STORE_STORE_H
+#define HAUL_COLLECTOR_STORE_STORE_H
+
+#include "collector/store/batch.h"
+#include "collector/store/render.h"
+#include "common/chunk.h"
+#include "common/conf.h"
+#include "common/name.h"
+
+#define STORE_UUID_LEN 36 /* lower-case text form */
+
+struct store;
+
+struct store_config {
+	const char *data_dir;
+	uint64_t segment_bytes;	   /* a live segment is closed at this size */
+	uint64_t checkpoint_bytes; /* of rendered lines between checkpoints; 0: 64 MiB */
+	int64_t checkpoint_ns;	   /* at most this long between checkpoints with changes; 0: 30 s */
+	struct conf_amount min_free;
+	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
+	 * from any thread. */
+	int32_t (*oldest_day)(void *user, struct span service, int64_t now_us);
+	void *user;
+};
+
+/* Opens DATA_DIR (made when missing), takes its lock, recovers, checkpoints. Damage never keeps it from
+ * opening: what is found is said aloud, set aside under .haul/quarantine and recorded. Errors, with
+ * `err`: -EWOULDBLOCK another collector has the directory; -errno of an I/O error. */
+int store_open(const struct store_config *config, struct store **ret,
+	       struct conf_error *err) MUST_CHECK;
+
+/* Waits for what is in flight, checkpoints, closes. Unanswered submissions are answered first. */
+void store_close(struct store *s);
+
+/* The collector's identity, made at the first start: 36 characters. */
+const char *store_uuid(const struct store *s);
+
+/* 0 while all is well. After a failed write or sync of WAL, shards or ledger the store takes nothing
+ * more (-EIO to every submission): the error, and ret_what says on what. The way back is store_close
+ * and store_open. */
+int store_failure(struct store *s, char *ret_what, size_t size);
+
+/* -ENOSPC when `wal_bytes` of body and `rendered_bytes` of lines would pass min_free, counting what is
+ * admitted and not yet written. */
+int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes) MUST_CHECK;
+
+/* The terms for chunks of a service received now. */
+struct render_terms store_terms(struct store *s, struct span service, int64_t received_us);
+
+/* --- sessions --- */
+
+struct session_request {
+	struct span host;
+	struct span machine; /* opaque, at most 128 bytes */
+	struct span agent;   /* uuid text of Haul-Agent, at most 64 bytes */
+	int64_t received_us;
+};
+
+/* Opens a session: durable before `done` (result 0 and its number; session numbers grow over all hosts
+ * and restarts, and are never used again). Results: -EBUSY another machine's agent has been active under
+ * this host within 5 minutes; -EIO the store has failed. The call itself gives 0 when `done` will be
+ * called, else -errno and it will not. */
+int store_session_open(struct store *s, const struct session_request *request,
+		       void (*done)(void *user, int result, uint64_t session), void *user) MUST_CHECK;
+
+/* The host of a session number: 0 and `ret_host`; -ESTALE when a newer session of that host is open;
+ * -ENOENT when no such session was ever opened here. */
+int store_session_host(struct store *s, uint64_t session, char ret_host[NAME_MAX_LEN + 1]) MUST_CHECK;
+
+/* --- batches --- */
+
+/* One batch on its way. Made by ingest; from store_submit until `answered` it belongs to the store, and
+ * afterwards the memory lives until both sides have let go (lines are appended after the answer). */
+struct submission {
+	/* by ingest */
+	char host[NAME_MAX_LEN + 1];
+	uint64_t session;
+	struct render_terms *terms;	 /* one a chunk */
+	struct buf gzip_body;		 /* as it came: what the WAL keeps */
+	struct buf body;		 /* inflated: what the chunks point into */
+	struct batch batch;
+	struct rendered_chunk *rendered; /* one a chunk; empty for refused ones */
+	void (*answered)(struct submission *sub, void *user);
+	void *user;
+
+	/* by the store, valid in `answered` */
+	int result; /* 0; -ESTALE older session; -EIO the store has failed: nothing was taken then */
+	struct chunk_verdict *verdicts; /* one a chunk, allocated by ingest */
+
+	/* the store's own */
+	struct store *store;
+	unsigned refs;
+	uint64_t lsn;
+	struct submission *next;
+	void *places;
+};
+
+/* A new one has one reference, ingest's; store_submit takes another. The last unref frees everything the
+ * submission holds. Thread-safe. NULL when memory is short. */
+struct submission *submission_new(void);
+void submission_unref(struct submission *sub);
+
+/* Judges all chunks in order under one lock, gives the committed ones their places, queues the WAL
+ * record. `answered` comes when everything the verdicts say is durable: also for duplicates and
+ * conflicts, which wait for the record that set the number. */
+void store_submit(struct store *s, struct submission *sub);
+
+/* --- reading --- */
+
+/* Streams of a host as lines of JSON (stream_row_encode), unfinished ones first, each group by id; those
+ * after `after` in that order (NULL: from the beginning), at most `limit`. `done` comes when what they
+ * say is durable; `rows` is valid during the call only. */
+int store_streams(struct store *s, struct span host, const struct stream_id *after, size_t limit,
+		  void (*done)(void *user, int result, struct span rows), void *user) MUST_CHECK;
+
+struct store_counters {
+	uint64_t batches, chunks, lines, payload_bytes, wal_bytes, rendered_bytes;
+	uint64_t committed, duplicates, conflicts, refused; /* chunks */
+	uint64_t losses, lost_bytes;
+	uint64_t wal_syncs, checkpoints;
+	double wal_sync_seconds, checkpoint_seconds; /* sums */
+	uint64_t streams, shards_open, wal_files;
+	uint64_t free_bytes, total_bytes;
+	uint64_t queued_submissions, queued_bytes; /* not yet appended */
+	int64_t last_checkpoint_us;
+};
+void store_counters(struct store *s, struct store_counters *ret);
+
+/* One row a host, for status; `each` is called under the store's lock. */
+struct store_host {
+	struct span host;
+	uint64_t session;
+	int64_t first_contact_us, last_contact_us;
+	uint64_t streams, lines, bytes;
+};
+void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user);
+
+/* Makes a checkpoint now and waits for it. */
+int store_checkpoint(struct store *s) MUST_CHECK;
+
+#endif
