@@ -1,0 +1,21 @@
+/* The flow, in one place: read a source, cut lines, find their time, decide head or continuation, filter, and
+ * put them into the batch that is being built.
+ *
+ *     follow -> frame -> envelope -> stamp -> classify -> filter -> payload line -> batch
+ */
+#ifndef HAUL_AGENT_PUMP_H
+#define HAUL_AGENT_PUMP_H
+
+#include "agent/batch.h"
+#include "agent/source.h"
+
+struct pump;
+
+int pump_new(struct source_table *t, const char *host, struct pump **ret) MUST_CHECK;
+void pump_free(struct pump *p);
+
+/* Gives ready sources their turns until the batch is full or nobody is ready. Each turn makes at most one
+ * chunk. Returns how many bytes of sources were consumed. */
+uint64_t pump_fill(struct pump *p, struct batch *b, int64_t now_us);
+
+#endif
