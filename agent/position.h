@@ -14,6 +14,7 @@ struct frame_state {
 	int64_t head_us;	 /* time of the last head, for its continuations; INT64_MIN: none yet */
 	bool head_read_time;	 /* ... which was that of reading */
 	bool has_stamps;	 /* lines of this stream have timestamps of their own */
+	uint32_t conts;		 /* continuations since that head */
 	/* The place is inside a line of which pieces have gone out already (longer than max_line). */
 	bool in_line;
 	bool in_line_dropped;	      /* keep and drop had decided against it */

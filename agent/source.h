@@ -71,6 +71,12 @@ struct source {
 	struct stamp_memory stamp_memory;
 	void *envelope; /* container decoder's memory (agent/envelope.h); NULL for plain files */
 
+	/* what the collector is still to be told besides lines */
+	uint64_t lost_to;	/* bytes [cursor.offset, lost_to) cannot be read any more; 0: nothing is lost.
+				   Set by follow and discover, cleared by the pump when its chunk is made. */
+	const char *lost_cause; /* a static text: truncated, deleted, refused, limit ... */
+	bool end_due;		/* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */
+
 	/* what status shows */
 	uint64_t lines, dropped;
 	int last_error; /* errno of the last failed access; 0: fine */
@@ -90,7 +96,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 /* Marks that there may be bytes to read; the source queues up behind the others. */
 void source_set_ready(struct source_table *t, struct source *s);
 /* The source whose turn it is, taken off the queue; NULL: none is ready. Sources in state NEW and MISSING
- * are never given. */
+ * are never given; DRAINED ones with end_due are. */
 struct source *source_next_ready(struct source_table *t);
 bool source_any_ready(const struct source_table *t);
 
