@@ -27,6 +27,9 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
  * replayed bytes. */
 void follow_advance(struct source *s, struct span bytes, const struct position *to);
 
+/* The cursor goes over bytes that are not read: a hole or a loss. Drops what replay has of them. */
+void follow_skip(struct source *s, const struct position *to);
+
 /* Reads [from, from + len) of the source without moving anything, for checksums and open pieces: from
  * the replay buffer or the file. Returns the count, short at the end of the file. */
 ssize_t follow_peek(struct source *s, uint64_t from, void *dst, size_t len) MUST_CHECK;

@@ -28,6 +28,7 @@ struct frame_state {
 
 struct position {
 	uint64_t offset; /* bytes of the source */
+	uint64_t base;	 /* where the checksum begins: the stream's start, or the end of the last loss */
 	uint64_t crc;	 /* CRC-64/XZ of [base, offset) */
 	struct frame_state frame;
 };

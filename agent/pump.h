@@ -16,6 +16,6 @@ void pump_free(struct pump *p);
 
 /* Gives ready sources their turns until the batch is full or nobody is ready. Each turn makes at most one
  * chunk. Returns how many bytes of sources were consumed. */
-uint64_t pump_fill(struct pump *p, struct batcher *b, int64_t now_us);
+uint64_t pump_fill(struct pump *p, struct batcher *b);
 
 #endif

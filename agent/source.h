@@ -54,7 +54,7 @@ struct source {
 	struct input *input;
 
 	/* how far */
-	uint64_t start, base;
+	uint64_t start; /* where the stream begins */
 	struct position committed; /* the collector's word */
 	struct position cursor;	   /* lines are cut up to here; committed <= cursor */
 	bool announced;		   /* the registry knows its id: chunks may leave */
@@ -72,8 +72,10 @@ struct source {
 	void *envelope; /* container decoder's memory (agent/envelope.h); NULL for plain files */
 
 	/* what the collector is still to be told besides lines */
-	uint64_t lost_to;	/* bytes [cursor.offset, lost_to) cannot be read any more; 0: nothing is lost.
-				   Set by follow and discover, cleared by the pump when its chunk is made. */
+	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost. The
+					pump tells when the cursor arrives at lost_from, and clears them;
+					what stands in replay before it is shipped first. Set by follow and
+					discover; a rewind sets them again. */
 	const char *lost_cause; /* a static text: truncated, deleted, refused, limit ... */
 	bool end_due;		/* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */
 
