@@ -9,9 +9,9 @@ MODE   ?= release
 PREFIX ?= /usr/local
 BINDIR  = $(PREFIX)/bin
 MANDIR  = $(PREFIX)/share/man
-UNITDIR     = /usr/lib/systemd/system
-SYSUSERSDIR = /usr/lib/sysusers.d
-TMPFILESDIR = /usr/lib/tmpfiles.d
+UNITDIR     = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 CONFDIR     = /etc/haul
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
@@ -169,16 +169,148 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(call obj,$(F
 # A sub-make for another mode brings its own jobs unless the user's -j reaches it.
 submake = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
-tests-build: $(UNIT_TESTS) $(if $(FUZZ_DRIVER),$(FUZZERS))
+# Threads are the collector's: its tests are those that TSan can tell something about.
+TSAN_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(if $(UNIT_SRC),\
+	     $(shell grep -ls '"collector/' $(UNIT_SRC) /dev/null)))
+
+tests-build: $(UNIT_TESTS) $(FUZZERS)
+tsan-build: $(TSAN_TESTS)
+
+check: ## install what is missing, build with sanitizers, run all tests
+	@packaging/deps.sh build test
+	@$(submake) MODE=asan all tests-build
+	@$(submake) MODE=tsan tsan-build
+	@tests/run.sh
+
+unit: ## run the unit tests under ASan and UBSan (ONLY=unit/NOUN for one)
+	@$(submake) MODE=asan tests-build
+	@tests/run.sh unit
+
+e2e: ## run the scenarios on the real programs (ONLY='e2e/03-*' for some)
+	@$(submake) MODE=asan all
+	@tests/run.sh e2e
+
+tsan: ## run the collector's unit tests and all scenarios under ThreadSanitizer
+	@$(submake) MODE=tsan all tsan-build
+	@BUILD=build/tsan tests/run.sh tsan e2e
+
+torture: ## run the scenarios ten times as hard (HAUL_TORTURE=N for another factor)
+	@$(submake) MODE=asan all
+	@HAUL_TORTURE=$${HAUL_TORTURE:-10} TIME_LIMIT=3600 tests/run.sh e2e
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS=60 with clang's libFuzzer (FUZZ='a b' for some)
+	@packaging/deps.sh build fuzz
+	@$(submake) MODE=fuzz $(patsubst %,build/fuzz/fuzz/fuzz_%,$(FUZZ))
+	@for noun in $(FUZZ); do \
+		mkdir -p tests/fuzz/corpus/$$noun build/fuzz/found || exit 1; \
+		echo "fuzz $$noun, $(FUZZ_SECONDS) s"; \
+		build/fuzz/fuzz/fuzz_$$noun -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=0 \
+			-verbosity=0 -artifact_prefix=build/fuzz/found/$$noun- tests/fuzz/corpus/$$noun || exit 1; \
+	done
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+
+bench: ## measure (tests/bench/run.sh; release build)
+	@$(submake) MODE=release all
+	@tests/bench/run.sh
+
+# ---------------------------------------------------------------------------------------------------
+# Lint: silent when clean; what passed once is not looked at again before it changes
+
+L := build/lint
+SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh tests/*.sh tests/lib/*.sh tests/e2e/*.sh \
+	     tests/bench/*.sh))
+MAN_SRC   := $(sort $(wildcard man/*.[1-8]))
+C_SRC     := $(SRC) $(TEST_SRC)
+C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h collector/*.h collector/*/*.h tests/*/*.h))
+TIDY      := $(patsubst %.c,$(L)/%.tidy,$(C_SRC))
+
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc and the layering check
+	@packaging/deps.sh build lint
+	@$(submake) lint-all
+lint-all: $(L)/format $(TIDY) $(L)/cppcheck $(L)/shellcheck $(L)/man
+	@tests/lib/layers.sh
+
+$(L)/format: $(C_ALL) .clang-format
+	@mkdir -p $(@D)
+	@bad=; for f in $(C_ALL); do \
+		clang-format "$$f" | cmp -s - "$$f" || bad="$$bad $$f"; done; \
+	[ -z "$$bad" ] || { echo "not laid out as .clang-format says (make format):$$bad"; exit 1; }
+	@touch $@
+$(L)/%.tidy: %.c .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- -std=gnu11 $(ALL_CPPFLAGS) 2>$@.err || { cat $@.err; exit 1; }
+	@rm -f $@.err
+	@$(CC) $(ALL_CPPFLAGS) -std=gnu11 -MM -MP -MT $@ -MF $@.d $<
+	@touch $@
+$(L)/cppcheck: $(C_ALL) tests/lib/cppcheck.txt
+	@mkdir -p $(L)/cppcheck.d
+	@cppcheck --quiet --std=c11 --language=c -D__GNUC__ -I. -j $(JOBS) --cppcheck-build-dir=$(L)/cppcheck.d \
+		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppressions-list=tests/lib/cppcheck.txt $(C_SRC)
+	@touch $@
+$(L)/shellcheck: $(SHELL_SRC)
+	@mkdir -p $(@D)
+	@shellcheck -x $(SHELL_SRC)
+	@touch $@
+$(L)/man: $(MAN_SRC)
+	@mkdir -p $(@D)
+	@$(if $(MAN_SRC),mandoc -Tlint -W warning $(MAN_SRC))
+	@touch $@
+-include $(wildcard $(patsubst %,%.d,$(TIDY)))
+
+format: ## lay out all C code with clang-format
+	@packaging/deps.sh lint
+	@clang-format -i $(C_ALL)
+
+# For editors and for clang-tidy by hand.
+compile_commands.json: $(B)/.sources $(B)/.flags ## write the compile commands for editors
+	@{ echo '['; sep=' '; for f in $(C_SRC); do \
+		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
+			'$(subst ",\",$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)) -c '"$$f"; sep=,; done; echo ']'; } >$@
+
+# ---------------------------------------------------------------------------------------------------
+# What people run
 
 deps: ## install the Debian packages that building and testing need
 	@packaging/deps.sh build test
 
+demo: ## see it work: collector and agent on this machine, data under ./demo
+	@packaging/deps.sh build
+	@$(submake) -s MODE=release all
+	@packaging/demo.sh
+
+# Everything goes below PREFIX, but the configuration, which is never overwritten, to /etc/haul.
+installed = $(foreach p,$(PROGRAMS),$(BINDIR)/$(notdir $(p))) \
+	    $(foreach m,$(MAN_SRC),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
+	    $(patsubst packaging/systemd/%,$(UNITDIR)/%,$(wildcard packaging/systemd/*.service)) \
+	    $(SYSUSERSDIR)/haul.conf $(TMPFILESDIR)/haul.conf
+
+install: all ## install into DESTDIR, PREFIX=/usr/local
+	@for f in $(PROGRAMS); do \
+		install -D -m 0755 "$$f" "$(DESTDIR)$(BINDIR)/$$(basename "$$f")" || exit 1; done
+	@for f in $(MAN_SRC); do \
+		install -D -m 0644 "$$f" "$(DESTDIR)$(MANDIR)/man$${f##*.}/$$(basename "$$f")" || exit 1; done
+	@for f in packaging/systemd/*.service; do \
+		install -d "$(DESTDIR)$(UNITDIR)" && \
+		sed 's|@BINDIR@|$(BINDIR)|g' "$$f" >"$(DESTDIR)$(UNITDIR)/$$(basename "$$f")" || exit 1; done
+	@install -D -m 0644 packaging/sysusers.d/haul.conf "$(DESTDIR)$(SYSUSERSDIR)/haul.conf"
+	@install -D -m 0644 packaging/tmpfiles.d/haul.conf "$(DESTDIR)$(TMPFILESDIR)/haul.conf"
+	@for f in packaging/conf/*.conf; do to="$(DESTDIR)$(CONFDIR)/$$(basename "$$f")"; \
+		[ -e "$$to" ] || install -D -m 0644 "$$f" "$$to" || exit 1; done
+
+uninstall: ## remove what install put there (not /etc/haul)
+	@for f in $(installed); do rm -f "$(DESTDIR)$$f"; done
+
+dist: ## pack the committed tree as build/haul-VERSION.tar.gz
+	@mkdir -p build
+	git archive --format=tar.gz --prefix=haul-$(VERSION)/ -o build/haul-$(VERSION).tar.gz HEAD
+
 clean: ## remove what was built
-	rm -rf build compile_commands.json
+	rm -rf build demo compile_commands.json
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | \
-	while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z][a-z0-9_.-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | \
+	while IFS="$$(printf '\t')" read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all tests-build deps clean help FORCE
+.PHONY: all check unit e2e tsan torture fuzz bench lint lint-all format deps demo install uninstall dist \
+	clean help tests-build tsan-build FORCE

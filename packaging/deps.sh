@@ -1,0 +1,128 @@
+#!/bin/bash
+# The only place where haul's Debian packages are named. Installs what is missing of the groups asked
+# for; silent and without the network when all is there.
+#
+#     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz
+#
+# --check only tells what is missing (exit 1 then). Debian 12 and Ubuntu 24.04; a name that differs
+# between them is written as alternatives A|B: any that is installed will do, else the first that the
+# machine's sources have.
+set -euo pipefail
+
+group_packages() {
+	case $1 in
+	build) echo gcc libc6-dev binutils make 'pkg-config|pkgconf' \
+		'libcurl4-gnutls-dev|libcurl4-openssl-dev' libmicrohttpd-dev libisal-dev zlib1g-dev \
+		libzstd-dev libyajl-dev libsqlite3-dev libpcre2-dev libgnutls28-dev \
+		'libinotifytools0-dev|libinotifytools-dev' ;;
+	test) echo check curl gzip zstd util-linux procps ;;
+	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc check ;;
+	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
+	*) echo "deps.sh: no group $1 (build, test, lint, fuzz)" >&2 && exit 2 ;;
+	esac
+}
+
+# The runtime of libFuzzer and the sanitizers is a package with the compiler's version in its name.
+clang_version() {
+	{ dpkg-query -W -f '${Depends}\n' clang 2>/dev/null || apt-cache show clang 2>/dev/null; } |
+		sed -n 's/.*\bclang-\([0-9][0-9]*\).*/\1/p;' | head -n 1
+}
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+any_installed() { # A|B...
+	local name
+	for name in ${1//|/ }; do
+		installed "$name" && return 0
+	done
+	return 1
+}
+
+first_available() { # A|B...
+	local name
+	for name in ${1//|/ }; do
+		if apt-cache show --no-all-versions "$name" >/dev/null 2>&1; then
+			echo "$name"
+			return
+		fi
+	done
+	echo "${1%%|*}" # apt-get will say that it is not there
+}
+
+check_only=no
+if [ "${1-}" = --check ]; then
+	check_only=yes
+	shift
+fi
+[ $# -gt 0 ] || { echo 'usage: deps.sh [--check] GROUP... (build, test, lint, fuzz)' >&2 && exit 2; }
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps.sh: this is not a Debian or Ubuntu; please see to these yourself: $(
+		for group in "$@"; do group_packages "$group"; done | tr '\n' ' '
+	)" >&2
+	exit 0
+fi
+
+find_missing() {
+	local group name
+	missing=()
+	for group in "$@"; do
+		packages=$(group_packages "$group")
+		for name in $packages; do
+			any_installed "$name" || missing+=("$name")
+		done
+	done
+}
+
+find_missing "$@"
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ $check_only = yes ]; then
+	echo "missing packages: ${missing[*]}"
+	exit 1
+fi
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "deps.sh: packages are missing (${missing[*]}); installing them takes root or sudo" >&2
+		exit 1
+	}
+	as_root=(sudo)
+fi
+
+apt_get() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+		-o Dpkg::Use-Pty=0 "$@"
+}
+
+# --no-remove: what a machine already has (say, another flavour of a library) is never taken away.
+install_missing() {
+	local name names=()
+	find_missing "$@" # clang's version is known only with package lists
+	for name in "${missing[@]}"; do
+		names+=("$(first_available "$name")")
+	done
+	echo "installing ${names[*]}${as_root[0]:+ (with sudo)}"
+	apt_get install -y --no-install-recommends --no-remove "${names[@]}" >/dev/null
+}
+
+lists_known() { # do the machine's package lists know everything that is missing?
+	local name
+	for name in "${missing[@]}"; do
+		apt-cache show --no-all-versions "$(first_available "$name")" >/dev/null 2>&1 || return 1
+	done
+}
+
+# Old package lists name files that are gone: then they are fetched anew.
+if ! lists_known || ! install_missing "$@"; then
+	echo "fetching the package lists${as_root[0]:+ (with sudo)}"
+	apt_get update
+	install_missing "$@"
+fi
+find_missing "$@"
+[ ${#missing[@]} -eq 0 ] || {
+	echo "deps.sh: could not install ${missing[*]}" >&2
+	exit 1
+}
