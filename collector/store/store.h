@@ -90,6 +90,10 @@ struct submission {
 	struct rendered_chunk *rendered; /* one a chunk; empty for refused ones */
 	void (*answered)(struct submission *sub, void *user);
 	void *user;
+	/* Called by the last submission_unref, when the memory is gone: ingest counts what is in flight
+	 * until then. May be NULL; any thread; short, and never back into the store. */
+	void (*released)(void *user);
+	void *released_user;
 
 	/* by the store, valid in `answered` */
 	int result; /* 0; -ESTALE older session; -EIO the store has failed: nothing was taken then */
