@@ -31,7 +31,7 @@ struct rendered_chunk {
 };
 
 /* `host` is the authenticated one. The chunk has passed batch_parse without `refused`.
- * Errors: -ENOMEM; -E2BIG more than RENDER_DAYS_MAX days. */
+ * Errors: -ENOMEM; -E2BIG more than RENDER_DAYS_MAX days; -EINVAL the chunk has not passed. */
 int render_chunk(const struct batch_chunk *chunk, struct span host, struct render_terms terms,
 		 struct rendered_chunk *ret) MUST_CHECK;
 void rendered_chunk_free(struct rendered_chunk *r);
