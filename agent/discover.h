@@ -25,6 +25,12 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 		 struct discover **ret) MUST_CHECK;
 void discover_free(struct discover *d);
 
+/* Other inputs from now on, atomically: on error the old ones go on. Sources go over to the input of the same
+ * section name that still wants their path; those that no input wants any more are let go of as they stand (the
+ * registry keeps their place). Files and watches that stay are not reopened. After success nothing points into
+ * the old inputs. */
+int discover_reload(struct discover *d, const struct discover_config *config) MUST_CHECK;
+
 /* The inotify descriptor, to be polled for input (not before discover_next_ns). */
 int discover_fd(const struct discover *d);
 

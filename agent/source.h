@@ -80,6 +80,10 @@ struct source {
 	bool end_due;		/* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */
 
 	/* what status shows */
+	int64_t behind_since_ns; /* monotonic; since when there is something unacknowledged; 0: there is not.
+				    Set by follow and discover when it grows, cleared by source_commit */
+	double rate;		 /* acknowledged bytes a second, averaged over some 10 s by source_commit */
+	int64_t rate_ns;
 	uint64_t lines, dropped;
 	int last_error; /* errno of the last failed access; 0: fine */
 	struct log_gate error_gate;
@@ -108,7 +112,7 @@ struct source *source_after(const struct source_table *t, const struct source *s
 
 /* --- the collector's word (by the uplink, through the agent) --- */
 
-/* A chunk of it up to `to` is durable. Adds a rung to its ladder; the registry is told. */
+/* A chunk of it up to `to` is durable (also an earlier one than the cursor). Adds a rung to its ladder; the registry is told. */
 void source_commit(struct source_table *t, struct source *s, const struct position *to);
 
 /* The bytes between committed and cursor come back: `raw` (everything that batches hold of it from
