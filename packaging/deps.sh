@@ -24,8 +24,10 @@ group_packages() {
 
 # The runtime of libFuzzer and the sanitizers is a package with the compiler's version in its name.
 clang_version() {
-	{ dpkg-query -W -f '${Depends}\n' clang 2>/dev/null || apt-cache show clang 2>/dev/null; } |
-		sed -n 's/.*\bclang-\([0-9][0-9]*\).*/\1/p;' | head -n 1
+	{
+		dpkg-query -W -f 'Depends: ${Depends}\n' clang 2>/dev/null
+		apt-cache show clang 2>/dev/null
+	} | sed -n 's/^Depends:.*\bclang-\([0-9][0-9]*\).*/\1/p' | head -n 1
 }
 
 installed() {
