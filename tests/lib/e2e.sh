@@ -125,6 +125,15 @@ try_until() { # as wait_until, but returns 1
 	done
 }
 
+# holds PID TEXT: one of its descriptors leads to a name that ends in TEXT.
+holds() {
+	local fd
+	for fd in "/proc/$1/fd"/*; do
+		[[ $(readlink "$fd") != *"$2" ]] || return 0
+	done
+	return 1
+}
+
 alive() {
 	kill -0 "$1" 2>/dev/null
 }
@@ -359,6 +368,25 @@ messages() {
 
 count_on_disk() {
 	lines_on_disk "$@" | wc -l
+}
+
+# wait_count SECONDS N SERVICE [HOST]: at least N lines of it stand on disk.
+wait_count() {
+	local seconds=$1 n=$2
+	shift 2
+	wait_until "$seconds" "(( \$(count_on_disk $*) >= $n ))"
+}
+
+# wait_grown SECONDS N FILE: the file gets N lines more than it has now.
+wait_grown() {
+	local had
+	had=$(wc -l <"$3")
+	wait_until "$1" "(( \$(wc -l <'$3') >= $((had + $2)) ))"
+}
+
+# wait_more SECONDS N SERVICE: N lines more than there are now stand on disk.
+wait_more() {
+	wait_count "$1" $(($(count_on_disk "$3") + $2)) "$3"
 }
 
 # expect_exactly_once EXPECTED SERVICE [HOST]: every line of the file EXPECTED stands on the collector's
