@@ -16,7 +16,8 @@ inside() { # what runs in there: own mounts, own loopback
 	done
 	[ ! -d /etc/haul ] || mount --bind "$T/empty" /etc/haul
 	perl -e 'use Socket; socket my $s, AF_INET, SOCK_DGRAM, 0 or die;
-		ioctl $s, 0x8914, pack("Z16 s x22", "lo", 0x41) or die "lo: $!"'
+		my $up = pack "Z16 s x22", "lo", 0x41; # SIOCSIFFLAGS: IFF_UP and IFF_RUNNING
+		ioctl $s, 0x8914, $up or die "lo: $!"'
 	mkdir -p /var/log/nginx
 	seq -f 'line %.0f' 1 100 >/var/log/nginx/access.log
 	seq -f 'line %.0f' 1 100 >/var/log/syslog
@@ -29,7 +30,7 @@ inside() { # what runs in there: own mounts, own loopback
 	expect_exactly_once /var/log/nginx/access.log nginx.access
 	expect_exactly_once /var/log/syslog syslog
 	# It does not follow what it wrote itself.
-	expect_equal 'services' 'nginx.access syslog' "$(ls /var/log/haul/today | xargs)"
+	expect_equal 'services' 'nginx.access syslog' "$(cd /var/log/haul/today && echo *)"
 	curl -fsS http://127.0.0.1:8514/healthz >/dev/null
 	curl -fsS http://127.0.0.1:8515/metrics >/dev/null
 	"$T/bin/haul-agent" status | grep -q /var/log/nginx/access.log

@@ -200,7 +200,7 @@ START_TEST(a_repeated_error_is_told_once_and_then_in_sums)
 	static const int minutes[] = {2, 4, 8, 16, 32, 60, 60, 60};
 	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
 		repeat(&gate, 2);
-		now_ns += minutes[i] * 60 * NUM_SEC_NS - 1;
+		now_ns += NUM_SEC_NS * 60 * minutes[i] - 1;
 		repeat(&gate, 1);
 		ck_assert_str_eq(told(), "");
 		now_ns += 1;
