@@ -119,7 +119,7 @@ static const struct conf_group *group_of(const struct conf *c, const char *secti
 	for (size_t i = 0; i < c->n_groups; i++)
 		if (strcmp(c->groups[i].section->name, section) == 0)
 			return &c->groups[i];
-	assert(!"a section of the table");
+	assert(false && "a section of the table");
 	return NULL;
 }
 
@@ -159,7 +159,7 @@ const char *conf_key_where(const struct conf *c, const char *section, size_t i,
 	for (size_t k = 0; k < s->n_options; k++)
 		if (strcmp(s->options[k].key, key) == 0)
 			return instance_of(c, section, i)->given[k];
-	assert(!"a key of the table");
+	assert(false && "a key of the table");
 	return NULL;
 }
 

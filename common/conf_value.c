@@ -276,7 +276,7 @@ int conf_value_parse(const struct conf_option *o, struct span text, void *field,
 	case CONF_ENUM: return parse_enum(o, text, field, why);
 	case CONF_PERCENT_OR_SIZE: return parse_amount(text, field, why);
 	}
-	assert(!"an option's type");
+	assert(false && "an option's type");
 	return -EINVAL;
 }
 
@@ -359,6 +359,6 @@ int conf_value_print(const struct conf_option *o, const void *field, struct buf 
 	case CONF_ENUM: return print_line(o->key, o->words[*(const int *)field], out);
 	case CONF_PERCENT_OR_SIZE: return print_amount(o, field, out);
 	}
-	assert(!"an option's type");
+	assert(false && "an option's type");
 	return -EINVAL;
 }
