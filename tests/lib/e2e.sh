@@ -74,11 +74,13 @@ at_exit() {
 	local code=$? pid file
 	trap - ERR EXIT INT TERM
 	set +e
+	exec 3>&2 2>/dev/null # the shell's own words about who was killed
 	for pid in ${PIDS[@]+"${PIDS[@]}"}; do
-		kill -CONT "$pid" 2>/dev/null
-		kill -KILL "$pid" 2>/dev/null
+		kill -CONT "$pid"
+		kill -KILL "$pid"
 	done
-	wait 2>/dev/null
+	wait
+	exec 2>&3
 	if [ $code != 77 ] && sanitizer_spoke >/dev/null; then
 		note "FAILED: a sanitizer spoke in: $(sanitizer_spoke | tr '\n' ' ')"
 		grep -hA 30 -E 'ERROR: [A-Za-z]*Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$T"/*.err |
@@ -308,7 +310,7 @@ write_lines() {
 # start_writer FILE EXPECTED: a process that appends numbered lines in bursts until it gets SIGTERM, and
 # EXPECTED keeps what was written. Sets PID (also of several writers).
 start_writer() {
-	perl -MTime::HiRes=sleep -e '
+	perl -e '
 		my ($path, $expected) = @ARGV;
 		my ($stop, $n) = (0, 0);
 		$SIG{TERM} = sub { $stop = 1 };
@@ -319,7 +321,7 @@ start_writer() {
 			syswrite($f, $burst) == length $burst or die "$path: $!";
 			close $f;
 			syswrite($copy, $burst) == length $burst or die "$expected: $!";
-			sleep 0.01;
+			select undef, undef, undef, 0.01; # the pace of the load
 		}' "$1" "$2" 2>>"$T/writer.err" &
 	PID=$!
 	PIDS+=("$PID")
@@ -439,4 +441,22 @@ expect_equal() { # expect_equal WHAT WANTED FOUND
 
 expect_match() { # expect_match WHAT REGEX TEXT
 	[[ $3 =~ $2 ]] || fail "$1: wanted $2, found '$3'"
+}
+
+# ---------------------------------------------------------------------------------------------------
+# A bad network
+
+# start_proxy: between the agents that are configured from now on and the collector; sets PROXY_PID.
+start_proxy() {
+	free_port
+	network pass
+	ERR_NAME=proxy start perl "$ROOT/tests/lib/proxy.pl" "$PORT" "$COLLECTOR_PORT" "$T/network" "$SEED"
+	PROXY_PID=$PID
+	wait_until 20 "(exec 9<>/dev/tcp/127.0.0.1/$PORT)"
+	URL=http://127.0.0.1:$PORT
+}
+
+network() { # network MODE...: see proxy.pl
+	printf '%s\n' "$*" >"$T/network.new"
+	mv "$T/network.new" "$T/network"
 }
