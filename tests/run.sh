@@ -23,7 +23,7 @@ kinds=("$@")
 
 HAUL_BIN=${HAUL_BIN:-$PWD/$build}
 export HAUL_BIN
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
@@ -41,6 +41,17 @@ trap 'rm -rf "$results"' EXIT
 # ThreadSanitizer of older compilers cannot live with much address space randomness.
 no_aslr=()
 setarch -R true 2>/dev/null && no_aslr=(setarch -R)
+
+# What of a log tells why: check's failures, where a sanitizer spoke, else the end.
+excerpt() {
+	local speech='ERROR: [A-Za-z]*Sanitizer|WARNING: ThreadSanitizer|runtime error:'
+	grep -aE '^[^ ]+:[0-9]+:[FE]:' "$1" | head -n 20
+	if grep -qaE "$speech" "$1"; then
+		grep -aE -A 30 "$speech" "$1" | head -n 45
+	else
+		tail -n 40 "$1"
+	fi | sed 's/^/      | /'
+}
 
 # run_one NAME COMMAND...: runs it, prints its line, leaves "PASSED FAILED SKIPPED" in a file.
 run_one() {
@@ -69,7 +80,7 @@ run_one() {
 
 	local line
 	if ((failed)); then
-		line=$(printf 'FAIL  %s: %s' "$name" "$note" && echo && tail -n 60 "$log" | sed 's/^/      | /')
+		line=$(printf 'FAIL  %s: %s' "$name" "$note" && echo && excerpt "$log")
 	elif ((skipped)); then
 		line=$(printf 'skip  %s: %s' "$name" "$note")
 	else
