@@ -200,14 +200,17 @@ torture: ## run the scenarios ten times as hard (HAUL_TORTURE=N for another fact
 	@$(submake) MODE=asan all
 	@HAUL_TORTURE=$${HAUL_TORTURE:-10} TIME_LIMIT=3600 tests/run.sh e2e
 
+# What libFuzzer finds grows in build/fuzz/corpus; an input that mattered (build/fuzz/found) is copied by hand
+# into the committed corpus, under a name that tells what it is.
 fuzz: ## run each fuzz target for FUZZ_SECONDS=60 with clang's libFuzzer (FUZZ='a b' for some)
 	@packaging/deps.sh build fuzz
 	@$(submake) MODE=fuzz $(patsubst %,build/fuzz/fuzz/fuzz_%,$(FUZZ))
 	@for noun in $(FUZZ); do \
-		mkdir -p tests/fuzz/corpus/$$noun build/fuzz/found || exit 1; \
+		mkdir -p build/fuzz/corpus/$$noun build/fuzz/found tests/fuzz/corpus/$$noun || exit 1; \
 		echo "fuzz $$noun, $(FUZZ_SECONDS) s"; \
-		build/fuzz/fuzz/fuzz_$$noun -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix=build/fuzz/found/$$noun- tests/fuzz/corpus/$$noun || exit 1; \
+		build/fuzz/fuzz/fuzz_$$noun -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 \
+			-artifact_prefix=build/fuzz/found/$$noun- build/fuzz/corpus/$$noun \
+			tests/fuzz/corpus/$$noun || exit 1; \
 	done
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 
