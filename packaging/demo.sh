@@ -32,7 +32,8 @@ at_exit() {
 	trap - EXIT
 	# Last in, first out: the service, the agent (it finishes what is in flight), the collector.
 	for pid in ${pids[@]+"${pids[@]}"}; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
 	done
 	exit "$code"
 }
@@ -195,7 +196,7 @@ show() { # show COMMAND: as one would type it
 }
 
 say 'One file a day, service and host, plain text:'
-show "find $demo/data -path '*/.haul' -prune -o -printf '%y %8s  %P\n' | grep -v '^d' | sort -k3 | head -n 40"
+show "find $demo/data -name .haul -prune -o ! -type d -printf '%10s  %P  %l\n' | sort -k2 | head -n 40"
 say 'Watched as ever:'
 show "tail -q -n 2 $demo/data/today/*/*.log | tail -n 12"
 say 'One request, over all services, in the order in which it happened:'
