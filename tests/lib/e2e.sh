@@ -144,10 +144,11 @@ alive() {
 # Ports: free ones below the range that the kernel gives away, locked against parallel scenarios
 
 free_port() { # sets PORT
-	local tries lock
+	local tries lock folder=${TMPDIR:-/tmp}/haul-ports-$UID
+	mkdir -p "$folder"
 	for ((tries = 0; tries < 200; tries++)); do
 		PORT=$((18000 + RANDOM % 14000))
-		lock=${TMPDIR:-/tmp}/haul-port-$PORT.lock
+		lock=$folder/$PORT
 		exec {PORT_LOCK}>"$lock"
 		if flock -n "$PORT_LOCK" && ! (exec 9<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then
 			return
