@@ -1,9 +1,10 @@
-/* The wire contract: a batch's body, inflated, is chunks one after another; a chunk is a header
- * (one line of flat JSON, at most 8 KiB with its LF) and then exactly `bytes` bytes of payload
- * lines. The answer names a verdict for each. haul-protocol(7) describes both for users.
+/* The wire contract: a batch's body, inflated, is chunks one after another; a chunk is a
+ * header (one line of flat JSON, at most 8 KiB with its LF) and then exactly `bytes`
+ * bytes of payload lines. The answer names a verdict for each. haul-protocol(7) describes
+ * both for users.
  *
- * Spans in a decoded header point into the decoder's scratch buffer or into the input: valid as
- * long as both. */
+ * Spans in a decoded header point into the decoder's scratch buffer or into the input:
+ * valid as long as both. */
 #ifndef HAUL_COMMON_CHUNK_H
 #define HAUL_COMMON_CHUNK_H
 
@@ -13,12 +14,12 @@
 
 #include <stdint.h>
 
-#define CHUNK_HEADER_MAX  8192
-#define CHUNK_BATCH_MAX	  10000 /* chunks a batch */
-#define CHUNK_STATE_MAX	  1024	/* bytes of the opaque `state` */
-#define CHUNK_LOSS_MAX	  64	/* bytes of a loss cause: [a-z_]+ */
-#define CHUNK_PATH_MAX	  4096
-#define CHUNK_PROTOCOL	  "1"
+#define CHUNK_HEADER_MAX 8192
+#define CHUNK_BATCH_MAX  10000 /* chunks a batch */
+#define CHUNK_STATE_MAX  1024  /* bytes of the opaque `state` */
+#define CHUNK_LOSS_MAX   64    /* bytes of a loss cause: [a-z_]+ */
+#define CHUNK_PATH_MAX   4096
+#define CHUNK_PROTOCOL   "1"
 #define CHUNK_MEDIA_TYPE "application/vnd.haul.batch"
 
 struct chunk {
@@ -28,28 +29,29 @@ struct chunk {
 	struct span instance; /* may be empty */
 	struct span path;     /* UTF-8; other bytes as \xNN */
 	uint64_t ino;
-	int64_t btime_ns; /* 0: not known */
-	uint64_t start;	  /* where the stream begins */
+	int64_t btime_ns;  /* 0: not known */
+	uint64_t start;    /* where the stream begins */
 	uint64_t from, to; /* source bytes [from, to) */
-	uint64_t base;	   /* checksums cover [base, ...) */
+	uint64_t base;     /* checksums cover [base, ...) */
 	uint64_t crc_from, crc;
-	uint64_t lines;	  /* payload lines */
+	uint64_t lines;   /* payload lines */
 	uint64_t dropped; /* lines that the agent's filters left out */
 	struct span state;
 	struct span loss; /* cause; empty: no loss */
 	bool repair;
-	bool ended;	/* the source is gone for good: this is its last chunk */
+	bool ended;     /* the source is gone for good: this is its last chunk */
 	uint64_t bytes; /* of payload behind the header */
 };
 
 /* Appends the header line with its LF. Errors: -ENOMEM, -EMSGSIZE (longer than 8 KiB). */
 int chunk_encode(const struct chunk *c, struct buf *out) MUST_CHECK;
 
-/* Decodes one header line (without its LF). Checks shape and ranges that need no knowledge of the
- * stream: start <= from <= to, base <= from unless it is a loss (base may then be up to to),
- * lines 0 with a loss, names' lengths, state's length. Unknown keys are ignored, repeated ones,
- * missing required ones (all of the example in haul-protocol(7) but base, dropped, state, loss,
- * repair, ended) and wrong types are -EBADMSG; *ret_why is then a text in `scratch`. */
+/* Decodes one header line (without its LF). Checks shape and ranges that need no
+ * knowledge of the stream: start <= from <= to, base <= from unless it is a loss (base
+ * may then be up to to), lines 0 with a loss, names' lengths, state's length. Unknown
+ * keys are ignored, repeated ones, missing required ones (all of the example in
+ * haul-protocol(7) but base, dropped, state, loss, repair, ended) and wrong types are
+ * -EBADMSG; *ret_why is then a text in `scratch`. */
 int chunk_decode(struct span header, struct buf *scratch, struct chunk *ret,
 		 const char **ret_why) MUST_CHECK;
 
@@ -71,12 +73,14 @@ struct chunk_verdict {
 };
 
 /* Appends {"chunks":[...]} and LF. */
-int chunk_encode_answer(const struct chunk_verdict *v, size_t n, struct buf *out) MUST_CHECK;
+int chunk_encode_answer(const struct chunk_verdict *v, size_t n,
+			struct buf *out) MUST_CHECK;
 
-/* Decodes an answer; calls `each` per chunk in order, stops on its negative result and returns it.
- * Malformed: -EBADMSG. */
+/* Decodes an answer; calls `each` per chunk in order, stops on its negative result and
+ * returns it. Malformed: -EBADMSG. */
 int chunk_decode_answer(struct span body,
-			int (*each)(void *user, size_t index, const struct chunk_verdict *v),
+			int (*each)(void *user, size_t index,
+				    const struct chunk_verdict *v),
 			void *user) MUST_CHECK;
 
 /* A row of GET /v1/streams. */
@@ -90,7 +94,8 @@ struct stream_row {
 	bool ended;
 };
 
-int stream_row_encode(const struct stream_row *row, struct buf *out) MUST_CHECK; /* with LF */
+int stream_row_encode(const struct stream_row *row,
+		      struct buf *out) MUST_CHECK; /* with LF */
 int stream_row_decode(struct span line, struct buf *scratch, struct stream_row *ret,
 		      const char **ret_why) MUST_CHECK;
 
