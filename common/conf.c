@@ -6,8 +6,9 @@
  * set, from a file or by default. Fails on the first thing that is wrong, with FILE:LINE;
  * all that was read until then is freed. The texts and tables are in conf_parse.c and
  * conf_value.c. */
-#include "common/conf_parts.h"
+#include "common/conf.h"
 
+#include "common/conf_parts.h"
 #include "common/file.h"
 
 #include <assert.h>
