@@ -1,0 +1,375 @@
+/* POST /v1/batches: see batches.h. Called by request.c.
+ *
+ * Everything that needs the CPU is done here, on the thread of the connection and before
+ * any lock: inflating, cutting into chunks, checking every line, rendering. The store
+ * judges and makes durable; the answer is given only when it has called back.
+ *
+ * All or nothing before the store: a body that is malformed, belongs to another host or
+ * does not fit is refused as a whole. A chunk whose lines or names are not acceptable is
+ * a matter between it and its agent (status refused) and does not spoil the others.
+ *
+ * Memory: the compressed body is the submission's once it is inflated, for the store
+ * writes it as it came. What was charged for both goes with the submission and is given
+ * back when the store has let go of it, which is after the answer. */
+#include "collector/ingest/batches.h"
+
+#include "collector/ingest/agent_header.h"
+#include "collector/ingest/request.h"
+#include "collector/store/store.h"
+#include "common/clock.h"
+#include "common/gzip.h"
+#include "common/num.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DISK_RETRY_S = 30, FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
+enum { GZIP_LEAST = 20 }; /* of an empty member: header 10, deflate 2, trailer 8 */
+
+struct own {
+	char host[NAME_MAX_LEN + 1];
+	uint64_t session;
+	struct submission *sub; /* one reference, from inflating to the answer */
+};
+
+/* --- the header --- */
+
+static bool is_media_type(struct span value)
+{
+	value = span_trim(span_first(value, span_find(value, ';')));
+	return value.len == sizeof(CHUNK_MEDIA_TYPE) - 1 &&
+	       strncasecmp(value.ptr, CHUNK_MEDIA_TYPE, value.len) == 0;
+}
+
+static bool is_gzip(struct span value)
+{
+	value = span_trim(value);
+	return value.len == 4 && strncasecmp(value.ptr, "gzip", 4) == 0;
+}
+
+static void check_types(struct request *r)
+{
+	if (!is_media_type(http_header(r->x, "Content-Type")))
+		request_refuse(r, 415, "Content-Type must be %s", CHUNK_MEDIA_TYPE);
+	else if (!is_gzip(http_header(r->x, "Content-Encoding")))
+		request_refuse(r, 415, "Content-Encoding must be gzip");
+}
+
+/* The host of the session, and whether this one may speak for it. */
+static void find_host(struct request *r, struct own *own)
+{
+	char reason[DOOR_REASON_MAX];
+	struct store *s = door_enter(r->intake->door, r->pass, reason);
+	if (!s) {
+		request_put_off(r, 503, FAILED_RETRY_S, "not ready: %s", reason);
+		return;
+	}
+	int result = store_session_host(s, own->session, own->host);
+	door_leave(r->intake->door);
+	if (result == -ESTALE)
+		request_refuse(r, 409,
+			       "session %" PRIu64
+			       " is over: a newer session of its host is open",
+			       own->session);
+	else if (result < 0)
+		request_refuse(r, 409, "session %" PRIu64 " is not known here: open one",
+			       own->session);
+	else if (!principal_allows(&r->principal, span_of(own->host)))
+		request_refuse(r, 403, "these credentials are not for host %s",
+			       own->host);
+}
+
+static void batches_check(struct request *r)
+{
+	check_types(r);
+	struct own *own = r->refusal.status ? NULL : calloc(1, sizeof(*own));
+	if (!own) {
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+		return;
+	}
+	r->own = own;
+	struct agent_header agent;
+	const char *why;
+	if (agent_header_parse(http_header(r->x, AGENT_HEADER), &agent, &why) < 0) {
+		request_refuse(r, 400, "%s: %s", AGENT_HEADER, why);
+		return;
+	}
+	own->session = agent.session;
+	find_host(r, own);
+}
+
+static void batches_forget(struct request *r)
+{
+	struct own *own = r->own;
+	submission_unref(own->sub);
+	free(own);
+}
+
+/* --- inflating --- */
+
+/* What the gzip trailer says of the inflated size. It may lie: inflating is bounded by
+ * it, and a body that is longer than it says is damaged. */
+static uint32_t promised_size(struct span gz)
+{
+	const unsigned char *p = (const unsigned char *)gz.ptr + gz.len - 4;
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
+
+static bool size_is_fine(struct request *r, uint64_t *ret_inflated)
+{
+	struct span gz = buf_span(&r->body);
+	if (gz.len < GZIP_LEAST) {
+		request_refuse(r, 400, "the body is not gzip: it has %zu bytes", gz.len);
+		return false;
+	}
+	uint64_t inflated = promised_size(gz);
+	if (inflated > BATCHES_INFLATED_MAX)
+		request_refuse(r, 413,
+			       "the body inflates to %" PRIu64
+			       " bytes, at most %u are taken",
+			       inflated, BATCHES_INFLATED_MAX);
+	*ret_inflated = inflated;
+	return !r->refusal.status;
+}
+
+/* Inflated once, and rendered, which puts host and service before each line. What it
+ * really was is known after rendering. */
+static uint64_t memory_guess(uint64_t inflated)
+{
+	return inflated + inflated + inflated / 4 + 4096;
+}
+
+static int inflate(struct request *r, uint64_t inflated, struct buf *out)
+{
+	struct gzip_limits limits = {.inflated_max = inflated ? inflated : 1,
+				     .ratio_max = BATCHES_RATIO_MAX};
+	int result = buf_reserve(out, limits.inflated_max);
+	if (result == 0)
+		result = gzip_inflate(buf_span(&r->body), limits, out);
+	if (result == -EMSGSIZE && inflated / BATCHES_RATIO_MAX > r->body.len)
+		request_refuse(r, 413, "the body inflates to more than %d times its size",
+			       BATCHES_RATIO_MAX);
+	else if (result == -ENOMEM)
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+	else if (result < 0)
+		request_refuse(r, 400, "the body is not one whole gzip member");
+	return result;
+}
+
+/* --- cutting and checking --- */
+
+static int parse(struct request *r, struct submission *sub)
+{
+	char why[256] = "";
+	int result = batch_parse(buf_span(&sub->body), &sub->batch, why, sizeof(why));
+	if (result == -ENOMEM)
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+	else if (result < 0)
+		request_refuse(r, 400, "%s", why);
+	return result;
+}
+
+static int check_hosts(struct request *r, const struct batch *batch, const char *host)
+{
+	for (size_t i = 0; i < batch->n_chunks; i++) {
+		struct span claimed = batch->chunks[i].header.host;
+		if (span_is(claimed, host))
+			continue;
+		request_refuse(
+			r, 403, "chunk %zu: host %.*s: this session is of host %s", i,
+			(int)(claimed.len < NAME_MAX_LEN ? claimed.len : NAME_MAX_LEN),
+			claimed.ptr ? claimed.ptr : "", host);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* --- rendering --- */
+
+static uint64_t rendered_bytes(const struct rendered_chunk *c)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < c->n_days; i++)
+		bytes += c->days[i].bytes.cap;
+	return bytes;
+}
+
+static int render_one(struct submission *sub, size_t i)
+{
+	struct batch_chunk *chunk = &sub->batch.chunks[i];
+	int result =
+		render_chunk(chunk, span_of(sub->host), sub->terms[i], &sub->rendered[i]);
+	if (result == -E2BIG) { /* the agent halves it */
+		chunk->refused = "its lines fall on too many days";
+		sub->rendered[i] = (struct rendered_chunk){0};
+		result = 0;
+	}
+	return result;
+}
+
+static int render(struct request *r, struct store *s, struct submission *sub)
+{
+	size_t n = sub->batch.n_chunks;
+	sub->terms = calloc(n, sizeof(*sub->terms));
+	sub->rendered = calloc(n, sizeof(*sub->rendered));
+	sub->verdicts = calloc(n, sizeof(*sub->verdicts));
+	int result = sub->terms && sub->rendered && sub->verdicts ? 0 : -ENOMEM;
+	int64_t received_us = clock_real_ns() / NUM_US_NS;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < n && result == 0; i++) {
+		const struct batch_chunk *chunk = &sub->batch.chunks[i];
+		sub->terms[i] = store_terms(s, chunk->header.service, received_us);
+		if (!chunk->refused)
+			result = render_one(sub, i);
+		bytes += rendered_bytes(&sub->rendered[i]);
+	}
+	if (result < 0) {
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+		return result;
+	}
+	uint64_t used = bytes + sub->body.cap;
+	if (used > r->charge->working) {
+		budget_force(r->intake->working, used - r->charge->working);
+		r->charge->working = used;
+	}
+	return 0;
+}
+
+/* --- the way to the store --- */
+
+static void answered(struct submission *sub, void *user)
+{
+	(void)sub;
+	request_go_on(user);
+}
+
+static int admit(struct request *r, struct store *s, const struct submission *sub)
+{
+	int result =
+		store_admit(s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
+	if (result < 0)
+		request_put_off(r, 507, DISK_RETRY_S,
+				"the disk is low: nothing is taken for now");
+	return result;
+}
+
+static void submit(struct request *r, struct own *own, struct store *s)
+{
+	struct submission *sub = own->sub;
+	memcpy(sub->host, own->host, sizeof(sub->host));
+	sub->session = own->session;
+	sub->answered = answered;
+	sub->user = r;
+	sub->released = charge_release;
+	sub->released_user = r->charge;
+	r->charge = NULL;
+	request_submit(r);
+	store_submit(s, sub);
+}
+
+/* From here on the compressed body belongs to the submission. */
+static int prepare(struct request *r, struct own *own, uint64_t inflated)
+{
+	struct submission *sub = own->sub = submission_new();
+	if (!sub) {
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+		return -ENOMEM;
+	}
+	int result = inflate(r, inflated, &sub->body);
+	meters_add(&r->intake->meters.body_bytes, r->body.len);
+	meters_add(&r->intake->meters.inflated_bytes, sub->body.len);
+	sub->gzip_body = r->body;
+	r->body = BUF_EMPTY;
+	if (result == 0)
+		result = parse(r, sub);
+	if (result == 0)
+		result = check_hosts(r, &sub->batch, own->host);
+	return result;
+}
+
+/* True when the store has it. */
+static bool work(struct request *r, struct own *own, uint64_t inflated)
+{
+	if (prepare(r, own, inflated) < 0 || own->sub->batch.n_chunks == 0)
+		return false;
+	char reason[DOOR_REASON_MAX];
+	struct store *s = door_enter(r->intake->door, r->pass, reason);
+	if (!s) {
+		request_put_off(r, 503, FAILED_RETRY_S, "not ready: %s", reason);
+		return false;
+	}
+	bool ready = admit(r, s, own->sub) == 0 && render(r, s, own->sub) == 0;
+	if (ready)
+		submit(r, own, s);
+	door_leave(r->intake->door);
+	return ready;
+}
+
+static void answer_batch(struct request *r, struct own *own)
+{
+	struct buf body = BUF_EMPTY;
+	struct submission *sub = own->sub;
+	if (!r->refusal.status &&
+	    chunk_encode_answer(sub->verdicts, sub->batch.n_chunks, &body) < 0)
+		request_put_off(r, 503, MEMORY_RETRY_S,
+				"the collector is short of memory");
+	request_answer(r, "application/json", &body);
+	buf_free(&body);
+	submission_unref(
+		sub); /* its memory goes now, not when the peer has read its answer */
+	own->sub = NULL;
+}
+
+static void batches_run(struct request *r)
+{
+	struct own *own = r->own;
+	uint64_t inflated;
+	if (!size_is_fine(r, &inflated)) {
+		request_answer(r, NULL, NULL);
+		return;
+	}
+	if (r->charge->working == 0 && !request_take_memory(r, memory_guess(inflated)))
+		return; /* held: called again when there is memory */
+	int64_t began_ns = clock_mono_ns();
+	bool submitted = work(r, own, inflated);
+	meters_add(&r->intake->meters.work_ns, (uint64_t)(clock_mono_ns() - began_ns));
+	if (!submitted)
+		answer_batch(r, own);
+}
+
+static void batches_go_on(struct request *r)
+{
+	struct own *own = r->own;
+	int result = own->sub->result;
+	if (result == -ESTALE)
+		request_refuse(r, 409,
+			       "session %" PRIu64
+			       " is over: a newer session of host %s is open",
+			       own->session, own->host);
+	else if (result < 0)
+		request_put_off(
+			r, 503, FAILED_RETRY_S,
+			"the collector could not write: nothing of this was taken");
+	answer_batch(r, own);
+}
+
+const struct route batches_route = {
+	.path = "/v1/batches",
+	.method = "POST",
+	.access = ROUTE_AGENT,
+	.writes = true,
+	.batch = true,
+	.check = batches_check,
+	.run = batches_run,
+	.go_on = batches_go_on,
+	.forget = batches_forget,
+};

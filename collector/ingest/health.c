@@ -1,0 +1,66 @@
+/* Health: see health.h. Called by request.c; status.c and page.c show the same word. */
+#include "collector/ingest/health.h"
+
+#include "collector/ingest/request.h"
+#include "collector/store/store.h"
+
+#include <stdio.h>
+
+enum { READY_RETRY_S = 2 };
+
+bool health_ready(struct intake *intake, char *ret_reason, size_t size)
+{
+	char reason[DOOR_REASON_MAX];
+	struct store *s = door_enter(intake->door, false, reason);
+	if (!s) {
+		(void)snprintf(ret_reason, size, "%s", reason);
+		return false;
+	}
+	char what[DOOR_REASON_MAX];
+	bool ready = false;
+	if (store_failure(s, what, sizeof(what)) < 0)
+		(void)snprintf(ret_reason, size, "the store has failed: %s", what);
+	else if (store_admit(s, 0, 0) < 0)
+		(void)snprintf(ret_reason, size,
+			       "the disk is low: less than min_free is free");
+	else
+		ready = true;
+	door_leave(intake->door);
+	return ready;
+}
+
+static void say(struct request *r, const char *text)
+{
+	struct buf body = BUF_EMPTY;
+	if (buf_add_str(&body, text) < 0)
+		buf_clear(&body); /* the status alone says it */
+	request_answer(r, NULL, &body);
+	buf_free(&body);
+}
+
+static void health_run(struct request *r)
+{
+	say(r, "alive\n");
+}
+
+static void ready_run(struct request *r)
+{
+	char reason[DOOR_REASON_MAX + 32];
+	if (!health_ready(r->intake, reason, sizeof(reason)))
+		request_put_off(r, 503, READY_RETRY_S, "%s", reason);
+	say(r, "ready\n");
+}
+
+const struct route health_route = {
+	.path = "/healthz",
+	.method = "GET",
+	.access = ROUTE_ANYONE,
+	.run = health_run,
+};
+
+const struct route ready_route = {
+	.path = "/readyz",
+	.method = "GET",
+	.access = ROUTE_ANYONE,
+	.run = ready_run,
+};

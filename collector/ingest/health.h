@@ -1,0 +1,19 @@
+/* GET /healthz: the process answers. GET /readyz: batches are taken; else 503 and why
+ * not. For everyone: probes and load balancers have no tokens. */
+#ifndef HAUL_COLLECTOR_INGEST_HEALTH_H
+#define HAUL_COLLECTOR_INGEST_HEALTH_H
+
+#include "collector/ingest/route.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct intake;
+
+extern const struct route health_route;
+extern const struct route ready_route;
+
+/* True: batches are taken. Else why not, in a line. */
+bool health_ready(struct intake *intake, char *ret_reason, size_t size);
+
+#endif
