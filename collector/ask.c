@@ -49,8 +49,7 @@ static int make_url(const struct options *o, const char *path, char *url, size_t
 	to_reachable(&address);
 	char text[ADDRESS_TEXT_MAX];
 	address_format((struct sockaddr *)&address, text);
-	(void)snprintf(url, size, "%s://%s%s", *o->tls->cert ? "https" : "http", text,
-		       path);
+	(void)snprintf(url, size, "%s://%s%s", *o->tls->cert ? "https" : "http", text, path);
 	return 0;
 }
 
@@ -84,9 +83,8 @@ static int perform(CURL *curl, const char *url, struct buf *out, struct conf_err
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	CURLcode e = curl_easy_perform(curl);
 	if (e != CURLE_OK) {
-		(void)snprintf(err->text, sizeof(err->text),
-			       "%s: %s: is the collector running?", url,
-			       curl_easy_strerror(e));
+		(void)snprintf(err->text, sizeof(err->text), "%s: %s: is the collector running?",
+			       url, curl_easy_strerror(e));
 		return -ECONNREFUSED;
 	}
 	long status = 0;

@@ -106,8 +106,7 @@ static struct store_config store_config(struct collector *c, const struct option
 static struct auth_config auth_config(const struct collector *c, const struct options *o)
 {
 	return (struct auth_config){.tokens_file = o->auth->tokens_file,
-				    .anonymous_allowed =
-					    o->collector->insecure || c->on_loopback,
+				    .anonymous_allowed = o->collector->insecure || c->on_loopback,
 				    .tls = c->tls};
 }
 
@@ -138,8 +137,7 @@ static unsigned connection_limit(const struct options *o)
 	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 2 < wanted) {
 		log_notice("max_connections = %llu: only %llu, for no more than %llu "
 			   "files may be open (ulimit -n)",
-			   (unsigned long long)wanted,
-			   (unsigned long long)(limit.rlim_cur / 2),
+			   (unsigned long long)wanted, (unsigned long long)(limit.rlim_cur / 2),
 			   (unsigned long long)limit.rlim_cur);
 		wanted = limit.rlim_cur / 2;
 	}
@@ -201,10 +199,8 @@ static void say_exposure(const struct collector *c)
 	char pin[TLS_PIN_MAX];
 	if (c->tls && tls_pin(c->tls, pin) == 0)
 		log_info("TLS: the public key's pin is %s", pin);
-	bool credentials =
-		(c->tls && tls_asks_clients(c->tls)) || auth_token_count(c->intake.auth);
-	if (c->options->collector->insecure && !c->on_loopback &&
-	    !(c->tls && credentials))
+	bool credentials = (c->tls && tls_asks_clients(c->tls)) || auth_token_count(c->intake.auth);
+	if (c->options->collector->insecure && !c->on_loopback && !(c->tls && credentials))
 		log_warning("insecure = yes: %s%s%s on %s, where other machines reach it",
 			    c->tls ? "" : "nothing is encrypted",
 			    c->tls || credentials ? "" : " and ",
@@ -240,8 +236,8 @@ static void warn_fixed(const struct collector *c, const struct options *o)
 {
 	const struct options_collector *a = c->options->collector, *b = o->collector;
 	if (strcmp(c->listen, b->listen) != 0)
-		log_warning("listen = %s takes effect at the next start; still on %s",
-			    b->listen, c->listen);
+		log_warning("listen = %s takes effect at the next start; still on %s", b->listen,
+			    c->listen);
 	if (strcmp(c->data_dir, b->data_dir) != 0)
 		log_warning("data_dir = %s takes effect at the next start; still in %s",
 			    b->data_dir, c->data_dir);
@@ -255,8 +251,7 @@ static void warn_fixed(const struct collector *c, const struct options *o)
 static bool same_store(const struct options *a, const struct options *b)
 {
 	const struct options_collector *x = a->collector, *y = b->collector;
-	return x->segment_bytes == y->segment_bytes &&
-	       x->min_free.value == y->min_free.value &&
+	return x->segment_bytes == y->segment_bytes && x->min_free.value == y->min_free.value &&
 	       x->min_free.is_percent == y->min_free.is_percent;
 }
 
@@ -278,8 +273,7 @@ static void adopt(struct collector *c, struct options *o, struct policy *policy)
 
 /* Beyond loopback the listener that runs is what counts, not the one that is written now.
  */
-static int check_running(const struct collector *c, const struct options *o,
-			 struct conf_error *err)
+static int check_running(const struct collector *c, const struct options *o, struct conf_error *err)
 {
 	if (c->on_loopback || o->collector->insecure || c->tls)
 		return 0;
@@ -391,8 +385,7 @@ static void check_ready(struct collector *c)
 		notify_status("listening on %s", http_address(c->http));
 	} else {
 		log_error("no batches are taken: %s; agents wait", reason);
-		notify_status("listening on %s, taking nothing: %s",
-			      http_address(c->http), reason);
+		notify_status("listening on %s, taking nothing: %s", http_address(c->http), reason);
 	}
 }
 
@@ -438,8 +431,7 @@ static void drain(struct collector *c)
 {
 	int64_t until_ns = clock_mono_ns() + DRAIN_NS;
 	c->stopping = false; /* a second signal cuts this short */
-	while (door_passes(c->intake.door) && clock_mono_ns() < until_ns &&
-	       !c->stopping) {
+	while (door_passes(c->intake.door) && clock_mono_ns() < until_ns && !c->stopping) {
 		wait_events(c, 10 * NUM_MS_NS);
 		budget_expire(c->intake.receiving, clock_mono_ns());
 		budget_expire(c->intake.working, clock_mono_ns());
@@ -462,8 +454,7 @@ static void stop(struct collector *c)
 	/* The store has answered all it had. Who waits for memory is told to come again,
 	 * until nobody does; answers on their way out get a moment. */
 	int64_t until_ns = clock_mono_ns() + NUM_SEC_NS;
-	while (http_suspended(c->http) ||
-	       (http_exchanges(c->http) && clock_mono_ns() < until_ns)) {
+	while (http_suspended(c->http) || (http_exchanges(c->http) && clock_mono_ns() < until_ns)) {
 		budget_expire(c->intake.receiving, INT64_MAX);
 		budget_expire(c->intake.working, INT64_MAX);
 		(void)poll(NULL, 0, 2);
@@ -512,8 +503,7 @@ static int run(struct collector *c)
 	struct store_config config = store_config(c, c->options);
 	int r = keeper_start(&config, c->intake.door, &c->keeper);
 	if (r < 0) {
-		log_error("no thread for the store: %s; the collector ends",
-			  strerror(-r));
+		log_error("no thread for the store: %s; the collector ends", strerror(-r));
 		return EXIT_FAILED;
 	}
 	notify_status("opening %s", c->data_dir);

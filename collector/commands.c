@@ -70,8 +70,7 @@ int commands_status(const struct commands_args *args)
 	struct buf out = BUF_EMPTY;
 	struct conf_error err = {"no memory"};
 	int code = EXIT_FAILED;
-	if (ask_collector(o, args->json ? "/v1/status" : "/v1/status?format=text", &out,
-			  &err) < 0)
+	if (ask_collector(o, args->json ? "/v1/status" : "/v1/status?format=text", &out, &err) < 0)
 		log_error("%s", err.text);
 	else
 		code = put(&out);
@@ -86,8 +85,7 @@ static int token_add(const struct options *o, const char *hosts)
 {
 	char token[TOKEN_LEN + 1];
 	struct conf_error err = {"no memory"};
-	if (tokens_add(o->auth->tokens_file, hosts, o->collector->data_dir, token, &err) <
-	    0) {
+	if (tokens_add(o->auth->tokens_file, hosts, o->collector->data_dir, token, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;
 	}
@@ -111,8 +109,8 @@ static int token_list(const struct options *o)
 	struct buf out = BUF_EMPTY;
 	int r = 0;
 	for (size_t i = 0; i < tokens.n && r == 0; i++)
-		r = buf_printf(&out, "%-40s %s%016llx...\n", tokens.items[i].hosts,
-			       TOKEN_PREFIX, (unsigned long long)tokens.items[i].salt);
+		r = buf_printf(&out, "%-40s %s%016llx...\n", tokens.items[i].hosts, TOKEN_PREFIX,
+			       (unsigned long long)tokens.items[i].salt);
 	tokens_free(&tokens);
 	int code = r < 0 ? EXIT_FAILED : put(&out);
 	buf_free(&out);

@@ -143,8 +143,7 @@ static void serve(struct keeper *k)
 		going = !k->stop;
 		k->reopen = k->drain = false;
 		if (going)
-			k->state =
-				KEEPER_REOPENING; /* no second wish for the same reason */
+			k->state = KEEPER_REOPENING; /* no second wish for the same reason */
 		memcpy(why, k->why, sizeof(why));
 		pthread_mutex_unlock(&k->lock);
 		if (going)
@@ -176,8 +175,7 @@ static void *run(void *user)
 	return NULL;
 }
 
-int keeper_start(const struct store_config *config, struct door *door,
-		 struct keeper **ret)
+int keeper_start(const struct store_config *config, struct door *door, struct keeper **ret)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	if (!k)

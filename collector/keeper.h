@@ -11,13 +11,7 @@
 #include "collector/ingest/door.h"
 #include "collector/store/store.h"
 
-enum keeper_state {
-	KEEPER_OPENING,
-	KEEPER_OPEN,
-	KEEPER_REOPENING,
-	KEEPER_FAILED,
-	KEEPER_CLOSED
-};
+enum keeper_state { KEEPER_OPENING, KEEPER_OPEN, KEEPER_REOPENING, KEEPER_FAILED, KEEPER_CLOSED };
 
 struct keeper;
 

@@ -194,8 +194,8 @@ static const char *where(const struct options *o, const char *section, const cha
 static int wrong(const struct options *o, const char *section, const char *key,
 		 struct conf_error *err, const char *why)
 {
-	(void)snprintf(err->text, sizeof(err->text), "%s: [%s] %s: %s",
-		       where(o, section, key), section, key, why);
+	(void)snprintf(err->text, sizeof(err->text), "%s: [%s] %s: %s", where(o, section, key),
+		       section, key, why);
 	return -EINVAL;
 }
 
@@ -220,8 +220,7 @@ static int check_tls(const struct options *o, struct conf_error *err)
 	return r;
 }
 
-static int check_exposure(const struct options *o, size_t n_tokens,
-			  struct conf_error *err)
+static int check_exposure(const struct options *o, size_t n_tokens, struct conf_error *err)
 {
 	struct sockaddr_storage address;
 	const char *why;
@@ -234,11 +233,10 @@ static int check_exposure(const struct options *o, size_t n_tokens,
 			     "beyond loopback [tls] cert and key are needed (or insecure "
 			     "= yes)");
 	if (!*o->tls->client_ca && n_tokens == 0)
-		return wrong(
-			o, "collector", "listen", err,
-			"beyond loopback agents must show who they are: make tokens by "
-			"haul-collector "
-			"token add HOST, or set [tls] client_ca (or insecure = yes)");
+		return wrong(o, "collector", "listen", err,
+			     "beyond loopback agents must show who they are: make tokens by "
+			     "haul-collector "
+			     "token add HOST, or set [tls] client_ca (or insecure = yes)");
 	return 0;
 }
 
@@ -257,14 +255,12 @@ int options_check(const struct options *o, struct conf_error *err)
 	return r;
 }
 
-int options_read(const char *path, bool optional, struct options **ret,
-		 struct conf_error *err)
+int options_read(const char *path, bool optional, struct options **ret, struct conf_error *err)
 {
 	struct options *o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
-	int r = conf_read(options_sections, options_n_sections, path, optional, &o->conf,
-			  err);
+	int r = conf_read(options_sections, options_n_sections, path, optional, &o->conf, err);
 	if (r == 0) {
 		o->collector = conf_get(o->conf, "collector", 0);
 		o->tls = conf_get(o->conf, "tls", 0);

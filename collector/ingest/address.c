@@ -12,8 +12,7 @@
 enum { PORT_MAX = 65535, HOST_TEXT_MAX = 255 };
 
 /* Parts "HOST:PORT" and "[HOST]:PORT". */
-static int split(const char *text, struct span *ret_host, uint64_t *ret_port,
-		 const char **ret_why)
+static int split(const char *text, struct span *ret_host, uint64_t *ret_port, const char **ret_why)
 {
 	struct span all = span_trim(span_of(text));
 	const char *colon = all.len ? memrchr(all.ptr, ':', all.len) : NULL;
@@ -137,8 +136,7 @@ uint16_t address_port(const struct sockaddr *a)
 
 socklen_t address_len(const struct sockaddr *a)
 {
-	return a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-					: sizeof(struct sockaddr_in);
+	return a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
 void address_format(const struct sockaddr *a, char dst[ADDRESS_TEXT_MAX])

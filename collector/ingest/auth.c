@@ -66,8 +66,7 @@ static bool same_time(struct timespec a, struct timespec b)
 static bool same_mark(const struct file_mark *a, const struct file_mark *b)
 {
 	return a->exists == b->exists && a->dev == b->dev && a->ino == b->ino &&
-	       a->size == b->size && same_time(a->mtime, b->mtime) &&
-	       same_time(a->ctime, b->ctime);
+	       a->size == b->size && same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
 }
 
 static int read_tokens(const char *path, struct tokens *ret, struct conf_error *err)
@@ -248,13 +247,11 @@ bool principal_allows(const struct principal *p, struct span host)
 
 int auth_operator(struct auth *a, struct http_exchange *x, const char **ret_why)
 {
-	bool passed_on =
-		http_header(x, "Forwarded").len || http_header(x, "X-Forwarded-For").len;
+	bool passed_on = http_header(x, "Forwarded").len || http_header(x, "X-Forwarded-For").len;
 	if (http_peer(x)->local && !passed_on)
 		return 0;
 	struct principal p;
-	if (bearer(x).len && by_token(a, x, &p, ret_why) == 0 &&
-	    p.kind == PRINCIPAL_TOKEN)
+	if (bearer(x).len && by_token(a, x, &p, ret_why) == 0 && p.kind == PRINCIPAL_TOKEN)
 		return 0;
 	if (http_peer(x)->tls && a->tls && tls_asks_clients(a->tls) &&
 	    by_certificate(a, x, &p, ret_why) == 0)

@@ -51,8 +51,7 @@ bool principal_allows(const struct principal *p, struct span host);
 
 /* May this one read what operators read (metrics, status)? From this machine, and not
  * passed on by a proxy on it; or with any token or certificate. */
-int auth_operator(struct auth *a, struct http_exchange *x,
-		  const char **ret_why) MUST_CHECK;
+int auth_operator(struct auth *a, struct http_exchange *x, const char **ret_why) MUST_CHECK;
 
 size_t auth_token_count(struct auth *a);
 

@@ -71,15 +71,13 @@ static void find_host(struct request *r, struct own *own)
 	door_leave(r->intake->door);
 	if (result == -ESTALE)
 		request_refuse(r, 409,
-			       "session %" PRIu64
-			       " is over: a newer session of its host is open",
+			       "session %" PRIu64 " is over: a newer session of its host is open",
 			       own->session);
 	else if (result < 0)
 		request_refuse(r, 409, "session %" PRIu64 " is not known here: open one",
 			       own->session);
 	else if (!principal_allows(&r->principal, span_of(own->host)))
-		request_refuse(r, 403, "these credentials are not for host %s",
-			       own->host);
+		request_refuse(r, 403, "these credentials are not for host %s", own->host);
 }
 
 static void batches_check(struct request *r)
@@ -87,8 +85,7 @@ static void batches_check(struct request *r)
 	check_types(r);
 	struct own *own = r->refusal.status ? NULL : calloc(1, sizeof(*own));
 	if (!own) {
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return;
 	}
 	r->own = own;
@@ -116,8 +113,7 @@ static void batches_forget(struct request *r)
 static uint32_t promised_size(struct span gz)
 {
 	const unsigned char *p = (const unsigned char *)gz.ptr + gz.len - 4;
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[3] << 24;
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static bool size_is_fine(struct request *r, uint64_t *ret_inflated)
@@ -130,8 +126,7 @@ static bool size_is_fine(struct request *r, uint64_t *ret_inflated)
 	uint64_t inflated = promised_size(gz);
 	if (inflated > BATCHES_INFLATED_MAX)
 		request_refuse(r, 413,
-			       "the body inflates to %" PRIu64
-			       " bytes, at most %u are taken",
+			       "the body inflates to %" PRIu64 " bytes, at most %u are taken",
 			       inflated, BATCHES_INFLATED_MAX);
 	*ret_inflated = inflated;
 	return !r->refusal.status;
@@ -155,8 +150,7 @@ static int inflate(struct request *r, uint64_t inflated, struct buf *out)
 		request_refuse(r, 413, "the body inflates to more than %d times its size",
 			       BATCHES_RATIO_MAX);
 	else if (result == -ENOMEM)
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 	else if (result < 0)
 		request_refuse(r, 400, "the body is not one whole gzip member");
 	return result;
@@ -169,8 +163,7 @@ static int parse(struct request *r, struct submission *sub)
 	char why[256] = "";
 	int result = batch_parse(buf_span(&sub->body), &sub->batch, why, sizeof(why));
 	if (result == -ENOMEM)
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 	else if (result < 0)
 		request_refuse(r, 400, "%s", why);
 	return result;
@@ -182,10 +175,9 @@ static int check_hosts(struct request *r, const struct batch *batch, const char 
 		struct span claimed = batch->chunks[i].header.host;
 		if (span_is(claimed, host))
 			continue;
-		request_refuse(
-			r, 403, "chunk %zu: host %.*s: this session is of host %s", i,
-			(int)(claimed.len < NAME_MAX_LEN ? claimed.len : NAME_MAX_LEN),
-			claimed.ptr ? claimed.ptr : "", host);
+		request_refuse(r, 403, "chunk %zu: host %.*s: this session is of host %s", i,
+			       (int)(claimed.len < NAME_MAX_LEN ? claimed.len : NAME_MAX_LEN),
+			       claimed.ptr ? claimed.ptr : "", host);
 		return -EPERM;
 	}
 	return 0;
@@ -204,8 +196,7 @@ static uint64_t rendered_bytes(const struct rendered_chunk *c)
 static int render_one(struct submission *sub, size_t i)
 {
 	struct batch_chunk *chunk = &sub->batch.chunks[i];
-	int result =
-		render_chunk(chunk, span_of(sub->host), sub->terms[i], &sub->rendered[i]);
+	int result = render_chunk(chunk, span_of(sub->host), sub->terms[i], &sub->rendered[i]);
 	if (result == -E2BIG) { /* the agent halves it */
 		chunk->refused = "its lines fall on too many days";
 		sub->rendered[i] = (struct rendered_chunk){0};
@@ -231,8 +222,7 @@ static int render(struct request *r, struct store *s, struct submission *sub)
 		bytes += rendered_bytes(&sub->rendered[i]);
 	}
 	if (result < 0) {
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return result;
 	}
 	uint64_t used = bytes + sub->body.cap;
@@ -253,11 +243,9 @@ static void answered(struct submission *sub, void *user)
 
 static int admit(struct request *r, struct store *s, const struct submission *sub)
 {
-	int result =
-		store_admit(s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
+	int result = store_admit(s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
 	if (result < 0)
-		request_put_off(r, 507, DISK_RETRY_S,
-				"the disk is low: nothing is taken for now");
+		request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
 	return result;
 }
 
@@ -280,8 +268,7 @@ static int prepare(struct request *r, struct own *own, uint64_t inflated)
 {
 	struct submission *sub = own->sub = submission_new();
 	if (!sub) {
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return -ENOMEM;
 	}
 	int result = inflate(r, inflated, &sub->body);
@@ -320,12 +307,10 @@ static void answer_batch(struct request *r, struct own *own)
 	struct submission *sub = own->sub;
 	if (!r->refusal.status &&
 	    chunk_encode_answer(sub->verdicts, sub->batch.n_chunks, &body) < 0)
-		request_put_off(r, 503, MEMORY_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 	request_answer(r, "application/json", &body);
 	buf_free(&body);
-	submission_unref(
-		sub); /* its memory goes now, not when the peer has read its answer */
+	submission_unref(sub); /* its memory goes now, not when the peer has read its answer */
 	own->sub = NULL;
 }
 
@@ -352,13 +337,11 @@ static void batches_go_on(struct request *r)
 	int result = own->sub->result;
 	if (result == -ESTALE)
 		request_refuse(r, 409,
-			       "session %" PRIu64
-			       " is over: a newer session of host %s is open",
+			       "session %" PRIu64 " is over: a newer session of host %s is open",
 			       own->session, own->host);
 	else if (result < 0)
-		request_put_off(
-			r, 503, FAILED_RETRY_S,
-			"the collector could not write: nothing of this was taken");
+		request_put_off(r, 503, FAILED_RETRY_S,
+				"the collector could not write: nothing of this was taken");
 	answer_batch(r, own);
 }
 

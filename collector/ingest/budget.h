@@ -27,7 +27,7 @@ struct budget_waiter {
 };
 
 struct budget *budget_new(uint64_t bytes); /* NULL: no memory */
-void budget_free(struct budget *b); /* nothing is taken and nobody waits (asserted) */
+void budget_free(struct budget *b);        /* nothing is taken and nobody waits (asserted) */
 
 /* Takes at once or not at all (-EAGAIN), and never before those who wait. */
 int budget_try(struct budget *b, uint64_t bytes) MUST_CHECK;

@@ -158,8 +158,7 @@ static unsigned peer_alive(const struct conns *cs, const struct peer *peer)
 static bool make_room(struct conns *cs, const struct peer *peer)
 {
 	/* The peer's count has the new one already, the list has not. */
-	if (peer->connections > cs->limits.per_peer &&
-	    peer_alive(cs, peer) >= cs->limits.per_peer)
+	if (peer->connections > cs->limits.per_peer && peer_alive(cs, peer) >= cs->limits.per_peer)
 		return evict(cs, peer);
 	if (cs->state.connections - cs->n_cut >= cs->limits.max)
 		return evict(cs, NULL);
@@ -176,8 +175,7 @@ struct conn *conns_add(struct conns *cs, int fd, const struct sockaddr *address)
 	struct peer *peer = peer_ref(cs, address);
 	bool room = peer && make_room(cs, peer);
 	if (room) {
-		*c = (struct conn){
-			.fd = fd, .phase = CONN_FRESH, .since_ns = now_ns, .peer = peer};
+		*c = (struct conn){.fd = fd, .phase = CONN_FRESH, .since_ns = now_ns, .peer = peer};
 		c->next = cs->first;
 		if (c->next)
 			c->next->prev = c;
@@ -235,8 +233,8 @@ void conns_received(struct conns *cs, struct conn *c, uint64_t bytes)
 	pthread_mutex_unlock(&cs->lock);
 }
 
-static bool body_too_slow(const struct conns_limits *l, const struct conn *c,
-			  int64_t now_ns, bool pressed)
+static bool body_too_slow(const struct conns_limits *l, const struct conn *c, int64_t now_ns,
+			  bool pressed)
 {
 	if (now_ns - c->last_byte_ns > l->stall_ns)
 		return true;

@@ -21,8 +21,7 @@ bool health_ready(struct intake *intake, char *ret_reason, size_t size)
 	if (store_failure(s, what, sizeof(what)) < 0)
 		(void)snprintf(ret_reason, size, "the store has failed: %s", what);
 	else if (store_admit(s, 0, 0) < 0)
-		(void)snprintf(ret_reason, size,
-			       "the disk is low: less than min_free is free");
+		(void)snprintf(ret_reason, size, "the disk is low: less than min_free is free");
 	else
 		ready = true;
 	door_leave(intake->door);

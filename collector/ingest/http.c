@@ -178,9 +178,8 @@ static enum MHD_Result exchange_resumed(struct http_exchange *x)
 	return verdict(x);
 }
 
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
-				  const char *url, const char *method,
-				  const char *version, const char *upload,
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **context)
 {
 	struct http *h = user;
@@ -242,8 +241,7 @@ static int listen_on(const struct sockaddr_storage *address, int *ret_fd)
 		return -errno;
 	int yes = 1, no = 0;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (a->sa_family ==
-	    AF_INET6) /* [::] means IPv4 too, whatever the system's default */
+	if (a->sa_family == AF_INET6) /* [::] means IPv4 too, whatever the system's default */
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 	if (bind(fd, a, address_len(a)) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
 		int r = -errno;
@@ -261,14 +259,13 @@ static int open_socket(struct http *h, const char *listen_text, int *ret_fd, boo
 	const char *why;
 	int r = address_resolve(listen_text, &address, &why);
 	if (r < 0) {
-		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s",
-			       listen_text, why);
+		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s", listen_text, why);
 		return r;
 	}
 	r = listen_on(&address, ret_fd);
 	if (r < 0) {
-		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s",
-			       listen_text, strerror(-r));
+		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s", listen_text,
+			       strerror(-r));
 		return r;
 	}
 	socklen_t len = sizeof(address);
@@ -280,8 +277,8 @@ static int open_socket(struct http *h, const char *listen_text, int *ret_fd, boo
 
 static int start_daemon(struct http *h, const struct http_config *config, int fd, bool v6)
 {
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-			 MHD_USE_TURBO | MHD_USE_ERROR_LOG | (v6 ? MHD_USE_IPv6 : 0) |
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
+			 MHD_USE_ERROR_LOG | (v6 ? MHD_USE_IPv6 : 0) |
 			 (config->tls ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem options[8];
 	size_t n = 0;
@@ -301,19 +298,17 @@ static int start_daemon(struct http *h, const struct http_config *config, int fd
 	 * limit is divided among its threads, and connections are not spread evenly,
 	 * hence the room. */
 	h->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-		NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-		(config->limits.max + 64) * (config->threads + 1),
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		(config->limits.max + 64) * (config->threads + 1), MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)SILENCE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_ARRAY, options,
 		MHD_OPTION_END);
 	return h->daemon ? 0 : -EIO;
 }
 
-int http_start(const struct http_config *config, struct http **ret,
-	       struct conf_error *err)
+int http_start(const struct http_config *config, struct http **ret, struct conf_error *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	if (!h)
@@ -328,8 +323,8 @@ int http_start(const struct http_config *config, struct http **ret,
 	int r = h->conns ? open_socket(h, config->listen, &fd, &v6, err) : -ENOMEM;
 	if (r == 0 && (r = start_daemon(h, config, fd, v6)) < 0) {
 		(void)close(fd);
-		(void)snprintf(err->text, sizeof(err->text),
-			       "the HTTP server on %s does not start", h->address);
+		(void)snprintf(err->text, sizeof(err->text), "the HTTP server on %s does not start",
+			       h->address);
 	}
 	if (r < 0) {
 		conns_free(h->conns);
@@ -416,8 +411,7 @@ struct span http_header(struct http_exchange *x, const char *name)
 
 struct span http_argument(struct http_exchange *x, const char *name)
 {
-	return span_of(
-		MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, name));
+	return span_of(MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, name));
 }
 
 uint64_t http_content_length(struct http_exchange *x)
@@ -472,8 +466,7 @@ static bool add_headers(const struct http *h, struct MHD_Response *response,
 	bool good = add_header(response, "Haul-Protocol", "1") &&
 		    add_header(response, "Haul-Collector", h->uuid) &&
 		    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-			       a->content_type ? a->content_type
-					       : "text/plain; charset=utf-8");
+			       a->content_type ? a->content_type : "text/plain; charset=utf-8");
 	if (good && a->retry_after_s) {
 		char seconds[16];
 		(void)snprintf(seconds, sizeof(seconds), "%u", a->retry_after_s);
@@ -496,8 +489,7 @@ void http_answer(struct http_exchange *x, struct http_answer a)
 		a.body && a.body->len
 			? MHD_create_response_from_buffer(a.body->len, a.body->ptr,
 							  MHD_RESPMEM_MUST_FREE)
-			: MHD_create_response_from_buffer(0, (void *)"",
-							  MHD_RESPMEM_PERSISTENT);
+			: MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
 	if (response && a.body && a.body->len)
 		*a.body = (struct buf){.max = a.body->max}; /* the response's now */
 	bool queued = response && add_headers(x->http, response, &a) &&

@@ -26,7 +26,7 @@
 #include <sys/socket.h>
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
-#define HTTP_CONNECTION_MEMORY                                                           \
+#define HTTP_CONNECTION_MEMORY                                                                     \
 	65536 /* of each connection: the header must fit, the body passes through */
 
 struct http;
@@ -35,11 +35,10 @@ struct http_exchange;
 struct http_handler {
 	void (*begin)(void *user, struct http_exchange *x); /* the header is there */
 	void (*body)(struct http_exchange *x, struct span piece);
-	void (*end)(struct http_exchange *x); /* the body is there: answer or suspend */
-	void (*resumed)(
-		struct http_exchange *x); /* after begin suspended: to read on, answer or
+	void (*end)(struct http_exchange *x);     /* the body is there: answer or suspend */
+	void (*resumed)(struct http_exchange *x); /* after begin suspended: to read on, answer or
 					     drop; after end: answer or suspend again */
-	void (*gone)(struct http_exchange *x); /* the exchange is over, answered or not */
+	void (*gone)(struct http_exchange *x);    /* the exchange is over, answered or not */
 };
 
 struct http_config {
@@ -77,7 +76,7 @@ void http_stop(struct http *h);
 
 struct http_peer {
 	struct sockaddr_storage address;
-	bool local; /* on this machine: over loopback, or from the very address it
+	bool local;           /* on this machine: over loopback, or from the very address it
 		       connected to */
 	gnutls_session_t tls; /* NULL: plain */
 	/* What the handler remembers of the connection; freed with it by free(3). */
@@ -108,12 +107,11 @@ void http_resume(struct http_exchange *x);
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: text/plain */
-	struct buf
-		*body; /* its memory is taken over, and the buf left empty; NULL: none */
-	unsigned retry_after_s; /* 0: not said */
-	const char *allow;      /* of a 405 */
-	bool authenticate;      /* of a 401: says which scheme */
-	bool close;             /* the connection ends with this answer */
+	struct buf *body;         /* its memory is taken over, and the buf left empty; NULL: none */
+	unsigned retry_after_s;   /* 0: not said */
+	const char *allow;        /* of a 405 */
+	bool authenticate;        /* of a 401: says which scheme */
+	bool close;               /* the connection ends with this answer */
 };
 void http_answer(struct http_exchange *x, struct http_answer answer);
 bool http_answered(const struct http_exchange *x);

@@ -30,28 +30,26 @@ static int add_rows(struct buf *out, const struct row *rows, size_t n)
 		r = metrics_head(out, rows[i].name, rows[i].type, rows[i].help);
 		if (r < 0)
 			break;
-		r = rows[i].fraction
-			    ? metrics_double(out, rows[i].name, NULL, (struct span){0},
-					     rows[i].value)
-			    : metrics_u64(out, rows[i].name, NULL, (struct span){0},
-					  (uint64_t)rows[i].value);
+		r = rows[i].fraction ? metrics_double(out, rows[i].name, NULL, (struct span){0},
+						      rows[i].value)
+				     : metrics_u64(out, rows[i].name, NULL, (struct span){0},
+						   (uint64_t)rows[i].value);
 	}
 	return r;
 }
 
-#define COUNTER(n, v, h)                                                                 \
-	{                                                                                \
-		.name = PREFIX n, .type = METRIC_COUNTER, .value = (double)(v),          \
-		.help = h                                                                \
+#define COUNTER(n, v, h)                                                                           \
+	{                                                                                          \
+		.name = PREFIX n, .type = METRIC_COUNTER, .value = (double)(v), .help = h          \
 	}
-#define GAUGE(n, v, h)                                                                   \
-	{                                                                                \
-		.name = PREFIX n, .type = METRIC_GAUGE, .value = (double)(v), .help = h  \
+#define GAUGE(n, v, h)                                                                             \
+	{                                                                                          \
+		.name = PREFIX n, .type = METRIC_GAUGE, .value = (double)(v), .help = h            \
 	}
-#define SECONDS(n, v, h)                                                                 \
-	{                                                                                \
-		.name = PREFIX n, .type = METRIC_COUNTER, .value = (v),                  \
-		.fraction = true, .help = h                                              \
+#define SECONDS(n, v, h)                                                                           \
+	{                                                                                          \
+		.name = PREFIX n, .type = METRIC_COUNTER, .value = (v), .fraction = true,          \
+		.help = h                                                                          \
 	}
 #define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
 
@@ -63,8 +61,7 @@ static int add_answers(struct buf *out, struct meters *m)
 		char status[16];
 		(void)snprintf(status, sizeof(status), "%u", meters_status(i));
 		r = metrics_u64(out, name, "status",
-				meters_status(i) ? span_of(status)
-						 : SPAN_LITERAL("other"),
+				meters_status(i) ? span_of(status) : SPAN_LITERAL("other"),
 				meters_get(&m->answers[i]));
 	}
 	return r;
@@ -74,8 +71,7 @@ static int add_ingest(struct buf *out, struct intake *in, struct http *http)
 {
 	struct meters *m = &in->meters;
 	struct conns_state c = http_connections(http);
-	struct budget_state rx = budget_state(in->receiving),
-			    work = budget_state(in->working);
+	struct budget_state rx = budget_state(in->receiving), work = budget_state(in->working);
 	char reason[DOOR_REASON_MAX + 32];
 	const struct row rows[] = {
 		GAUGE("ready", health_ready(in, reason, sizeof(reason)),
@@ -83,18 +79,15 @@ static int add_ingest(struct buf *out, struct intake *in, struct http *http)
 		GAUGE("start_time_seconds", in->started_us / NUM_SEC_US,
 		      "When the program started."),
 		GAUGE("http_connections", c.connections, "Open connections."),
-		GAUGE("http_connections_silent", c.silent,
-		      "Open connections without a request."),
-		COUNTER("http_connections_accepted_total", c.accepted,
-			"Connections taken."),
+		GAUGE("http_connections_silent", c.silent, "Open connections without a request."),
+		COUNTER("http_connections_accepted_total", c.accepted, "Connections taken."),
 		COUNTER("http_connections_refused_total", c.refused,
 			"Connections closed because there was no room."),
 		COUNTER("http_connections_evicted_total", c.evicted,
 			"Silent connections closed to make room."),
 		COUNTER("http_connections_timed_out_total", c.timed_out,
 			"Connections closed because their time was over."),
-		GAUGE("http_requests_in_flight", http_exchanges(http),
-		      "Requests under way."),
+		GAUGE("http_requests_in_flight", http_exchanges(http), "Requests under way."),
 		COUNTER("http_dropped_total", meters_get(&m->dropped),
 			"Requests that ended without an answer."),
 		COUNTER("body_bytes_total", meters_get(&m->body_bytes),
@@ -105,12 +98,9 @@ static int add_ingest(struct buf *out, struct intake *in, struct http *http)
 			"Time spent on inflating, checking and rendering."),
 		COUNTER("memory_waits_total", meters_get(&m->waits),
 			"Batches that had to wait for memory."),
-		GAUGE("memory_in_flight_bytes", rx.taken + work.taken,
-		      "Memory taken by batches."),
-		GAUGE("memory_limit_bytes", rx.total + work.total,
-		      "Memory that batches may take."),
-		GAUGE("memory_waiting", rx.waiting + work.waiting,
-		      "Batches that wait for memory."),
+		GAUGE("memory_in_flight_bytes", rx.taken + work.taken, "Memory taken by batches."),
+		GAUGE("memory_limit_bytes", rx.total + work.total, "Memory that batches may take."),
+		GAUGE("memory_waiting", rx.waiting + work.waiting, "Batches that wait for memory."),
 		GAUGE("tokens", auth_token_count(in->auth), "Tokens in the tokens file."),
 	};
 	int r = add_rows(out, rows, COUNT(rows));
@@ -139,29 +129,22 @@ static int add_store(struct buf *out, const struct store_counters *c)
 		COUNTER("batches_total", c->batches, "Batches judged."),
 		COUNTER("lines_total", c->lines, "Lines taken."),
 		COUNTER("payload_bytes_total", c->payload_bytes, "Bytes of lines taken."),
-		COUNTER("wal_bytes_total", c->wal_bytes,
-			"Bytes written to the write-ahead log."),
-		COUNTER("rendered_bytes_total", c->rendered_bytes,
-			"Bytes written to shards."),
+		COUNTER("wal_bytes_total", c->wal_bytes, "Bytes written to the write-ahead log."),
+		COUNTER("rendered_bytes_total", c->rendered_bytes, "Bytes written to shards."),
 		COUNTER("losses_total", c->losses, "Losses that agents have reported."),
 		COUNTER("lost_bytes_total", c->lost_bytes, "Bytes of these losses."),
 		COUNTER("wal_syncs_total", c->wal_syncs, "Syncs of the write-ahead log."),
-		SECONDS("wal_sync_seconds_total", c->wal_sync_seconds,
-			"Time spent in them."),
+		SECONDS("wal_sync_seconds_total", c->wal_sync_seconds, "Time spent in them."),
 		COUNTER("checkpoints_total", c->checkpoints, "Checkpoints."),
-		SECONDS("checkpoint_seconds_total", c->checkpoint_seconds,
-			"Time spent in them."),
+		SECONDS("checkpoint_seconds_total", c->checkpoint_seconds, "Time spent in them."),
 		GAUGE("last_checkpoint_time_seconds", c->last_checkpoint_us / NUM_SEC_US,
 		      "When the last checkpoint ended."),
 		GAUGE("streams", c->streams, "Streams known."),
 		GAUGE("shards_open", c->shards_open, "Live files that are open."),
 		GAUGE("wal_files", c->wal_files, "Files of the write-ahead log."),
-		GAUGE("queued_batches", c->queued_submissions,
-		      "Batches not yet in their shards."),
-		GAUGE("queued_bytes", c->queued_bytes,
-		      "Bytes of lines not yet in their shards."),
-		GAUGE("disk_free_bytes", c->free_bytes,
-		      "Free bytes where the data directory is."),
+		GAUGE("queued_batches", c->queued_submissions, "Batches not yet in their shards."),
+		GAUGE("queued_bytes", c->queued_bytes, "Bytes of lines not yet in their shards."),
+		GAUGE("disk_free_bytes", c->free_bytes, "Free bytes where the data directory is."),
 		GAUGE("disk_size_bytes", c->total_bytes, "Size of that file system."),
 	};
 	int r = add_rows(out, rows, COUNT(rows));

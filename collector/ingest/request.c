@@ -41,8 +41,7 @@ static bool may_follow(enum request_state from, enum request_state to)
 	case REQUEST_QUEUED: return to == REQUEST_RECEIVING || to == REQUEST_ANSWERED;
 	case REQUEST_RECEIVING: return to == REQUEST_WORKING || to == REQUEST_ANSWERED;
 	case REQUEST_WORKING:
-		return to == REQUEST_HELD || to == REQUEST_SUBMITTED ||
-		       to == REQUEST_ANSWERED;
+		return to == REQUEST_HELD || to == REQUEST_SUBMITTED || to == REQUEST_ANSWERED;
 	case REQUEST_HELD:
 	case REQUEST_SUBMITTED: return to == REQUEST_WORKING;
 	case REQUEST_ANSWERED: return false;
@@ -71,8 +70,7 @@ void charge_release(void *user)
 /* --- answers --- */
 
 static void note_refusal(struct request *r, unsigned status, unsigned retry_after_s,
-			 const char *fmt, va_list args)
-	__attribute__((format(printf, 4, 0)));
+			 const char *fmt, va_list args) __attribute__((format(printf, 4, 0)));
 static void note_refusal(struct request *r, unsigned status, unsigned retry_after_s,
 			 const char *fmt, va_list args)
 {
@@ -91,8 +89,8 @@ void request_refuse(struct request *r, unsigned status, const char *fmt, ...)
 	va_end(args);
 }
 
-void request_put_off(struct request *r, unsigned status, unsigned retry_after_s,
-		     const char *fmt, ...)
+void request_put_off(struct request *r, unsigned status, unsigned retry_after_s, const char *fmt,
+		     ...)
 {
 	va_list args;
 	va_start(args, fmt);
@@ -165,8 +163,7 @@ static void find_route(struct request *r)
 	const char *method = http_method(r->x), *path = http_path(r->x);
 	r->route = route_find(method, path, &status, &r->allow);
 	if (!r->route && status == 405)
-		request_refuse(r, 405, "%.16s: only %s is known for %s", method, r->allow,
-			       path);
+		request_refuse(r, 405, "%.16s: only %s is known for %s", method, r->allow, path);
 	else if (!r->route)
 		request_refuse(r, 404, "nothing is known under this path: %.200s", path);
 }
@@ -177,9 +174,7 @@ static void check_access(struct request *r)
 	int result = 0;
 	switch (r->route->access) {
 	case ROUTE_ANYONE: return;
-	case ROUTE_AGENT:
-		result = auth_identify(r->intake->auth, r->x, &r->principal, &why);
-		break;
+	case ROUTE_AGENT: result = auth_identify(r->intake->auth, r->x, &r->principal, &why); break;
 	case ROUTE_OPERATOR: result = auth_operator(r->intake->auth, r->x, &why); break;
 	}
 	if (result == -EACCES)
@@ -193,8 +188,7 @@ static void check_length(struct request *r)
 	uint64_t max = body_max(r);
 	if (r->announced != HTTP_LENGTH_UNKNOWN && r->announced > max)
 		request_refuse(r, 413,
-			       "the body has %" PRIu64 " bytes, at most %" PRIu64
-			       " are taken",
+			       "the body has %" PRIu64 " bytes, at most %" PRIu64 " are taken",
 			       r->announced, max);
 }
 
@@ -353,8 +347,7 @@ static void on_body(struct http_exchange *x, struct span piece)
 {
 	struct request *r = http_user(x);
 	if (!r->refusal.status && r->body.len + piece.len > body_max(r))
-		request_refuse(r, 413, "the body has more than %" PRIu64 " bytes",
-			       body_max(r));
+		request_refuse(r, 413, "the body has more than %" PRIu64 " bytes", body_max(r));
 	if (!r->refusal.status && !charge_body(r, piece.len))
 		put_off_busy(r);
 	if (!r->refusal.status &&

@@ -24,7 +24,7 @@ struct intake {
 	struct door *door;
 	struct auth *auth;
 	struct budget *receiving; /* bodies as they came */
-	struct budget *working; /* inflated and rendered, until the lines are appended */
+	struct budget *working;   /* inflated and rendered, until the lines are appended */
 	struct meters meters;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
 	int64_t started_us;
@@ -85,8 +85,8 @@ extern const struct http_handler request_handler;
 void request_refuse(struct request *r, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same for what will pass: 429, 503, 507. */
-void request_put_off(struct request *r, unsigned status, unsigned retry_after_s,
-		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void request_put_off(struct request *r, unsigned status, unsigned retry_after_s, const char *fmt,
+		     ...) __attribute__((format(printf, 4, 5)));
 
 /* Answers: the refusal when there is one, else 200 with `body` (its memory is taken
  * over). */

@@ -21,13 +21,11 @@ struct route {
 	bool writes; /* takes a pass at the store's door */
 	bool batch;  /* its body is bounded by max_batch and charged; else by body_max */
 	uint64_t body_max;
-	void (*check)(struct request *r); /* the header, before the body; may refuse. May
+	void (*check)(struct request *r);  /* the header, before the body; may refuse. May
 					     be NULL. */
-	void (*run)(struct request *r);   /* with the body: answers, or suspends */
-	void (*go_on)(
-		struct request *r); /* after request_submit; NULL: never suspends so */
-	void (*forget)(
-		struct request *r); /* frees `own`, if there is one. May be NULL. */
+	void (*run)(struct request *r);    /* with the body: answers, or suspends */
+	void (*go_on)(struct request *r);  /* after request_submit; NULL: never suspends so */
+	void (*forget)(struct request *r); /* frees `own`, if there is one. May be NULL. */
 };
 
 /* NULL and 404 when no path fits; NULL, 405 and the method that would when only the

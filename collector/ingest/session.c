@@ -57,8 +57,7 @@ static bool body_is_fine(struct request *r, struct own *own)
 {
 	int result = json_read_object(buf_span(&r->body), on_key, own);
 	if (result == -ENOMEM)
-		request_put_off(r, 503, FAILED_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, FAILED_RETRY_S, "the collector is short of memory");
 	else if (result < 0)
 		request_refuse(r, 400, "body: %s",
 			       own->wrong ? own->wrong : "it must be one JSON object");
@@ -112,8 +111,7 @@ static void session_run(struct request *r)
 {
 	struct own *own = calloc(1, sizeof(*own));
 	if (!own) {
-		request_put_off(r, 503, FAILED_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, FAILED_RETRY_S, "the collector is short of memory");
 		request_answer(r, NULL, NULL);
 		return;
 	}
@@ -145,8 +143,7 @@ static void session_go_on(struct request *r)
 		request_put_off(r, 503, FAILED_RETRY_S,
 				"the collector could not write the session");
 	else if (buf_printf(&body, "{\"session\":%" PRIu64 "}\n", own->session) < 0)
-		request_put_off(r, 503, FAILED_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, FAILED_RETRY_S, "the collector is short of memory");
 	request_answer(r, "application/json", &body);
 	buf_free(&body);
 }

@@ -59,8 +59,7 @@ static void on_host(void *user, const struct store_host *h)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct host_row *)a)->host,
-		      ((const struct host_row *)b)->host);
+	return strcmp(((const struct host_row *)a)->host, ((const struct host_row *)b)->host);
 }
 
 static int take_picture(struct intake *in, struct http *http, struct picture *p)
@@ -92,24 +91,21 @@ static int json_store(struct buf *out, const struct store_counters *c)
 {
 	return buf_printf(
 		out,
-		",\"store\":{\"batches\":%" PRIu64 ",\"chunks\":%" PRIu64
-		",\"committed\":%" PRIu64 ",\"duplicates\":%" PRIu64
-		",\"conflicts\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"lines\":%" PRIu64
-		",\"payload_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64
-		",\"rendered_bytes\":%" PRIu64 ",\"losses\":%" PRIu64
-		",\"lost_bytes\":%" PRIu64 ",\"wal_syncs\":%" PRIu64
-		",\"wal_sync_seconds\":%.6f,\"checkpoints\":%" PRIu64
+		",\"store\":{\"batches\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"committed\":%" PRIu64
+		",\"duplicates\":%" PRIu64 ",\"conflicts\":%" PRIu64 ",\"refused\":%" PRIu64
+		",\"lines\":%" PRIu64 ",\"payload_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64
+		",\"rendered_bytes\":%" PRIu64 ",\"losses\":%" PRIu64 ",\"lost_bytes\":%" PRIu64
+		",\"wal_syncs\":%" PRIu64 ",\"wal_sync_seconds\":%.6f,\"checkpoints\":%" PRIu64
 		",\"checkpoint_seconds\":%.6f,\"last_checkpoint_us\":%" PRId64
-		",\"streams\":%" PRIu64 ",\"shards_open\":%" PRIu64
-		",\"wal_files\":%" PRIu64 ",\"queued_batches\":%" PRIu64
-		",\"queued_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64
-		",\"total_bytes\":%" PRIu64 "}",
-		c->batches, c->chunks, c->committed, c->duplicates, c->conflicts,
-		c->refused, c->lines, c->payload_bytes, c->wal_bytes, c->rendered_bytes,
-		c->losses, c->lost_bytes, c->wal_syncs, c->wal_sync_seconds,
-		c->checkpoints, c->checkpoint_seconds, c->last_checkpoint_us, c->streams,
-		c->shards_open, c->wal_files, c->queued_submissions, c->queued_bytes,
-		c->free_bytes, c->total_bytes);
+		",\"streams\":%" PRIu64 ",\"shards_open\":%" PRIu64 ",\"wal_files\":%" PRIu64
+		",\"queued_batches\":%" PRIu64 ",\"queued_bytes\":%" PRIu64
+		",\"free_bytes\":%" PRIu64 ",\"total_bytes\":%" PRIu64 "}",
+		c->batches, c->chunks, c->committed, c->duplicates, c->conflicts, c->refused,
+		c->lines, c->payload_bytes, c->wal_bytes, c->rendered_bytes, c->losses,
+		c->lost_bytes, c->wal_syncs, c->wal_sync_seconds, c->checkpoints,
+		c->checkpoint_seconds, c->last_checkpoint_us, c->streams, c->shards_open,
+		c->wal_files, c->queued_submissions, c->queued_bytes, c->free_bytes,
+		c->total_bytes);
 }
 
 static int json_hosts(struct buf *out, const struct picture *p)
@@ -119,12 +115,11 @@ static int json_hosts(struct buf *out, const struct picture *p)
 		const struct store_host *h = &p->hosts[i].h;
 		r = buf_printf(out,
 			       "%s{\"host\":\"%s\",\"session\":%" PRIu64
-			       ",\"first_contact_us\":%" PRId64
-			       ",\"last_contact_us\":%" PRId64 ",\"streams\":%" PRIu64
-			       ",\"lines\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-			       i ? "," : "", p->hosts[i].host, h->session,
-			       h->first_contact_us, h->last_contact_us, h->streams,
-			       h->lines, h->bytes);
+			       ",\"first_contact_us\":%" PRId64 ",\"last_contact_us\":%" PRId64
+			       ",\"streams\":%" PRIu64 ",\"lines\":%" PRIu64 ",\"bytes\":%" PRIu64
+			       "}",
+			       i ? "," : "", p->hosts[i].host, h->session, h->first_contact_us,
+			       h->last_contact_us, h->streams, h->lines, h->bytes);
 	}
 	return r < 0 ? r : buf_add_str(out, "]");
 }
@@ -133,22 +128,20 @@ static int add_json(struct buf *out, const struct intake *in, const struct pictu
 {
 	int r = buf_printf(out,
 			   "{\"version\":\"" HAUL_VERSION
-			   "\",\"collector\":\"%s\",\"now_us\":%" PRId64
-			   ",\"started_us\":%" PRId64 ",\"ready\":%s,\"reason\":",
-			   p->uuid, p->now_us, in->started_us,
-			   p->ready ? "true" : "false");
+			   "\",\"collector\":\"%s\",\"now_us\":%" PRId64 ",\"started_us\":%" PRId64
+			   ",\"ready\":%s,\"reason\":",
+			   p->uuid, p->now_us, in->started_us, p->ready ? "true" : "false");
 	if (r == 0)
 		r = json_add_string(out, span_of(p->ready ? "" : p->reason));
 	if (r == 0)
-		r = buf_printf(
-			out,
-			",\"listen\":\"%s\",\"connections\":%u,\"requests_in_flight\":%u"
-			",\"memory_bytes\":%" PRIu64 ",\"memory_limit_bytes\":%" PRIu64
-			",\"waiting_for_memory\":%" PRIu64,
-			p->listen, p->connections.connections, p->requests,
-			p->receiving.taken + p->working.taken,
-			p->receiving.total + p->working.total,
-			p->receiving.waiting + p->working.waiting);
+		r = buf_printf(out,
+			       ",\"listen\":\"%s\",\"connections\":%u,\"requests_in_flight\":%u"
+			       ",\"memory_bytes\":%" PRIu64 ",\"memory_limit_bytes\":%" PRIu64
+			       ",\"waiting_for_memory\":%" PRIu64,
+			       p->listen, p->connections.connections, p->requests,
+			       p->receiving.taken + p->working.taken,
+			       p->receiving.total + p->working.total,
+			       p->receiving.waiting + p->working.waiting);
 	if (r == 0 && p->has_store)
 		r = json_store(out, &p->counters);
 	if (r == 0)
@@ -193,22 +186,20 @@ static int text_store(struct buf *out, const struct picture *p)
 {
 	const struct store_counters *c = &p->counters;
 	char a[32], b[32];
-	int r = buf_printf(out, "disk        %s free of %s\n",
-			   bytes_text(c->free_bytes, a), bytes_text(c->total_bytes, b));
+	int r = buf_printf(out, "disk        %s free of %s\n", bytes_text(c->free_bytes, a),
+			   bytes_text(c->total_bytes, b));
 	if (r == 0)
 		r = buf_printf(out,
-			       "chunks      %" PRIu64 " committed, %" PRIu64
-			       " duplicate, %" PRIu64 " conflict, %" PRIu64 " refused\n",
+			       "chunks      %" PRIu64 " committed, %" PRIu64 " duplicate, %" PRIu64
+			       " conflict, %" PRIu64 " refused\n",
 			       c->committed, c->duplicates, c->conflicts, c->refused);
 	if (r == 0)
-		r = buf_printf(out,
-			       "taken       %" PRIu64 " lines, %s; %" PRIu64
-			       " losses of %s\n",
+		r = buf_printf(out, "taken       %" PRIu64 " lines, %s; %" PRIu64 " losses of %s\n",
 			       c->lines, bytes_text(c->payload_bytes, a), c->losses,
 			       bytes_text(c->lost_bytes, b));
 	if (r == 0)
-		r = buf_printf(out, "behind      %" PRIu64 " batches, %s\n",
-			       c->queued_submissions, bytes_text(c->queued_bytes, a));
+		r = buf_printf(out, "behind      %" PRIu64 " batches, %s\n", c->queued_submissions,
+			       bytes_text(c->queued_bytes, a));
 	if (r == 0)
 		r = buf_printf(out, "checkpoint  %s\n",
 			       ago_text(p->now_us, c->last_checkpoint_us, a));
@@ -221,15 +212,14 @@ static int text_hosts(struct buf *out, const struct picture *p)
 	for (size_t i = 0; i < p->n_hosts; i++)
 		if ((int)strlen(p->hosts[i].host) > width)
 			width = (int)strlen(p->hosts[i].host);
-	int r = buf_printf(out, "\n%-*s  %-12s %8s %14s %12s\n", width, "HOST",
-			   "LAST CONTACT", "STREAMS", "LINES", "BYTES");
+	int r = buf_printf(out, "\n%-*s  %-12s %8s %14s %12s\n", width, "HOST", "LAST CONTACT",
+			   "STREAMS", "LINES", "BYTES");
 	for (size_t i = 0; i < p->n_hosts && r == 0; i++) {
 		const struct store_host *h = &p->hosts[i].h;
 		char ago[32], bytes[32];
-		r = buf_printf(out, "%-*s  %-12s %8" PRIu64 " %14" PRIu64 " %12s\n",
-			       width, p->hosts[i].host,
-			       ago_text(p->now_us, h->last_contact_us, ago), h->streams,
-			       h->lines, bytes_text(h->bytes, bytes));
+		r = buf_printf(out, "%-*s  %-12s %8" PRIu64 " %14" PRIu64 " %12s\n", width,
+			       p->hosts[i].host, ago_text(p->now_us, h->last_contact_us, ago),
+			       h->streams, h->lines, bytes_text(h->bytes, bytes));
 	}
 	return r;
 }
@@ -240,16 +230,13 @@ static int add_text(struct buf *out, const struct intake *in, const struct pictu
 	int r = buf_printf(out, "haul-collector %s, started %s, on %s\n", HAUL_VERSION,
 			   ago_text(p->now_us, in->started_us, a), p->listen);
 	if (r == 0)
-		r = buf_printf(
-			out, "state       %s%s\n",
-			p->ready ? "ready" : "not ready: ", p->ready ? "" : p->reason);
+		r = buf_printf(out, "state       %s%s\n",
+			       p->ready ? "ready" : "not ready: ", p->ready ? "" : p->reason);
 	if (r == 0)
-		r = buf_printf(
-			out,
-			"requests    %u in flight, %u connections, %s of %s memory\n",
-			p->requests, p->connections.connections,
-			bytes_text(p->receiving.taken + p->working.taken, a),
-			bytes_text(p->receiving.total + p->working.total, b));
+		r = buf_printf(out, "requests    %u in flight, %u connections, %s of %s memory\n",
+			       p->requests, p->connections.connections,
+			       bytes_text(p->receiving.taken + p->working.taken, a),
+			       bytes_text(p->receiving.total + p->working.total, b));
 	if (r == 0 && p->has_store)
 		r = text_store(out, p);
 	if (r == 0 && p->n_hosts)
@@ -264,8 +251,7 @@ static void status_run(struct request *r)
 	bool text = span_is(http_argument(r->x, "format"), "text");
 	int result = p ? take_picture(r->intake, http_server(r->x), p) : -ENOMEM;
 	if (result == 0)
-		result = text ? add_text(&out, r->intake, p)
-			      : add_json(&out, r->intake, p);
+		result = text ? add_text(&out, r->intake, p) : add_json(&out, r->intake, p);
 	if (result < 0)
 		request_put_off(r, 503, 1, "the collector is short of memory");
 	request_answer(r, text ? NULL : "application/json", &out);

@@ -33,21 +33,19 @@ struct question {
 
 static bool read_question(struct request *r, struct question *q)
 {
-	struct span after = http_argument(r->x, "after"),
-		    limit = http_argument(r->x, "limit");
+	struct span after = http_argument(r->x, "after"), limit = http_argument(r->x, "limit");
 	uint64_t number = STREAMS_LIMIT;
 	q->host = http_argument(r->x, "host");
 	q->has_after = after.len > 0;
 	if (!name_valid_host(q->host))
 		request_refuse(r, 400, "host: it must be the name of a host");
 	else if (after.len && stream_id_parse(after, &q->after) < 0)
-		request_refuse(r, 400,
-			       "after: it must be a stream, 32 lower-case hex digits");
+		request_refuse(r, 400, "after: it must be a stream, 32 lower-case hex digits");
 	else if (limit.len && (num_parse_u64(limit, &number) < 0 || number == 0))
 		request_refuse(r, 400, "limit: it must be a number, 1 or more");
 	else if (!principal_allows(&r->principal, q->host))
-		request_refuse(r, 403, "these credentials are not for host %.*s",
-			       (int)q->host.len, q->host.ptr);
+		request_refuse(r, 403, "these credentials are not for host %.*s", (int)q->host.len,
+			       q->host.ptr);
 	q->limit = number < STREAMS_LIMIT ? (size_t)number : STREAMS_LIMIT;
 	return !r->refusal.status;
 }
@@ -69,8 +67,7 @@ static bool ask(struct request *r, const struct question *q)
 		return false;
 	}
 	request_submit(r);
-	int result = store_streams(s, q->host, q->has_after ? &q->after : NULL, q->limit,
-				   done, r);
+	int result = store_streams(s, q->host, q->has_after ? &q->after : NULL, q->limit, done, r);
 	door_leave(r->intake->door);
 	if (result < 0)
 		done(r, result, (struct span){0});
@@ -82,8 +79,7 @@ static void streams_run(struct request *r)
 	struct question q;
 	r->own = calloc(1, sizeof(struct own));
 	if (!r->own)
-		request_put_off(r, 503, FAILED_RETRY_S,
-				"the collector is short of memory");
+		request_put_off(r, 503, FAILED_RETRY_S, "the collector is short of memory");
 	if (!r->own || !read_question(r, &q) || !ask(r, &q))
 		request_answer(r, NULL, NULL);
 }
@@ -92,8 +88,7 @@ static void streams_go_on(struct request *r)
 {
 	struct own *own = r->own;
 	if (own->result < 0)
-		request_put_off(r, 503, FAILED_RETRY_S,
-				"the collector cannot say for now");
+		request_put_off(r, 503, FAILED_RETRY_S, "the collector cannot say for now");
 	request_answer(r, "application/x-ndjson", &own->rows);
 }
 

@@ -28,8 +28,7 @@ struct generation {
 };
 
 struct tls {
-	pthread_mutex_t
-		lock; /* guards newest and number; generations themselves never change */
+	pthread_mutex_t lock; /* guards newest and number; generations themselves never change */
 	struct generation *newest;
 	uint64_t number;
 };
@@ -48,15 +47,14 @@ static void generation_free(struct generation *g)
 	free(g);
 }
 
-static int read_pem(const char *what, const char *path, struct buf *out,
-		    struct conf_error *err)
+static int read_pem(const char *what, const char *path, struct buf *out, struct conf_error *err)
 {
 	int r = file_read(AT_FDCWD, path, PEM_MAX, out);
 	if (r >= 0 && !buf_cstr(out))
 		r = -ENOMEM;
 	if (r < 0)
-		(void)snprintf(err->text, sizeof(err->text), "[tls] %s = %s: %s", what,
-			       path, strerror(-r));
+		(void)snprintf(err->text, sizeof(err->text), "[tls] %s = %s: %s", what, path,
+			       strerror(-r));
 	return r < 0 ? r : 0;
 }
 
@@ -65,23 +63,20 @@ static gnutls_datum_t datum(const struct buf *b)
 	return (gnutls_datum_t){(unsigned char *)b->ptr, (unsigned)b->len};
 }
 
-static int refuse(struct conf_error *err, const char *what, const char *path,
-		  const char *why)
+static int refuse(struct conf_error *err, const char *what, const char *path, const char *why)
 {
-	(void)snprintf(err->text, sizeof(err->text), "[tls] %s = %s: %s", what, path,
-		       why);
+	(void)snprintf(err->text, sizeof(err->text), "[tls] %s = %s: %s", what, path, why);
 	return -EINVAL;
 }
 
-static int load_credentials(struct generation *g, struct tls_files files,
-			    struct conf_error *err)
+static int load_credentials(struct generation *g, struct tls_files files, struct conf_error *err)
 {
 	int e = gnutls_certificate_allocate_credentials(&g->credentials);
 	if (e < 0)
 		return -ENOMEM;
 	gnutls_datum_t cert = datum(&g->cert), key = datum(&g->key), ca = datum(&g->ca);
-	e = gnutls_certificate_set_x509_key_mem2(g->credentials, &cert, &key,
-						 GNUTLS_X509_FMT_PEM, NULL, 0);
+	e = gnutls_certificate_set_x509_key_mem2(g->credentials, &cert, &key, GNUTLS_X509_FMT_PEM,
+						 NULL, 0);
 	if (e < 0)
 		return refuse(err, "cert", files.cert,
 			      e == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
@@ -89,17 +84,14 @@ static int load_credentials(struct generation *g, struct tls_files files,
 				      : gnutls_strerror(e));
 	if (g->ca.len == 0)
 		return 0;
-	e = gnutls_certificate_set_x509_trust_mem(g->credentials, &ca,
-						  GNUTLS_X509_FMT_PEM);
+	e = gnutls_certificate_set_x509_trust_mem(g->credentials, &ca, GNUTLS_X509_FMT_PEM);
 	if (e <= 0)
 		return refuse(err, "client_ca", files.client_ca,
-			      e < 0 ? gnutls_strerror(e)
-				    : "there is no certificate in it");
+			      e < 0 ? gnutls_strerror(e) : "there is no certificate in it");
 	return 0;
 }
 
-static int generation_load(struct tls_files files, struct generation **ret,
-			   struct conf_error *err)
+static int generation_load(struct tls_files files, struct generation **ret, struct conf_error *err)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	if (!g)
@@ -210,8 +202,8 @@ int tls_prepare(struct tls *t, gnutls_session_t session)
 	int e = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, g->credentials);
 	if (e < 0)
 		return -EIO;
-	gnutls_certificate_server_set_request(session, g->ca.len ? GNUTLS_CERT_REQUEST
-								 : GNUTLS_CERT_IGNORE);
+	gnutls_certificate_server_set_request(session,
+					      g->ca.len ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
 	return 0;
 }
 
@@ -225,8 +217,7 @@ static int verify(const struct generation *g, gnutls_x509_crt_t *chain, unsigned
 	gnutls_typed_vdata_st data = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
 				      .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
 	unsigned status = 0;
-	int e = gnutls_x509_trust_list_verify_crt2(trust, chain, n, &data, 1, 0, &status,
-						   NULL);
+	int e = gnutls_x509_trust_list_verify_crt2(trust, chain, n, &data, 1, 0, &status, NULL);
 	if (e < 0) {
 		*ret_why = "the client's certificate cannot be verified";
 		return -EACCES;
@@ -264,15 +255,14 @@ static void collect_names(gnutls_x509_crt_t cert, struct tls_names *names)
 		int e = gnutls_x509_crt_get_subject_alt_name(cert, i, text, &size, NULL);
 		if (e == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 			break;
-		if (e !=
-		    GNUTLS_SAN_DNSNAME) /* another kind, or too long to be a host's */
+		if (e != GNUTLS_SAN_DNSNAME) /* another kind, or too long to be a host's */
 			continue;
 		any = true;
 		add_name(names, text, size);
 	}
 	size_t size = sizeof(text);
-	if (!any && gnutls_x509_crt_get_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
-						  text, &size) == 0)
+	if (!any && gnutls_x509_crt_get_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text,
+						  &size) == 0)
 		add_name(names, text, size);
 }
 

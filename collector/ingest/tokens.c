@@ -33,8 +33,8 @@ bool tokens_valid_hosts(struct span hosts)
 		return false;
 	for (size_t i = 0; i < hosts.len; i++) {
 		char c = hosts.ptr[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      (c >= '0' && c <= '9') || (c && strchr("._-*?[!]", c))))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      (c && strchr("._-*?[!]", c))))
 			return false;
 	}
 	return true;
@@ -67,8 +67,7 @@ static int parse_hash(struct span s, uint8_t ret[32])
 
 static int parse_line(struct span line, struct token *ret, const char **ret_why)
 {
-	struct span hosts = take_field(&line), salt = take_field(&line),
-		    hash = take_field(&line);
+	struct span hosts = take_field(&line), salt = take_field(&line), hash = take_field(&line);
 	if (!tokens_valid_hosts(hosts)) {
 		*ret_why = "the first field must be a host name or a glob";
 		return -EINVAL;
@@ -121,8 +120,7 @@ static int add_item(struct tokens *t, size_t *cap, const struct token *item)
 	return 0;
 }
 
-int tokens_parse(struct span text, struct tokens *ret, size_t *ret_line,
-		 const char **ret_why)
+int tokens_parse(struct span text, struct tokens *ret, size_t *ret_line, const char **ret_why)
 {
 	struct tokens t = {0};
 	size_t cap = 0;
@@ -158,8 +156,7 @@ void tokens_free(struct tokens *t)
 
 static int fail(struct conf_error *err, int r, const char *path)
 {
-	(void)snprintf(err->text, sizeof(err->text), "tokens file %s: %s", path,
-		       strerror(-r));
+	(void)snprintf(err->text, sizeof(err->text), "tokens file %s: %s", path, strerror(-r));
 	return r;
 }
 
@@ -170,8 +167,7 @@ static int parse_file(const char *path, struct span text, struct tokens *ret,
 	const char *why = NULL;
 	int r = tokens_parse(text, ret, &line, &why);
 	if (r == -EINVAL)
-		(void)snprintf(err->text, sizeof(err->text), "%s:%zu: %s", path, line,
-			       why);
+		(void)snprintf(err->text, sizeof(err->text), "%s:%zu: %s", path, line, why);
 	else if (r < 0)
 		(void)fail(err, r, path);
 	return r;
@@ -197,8 +193,8 @@ int tokens_read(const char *path, struct tokens *ret, struct conf_error *err)
 
 static int hash_secret(struct span salt, struct span secret, uint8_t ret[32])
 {
-	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, salt.ptr, salt.len, secret.ptr,
-				secret.len, ret) < 0
+	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, salt.ptr, salt.len, secret.ptr, secret.len,
+				ret) < 0
 		       ? -EIO
 		       : 0;
 }
@@ -215,8 +211,7 @@ const struct token *tokens_find(const struct tokens *t, struct span token)
 	if (num_parse_hex64(salt, &number) < 0 || hash_secret(salt, secret, hash) < 0)
 		return NULL;
 	for (size_t i = 0; i < t->n; i++)
-		if (t->items[i].salt == number &&
-		    gnutls_memcmp(t->items[i].hash, hash, 32) == 0)
+		if (t->items[i].salt == number && gnutls_memcmp(t->items[i].hash, hash, 32) == 0)
 			return &t->items[i];
 	return NULL;
 }
@@ -237,8 +232,8 @@ bool token_allows(const struct token *t, struct span host)
 static int lock_directory(const char *path, int *ret_fd)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = !slash ? strdup(".")
-			   : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	char *dir =
+		!slash ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	if (!dir)
 		return -ENOMEM;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -275,8 +270,7 @@ static int replace(int dirfd, const char *name, const char *like, struct span te
 	if (len < 0 || (size_t)len >= sizeof(temp))
 		return -ENAMETOOLONG;
 	(void)unlinkat(dirfd, temp, 0); /* left behind by a crash; we hold the lock */
-	int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	int r = keep_owner(fd, dirfd, name, like);
@@ -308,8 +302,7 @@ static int new_line(const char *hosts, char ret_token[TOKEN_LEN + 1], struct buf
 	char *at = ret_token + sprintf(ret_token, "%s", TOKEN_PREFIX);
 	for (size_t i = 0; i < sizeof(random); i++)
 		at += sprintf(at, "%02x", random[i]);
-	struct span salt =
-		span_make(ret_token + sizeof(TOKEN_PREFIX) - 1, TOKEN_SALT_HEX);
+	struct span salt = span_make(ret_token + sizeof(TOKEN_PREFIX) - 1, TOKEN_SALT_HEX);
 	uint8_t hash[32];
 	int r = hash_secret(salt, span_make(salt.ptr + salt.len, TOKEN_SECRET_HEX), hash);
 	if (r == 0)
@@ -319,18 +312,16 @@ static int new_line(const char *hosts, char ret_token[TOKEN_LEN + 1], struct buf
 	return r < 0 ? r : buf_add_char(text, '\n');
 }
 
-static int add_token(int dirfd, const char *path, const char *hosts,
-		     const char *owner_like, char ret_token[TOKEN_LEN + 1],
-		     struct conf_error *err)
+static int add_token(int dirfd, const char *path, const char *hosts, const char *owner_like,
+		     char ret_token[TOKEN_LEN + 1], struct conf_error *err)
 {
 	struct buf text = BUF_EMPTY;
 	struct tokens old = {0};
 	int r = file_read(dirfd, base_name(path), TOKENS_FILE_MAX, &text);
 	if (r == -ENOENT)
-		r = buf_add_str(
-			&text,
-			"# Who may send for which host. Changed by haul-collector token "
-			"add and revoke.\n# HOST-OR-GLOB SALT HASH\n");
+		r = buf_add_str(&text,
+				"# Who may send for which host. Changed by haul-collector token "
+				"add and revoke.\n# HOST-OR-GLOB SALT HASH\n");
 	if (r < 0) {
 		r = fail(err, r, path);
 		goto done;
@@ -371,8 +362,7 @@ int tokens_add(const char *path, const char *hosts, const char *owner_like,
 }
 
 /* Copies all lines but those of `hosts`. */
-static int copy_others(struct span text, const char *hosts, struct buf *out,
-		       size_t *ret_count)
+static int copy_others(struct span text, const char *hosts, struct buf *out, size_t *ret_count)
 {
 	size_t count = 0;
 	while (text.len) {
@@ -390,8 +380,7 @@ static int copy_others(struct span text, const char *hosts, struct buf *out,
 	return 0;
 }
 
-int tokens_revoke(const char *path, const char *hosts, size_t *ret_count,
-		  struct conf_error *err)
+int tokens_revoke(const char *path, const char *hosts, size_t *ret_count, struct conf_error *err)
 {
 	struct buf text = BUF_EMPTY, rest = BUF_EMPTY;
 	size_t count = 0;

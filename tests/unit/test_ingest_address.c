@@ -65,16 +65,14 @@ START_TEST(a_name_without_an_address)
 {
 	struct sockaddr_storage a;
 	const char *why = NULL;
-	ck_assert_int_eq(address_resolve("no-such-host.invalid:1", &a, &why),
-			 -EADDRNOTAVAIL);
+	ck_assert_int_eq(address_resolve("no-such-host.invalid:1", &a, &why), -EADDRNOTAVAIL);
 	ck_assert_ptr_nonnull(why);
 }
 END_TEST
 
 START_TEST(same_host)
 {
-	struct sockaddr_storage a = resolve("10.0.0.1:1"),
-				b = resolve("[::ffff:10.0.0.1]:2"),
+	struct sockaddr_storage a = resolve("10.0.0.1:1"), b = resolve("[::ffff:10.0.0.1]:2"),
 				c = resolve("10.0.0.2:1");
 	ck_assert(address_same_host((struct sockaddr *)&a, (struct sockaddr *)&b));
 	ck_assert(!address_same_host((struct sockaddr *)&a, (struct sockaddr *)&c));

@@ -36,8 +36,7 @@ START_TEST(header)
 {
 	struct agent_header h = {0};
 	const char *why = NULL;
-	ck_assert_int_eq(agent_header_parse(span_of(ROWS[_i].text), &h, &why),
-			 ROWS[_i].r);
+	ck_assert_int_eq(agent_header_parse(span_of(ROWS[_i].text), &h, &why), ROWS[_i].r);
 	ck_assert_uint_eq(h.session, ROWS[_i].session);
 	ck_assert_ptr_nonnull(why);
 }
@@ -47,8 +46,7 @@ START_TEST(words)
 {
 	struct agent_header h;
 	const char *why;
-	ck_assert_int_eq(
-		agent_header_parse(SPAN_LITERAL("9f2c-1 3 haul-agent/0.1"), &h, &why), 0);
+	ck_assert_int_eq(agent_header_parse(SPAN_LITERAL("9f2c-1 3 haul-agent/0.1"), &h, &why), 0);
 	ck_assert(span_is(h.uuid, "9f2c-1"));
 	ck_assert(span_is(h.program, "haul-agent/0.1"));
 }

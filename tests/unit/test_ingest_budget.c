@@ -20,10 +20,8 @@ static void decided(void *user, bool granted)
 
 static int take(struct budget *b, struct taker *t, uint64_t bytes, int64_t deadline_ns)
 {
-	t->w = (struct budget_waiter){.bytes = bytes,
-				      .deadline_ns = deadline_ns,
-				      .decided = decided,
-				      .user = t};
+	t->w = (struct budget_waiter){
+		.bytes = bytes, .deadline_ns = deadline_ns, .decided = decided, .user = t};
 	return budget_take(b, &t->w);
 }
 
@@ -62,8 +60,7 @@ START_TEST(in_order)
 	struct taker first = {0}, second = {0};
 	ck_assert_int_eq(budget_try(b, 80), 0);
 	ck_assert_int_eq(take(b, &first, 50, 5), -EAGAIN);
-	ck_assert_int_eq(take(b, &second, 10, 5),
-			 -EAGAIN); /* would fit, but others wait */
+	ck_assert_int_eq(take(b, &second, 10, 5), -EAGAIN); /* would fit, but others wait */
 	ck_assert_int_eq(budget_try(b, 1), -EAGAIN);
 	ck_assert_uint_eq(budget_state(b).waiting, 2);
 	budget_give(b, 10);
@@ -105,8 +102,7 @@ START_TEST(the_last_of_the_queue_expires)
 	ck_assert_int_eq(take(b, &t[1], 1, 5), -EAGAIN);
 	budget_expire(b, 5);
 	ck_assert_int_eq(t[1].refused, 1);
-	ck_assert_int_eq(take(b, &t[2], 1, 9),
-			 -EAGAIN); /* behind t[0], not behind what is gone */
+	ck_assert_int_eq(take(b, &t[2], 1, 9), -EAGAIN); /* behind t[0], not behind what is gone */
 	budget_give(b, 10);
 	ck_assert_int_eq(t[0].granted + t[2].granted, 2);
 	budget_give(b, 2);

@@ -53,8 +53,7 @@ static struct pair add(const char *ip)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	ck_assert_int_eq(inet_pton(AF_INET, ip, &a.sin_addr), 1);
-	return (struct pair){fds[0], fds[1],
-			     conns_add(cs, fds[0], (struct sockaddr *)&a)};
+	return (struct pair){fds[0], fds[1], conns_add(cs, fds[0], (struct sockaddr *)&a)};
 }
 
 static void gone(struct pair *p)
@@ -142,12 +141,10 @@ END_TEST
 
 START_TEST(the_longest_silent_makes_room)
 {
-	struct pair p[5] = {add("10.0.0.1"), add("10.0.0.2"), add("10.0.0.3"),
-			    add("10.0.0.4")};
+	struct pair p[5] = {add("10.0.0.1"), add("10.0.0.2"), add("10.0.0.3"), add("10.0.0.4")};
 	now_ns += NUM_SEC_NS;
 	conns_enter(cs, p[0].conn, CONN_WORKING);
-	conns_enter(cs, p[1].conn,
-		    CONN_IDLE); /* silent, but for less long than 2 and 3 */
+	conns_enter(cs, p[1].conn, CONN_IDLE); /* silent, but for less long than 2 and 3 */
 	conns_enter(cs, p[3].conn, CONN_RECEIVING);
 	p[4] = add("10.0.0.5");
 	ck_assert_ptr_nonnull(p[4].conn);
@@ -161,8 +158,7 @@ END_TEST
 
 START_TEST(nobody_busy_makes_room)
 {
-	struct pair p[5] = {add("10.0.0.1"), add("10.0.0.2"), add("10.0.0.3"),
-			    add("10.0.0.4")};
+	struct pair p[5] = {add("10.0.0.1"), add("10.0.0.2"), add("10.0.0.3"), add("10.0.0.4")};
 	for (int i = 0; i < 4; i++)
 		conns_enter(cs, p[i].conn, CONN_WORKING);
 	p[4] = add("10.0.0.5");
@@ -181,9 +177,8 @@ START_TEST(one_peer_has_its_share)
 		p[i] = add("10.0.0.1");
 		ck_assert_ptr_nonnull(p[i].conn);
 	}
-	ck_assert(
-		is_cut(&p[0]) &&
-		is_cut(&p[1])); /* its own, not the other's, which is silent for longer */
+	ck_assert(is_cut(&p[0]) &&
+		  is_cut(&p[1])); /* its own, not the other's, which is silent for longer */
 	ck_assert(!is_cut(&p[2]) && !is_cut(&p[3]) && !is_cut(&other));
 	conns_enter(cs, p[2].conn, CONN_WORKING);
 	conns_enter(cs, p[3].conn, CONN_WORKING);

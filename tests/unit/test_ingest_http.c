@@ -26,15 +26,14 @@ struct call {
 };
 
 static atomic_uint begun, gone;
-static _Atomic(struct http_exchange *)
-	held; /* one that waits for the test to resume it */
+static _Atomic(struct http_exchange *) held; /* one that waits for the test to resume it */
 
 static void answer(struct call *c, unsigned status)
 {
 	struct buf body = BUF_EMPTY;
 	ck_assert_int_eq(buf_printf(&body, "%llu", (unsigned long long)c->bytes), 0);
-	http_answer(c->x, (struct http_answer){
-				  .status = status, .body = &body, .retry_after_s = 3});
+	http_answer(c->x,
+		    (struct http_answer){.status = status, .body = &body, .retry_after_s = 3});
 	buf_free(&body);
 }
 
@@ -100,8 +99,7 @@ static void on_gone(struct http_exchange *x)
 	atomic_fetch_add(&gone, 1);
 }
 
-static const struct http_handler handler = {on_begin, on_body, on_end, on_resumed,
-					    on_gone};
+static const struct http_handler handler = {on_begin, on_body, on_end, on_resumed, on_gone};
 
 /* --- a client that writes bytes --- */
 
@@ -141,8 +139,7 @@ static int dial(void)
 
 static void say(int fd, const char *text)
 {
-	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
-			 (ssize_t)strlen(text));
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
 /* Reads until `needle` is there, or the end; polls with a deadline. */
@@ -152,8 +149,8 @@ static void hear(int fd, char *dst, size_t size, const char *needle)
 	dst[0] = '\0';
 	while (len + 1 < size && (!needle || !strstr(dst, needle))) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		ck_assert_msg(poll(&p, 1, (int)(DEADLINE_NS / NUM_MS_NS)) == 1,
-			      "nothing but: %s", dst);
+		ck_assert_msg(poll(&p, 1, (int)(DEADLINE_NS / NUM_MS_NS)) == 1, "nothing but: %s",
+			      dst);
 		ssize_t n = recv(fd, dst + len, size - len - 1, 0);
 		if (n <= 0)
 			break;
@@ -201,14 +198,13 @@ static void finish(void)
 	http_stop(server);
 }
 
-static void ask(const char *path, const char *more, const char *body,
-		const char *expected)
+static void ask(const char *path, const char *more, const char *body, const char *expected)
 {
 	int fd = dial();
 	char request[512], got[4096];
 	(void)snprintf(request, sizeof(request),
-		       "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
-		       path, more, strlen(body), body);
+		       "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s", path, more,
+		       strlen(body), body);
 	say(fd, request);
 	hear(fd, got, sizeof(got), expected);
 	ck_assert_msg(strstr(got, expected) != NULL, "%s", got);
@@ -284,8 +280,7 @@ START_TEST(gone_while_held)
 	wait_for(is_held);
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	(void)close(fd);
-	http_tick(server, clock_mono_ns() + 3600 * NUM_SEC_NS,
-		  true); /* who works is never cut */
+	http_tick(server, clock_mono_ns() + 3600 * NUM_SEC_NS, true); /* who works is never cut */
 	(void)poll(NULL, 0, 20);
 	ck_assert_uint_eq(atomic_load(&gone), 0);
 	http_resume(atomic_load(&held));
@@ -406,8 +401,7 @@ int main(void)
 	tcase_add_test(tcase, held_before_its_body);
 	tcase_add_test(tcase, gone_while_held);
 	tcase_add_test(tcase, dropped);
-	tcase_add_loop_test(tcase, whose_time_is_over, 0,
-			    (int)(sizeof(DRIPS) / sizeof(*DRIPS)));
+	tcase_add_loop_test(tcase, whose_time_is_over, 0, (int)(sizeof(DRIPS) / sizeof(*DRIPS)));
 	tcase_add_test(tcase, silent_crowd);
 	tcase_add_test(tcase, nobody_can_connect_after_quiesce);
 	tcase_add_test(tcase, a_port_that_is_taken);

@@ -19,8 +19,8 @@ static struct policy *make(const char *text)
 {
 	struct conf *conf;
 	struct conf_error err;
-	ck_assert_msg(conf_read_text(options_sections, options_n_sections, "test",
-				     span_of(text), &conf, &err) == 0,
+	ck_assert_msg(conf_read_text(options_sections, options_n_sections, "test", span_of(text),
+				     &conf, &err) == 0,
 		      "%s", err.text);
 	struct policy *p = policy_new(conf);
 	conf_free(conf);
@@ -31,17 +31,16 @@ static struct policy *make(const char *text)
 static const struct {
 	const char *service, *glob;
 } WINS[] = {
-	{"audit-db", "audit-db"},           {"audit-web", "audit-*"},
-	{"audit-long-name", "audit-long*"}, {"checkout", ""},
-	{"payment1", "payment[0-9]"},       {"twins", "t*s"},
+	{"audit-db", "audit-db"}, {"audit-web", "audit-*"},     {"audit-long-name", "audit-long*"},
+	{"checkout", ""},         {"payment1", "payment[0-9]"}, {"twins", "t*s"},
 };
 
 START_TEST(most_specific)
 {
-	struct policy *p = make(
-		"[retention audit-long*]\n[retention audit-*]\n[retention audit-db]\n"
-		"[retention]\nmax_age = 9d\n[retention payment[0-9]]\n[retention tw*]\n"
-		"[retention t*s]\n[retention audit-d?]\n");
+	struct policy *p =
+		make("[retention audit-long*]\n[retention audit-*]\n[retention audit-db]\n"
+		     "[retention]\nmax_age = 9d\n[retention payment[0-9]]\n[retention tw*]\n"
+		     "[retention t*s]\n[retention audit-d?]\n");
 	ck_assert_str_eq(policy_find(p, span_of(WINS[_i].service))->glob, WINS[_i].glob);
 	policy_free(p);
 }
@@ -66,13 +65,11 @@ END_TEST
 
 START_TEST(oldest_day)
 {
-	struct policy *p =
-		make("[retention]\nmax_age = 2d\n[retention ever]\nmax_age = 0\n");
+	struct policy *p = make("[retention]\nmax_age = 2d\n[retention ever]\nmax_age = 0\n");
 	struct span s = SPAN_LITERAL("s");
 	ck_assert_int_eq(policy_oldest_day(p, s, 100 * DAY_US), 98);
 	ck_assert_int_eq(policy_oldest_day(p, s, 100 * DAY_US - 1), 97);
-	ck_assert_int_eq(policy_oldest_day(p, SPAN_LITERAL("ever"), 100 * DAY_US),
-			 INT32_MIN);
+	ck_assert_int_eq(policy_oldest_day(p, SPAN_LITERAL("ever"), 100 * DAY_US), INT32_MIN);
 	policy_free(p);
 }
 END_TEST
@@ -91,8 +88,7 @@ static const struct {
 } WHOLE[] = {
 	{"", NULL},
 	{"[collector]\nlisten = [::1]:0\n", NULL},
-	{"[collector]\nlisten = 0.0.0.0:8514\n",
-	 ":2: [collector] listen: beyond loopback [tls]"},
+	{"[collector]\nlisten = 0.0.0.0:8514\n", ":2: [collector] listen: beyond loopback [tls]"},
 	{"[collector]\nlisten = 0.0.0.0:8514\ninsecure = yes\n", NULL},
 	{"[collector]\nlisten = 8514\n", ":2: "},
 	{"[collector]\ndata_dir = data\n", ":2: "},
@@ -102,8 +98,7 @@ static const struct {
 	{"[tls]\ncert = /nowhere/cert.pem\n", ":2: [tls] cert: key is missing"},
 	{"[tls]\nkey = /nowhere/key.pem\n", ":2: [tls] key: cert is missing"},
 	{"[tls]\nclient_ca = /nowhere/ca.pem\n", ":2: [tls] client_ca: cert and key"},
-	{"[tls]\ncert = /nowhere/cert.pem\nkey = /nowhere/key.pem\n",
-	 "cert.pem: No such file"},
+	{"[tls]\ncert = /nowhere/cert.pem\nkey = /nowhere/key.pem\n", "cert.pem: No such file"},
 	{"[auth]\ntokens_file = /nowhere/at/all\n", NULL},
 	{"[auth]\ntokens_file = /proc/version\n", "/proc/version:1: "},
 };

@@ -54,8 +54,7 @@ START_TEST(parse)
 	struct tokens t = {0};
 	size_t line;
 	const char *why = NULL;
-	ck_assert_int_eq(tokens_parse(span_of(FILES[_i].text), &t, &line, &why),
-			 FILES[_i].r);
+	ck_assert_int_eq(tokens_parse(span_of(FILES[_i].text), &t, &line, &why), FILES[_i].r);
 	ck_assert_uint_eq(t.n, FILES[_i].n);
 	ck_assert_uint_eq(line, FILES[_i].line);
 	ck_assert(FILES[_i].r == 0 || why);
@@ -100,8 +99,7 @@ START_TEST(add_and_find)
 	struct buf text = BUF_EMPTY; /* the secret is not in the file */
 	ck_assert_int_eq(file_read(AT_FDCWD, path, 1 << 20, &text), 0);
 	ck_assert_ptr_nonnull(buf_cstr(&text));
-	ck_assert_ptr_null(
-		strstr(text.ptr, web + sizeof(TOKEN_PREFIX) - 1 + TOKEN_SALT_HEX));
+	ck_assert_ptr_null(strstr(text.ptr, web + sizeof(TOKEN_PREFIX) - 1 + TOKEN_SALT_HEX));
 	buf_free(&text);
 	tokens_free(&t);
 }
@@ -128,11 +126,10 @@ static const struct {
 	const char *hosts, *host;
 	bool allowed;
 } RIGHTS[] = {
-	{"web-01", "web-01", true},     {"web-01", "web-011", false},
-	{"web-01", "WEB-01", false},    {"web-*", "web-01", true},
-	{"web-*", "web-", true},        {"web-*", "db-web-01", false},
-	{"*", "anything.at.all", true}, {"web-[0-9]", "web-7", true},
-	{"web-[0-9]", "web-x", false},  {"w?b", "wab", true},
+	{"web-01", "web-01", true},     {"web-01", "web-011", false}, {"web-01", "WEB-01", false},
+	{"web-*", "web-01", true},      {"web-*", "web-", true},      {"web-*", "db-web-01", false},
+	{"*", "anything.at.all", true}, {"web-[0-9]", "web-7", true}, {"web-[0-9]", "web-x", false},
+	{"w?b", "wab", true},
 };
 
 START_TEST(rights)
@@ -167,13 +164,11 @@ START_TEST(revoke_keeps_the_rest)
 {
 	size_t n = 99;
 	struct conf_error err;
-	write_file("# ours\nweb-01 0123456789abcdef " HASH
-		   "\n  db-01 0123456789abcdef " HASH "\nweb-01 1123456789abcdef " HASH
-		   "\nweb-* 2123456789abcdef " HASH);
+	write_file("# ours\nweb-01 0123456789abcdef " HASH "\n  db-01 0123456789abcdef " HASH
+		   "\nweb-01 1123456789abcdef " HASH "\nweb-* 2123456789abcdef " HASH);
 	ck_assert_int_eq(tokens_revoke(path, "web-01", &n, &err), 0);
 	ck_assert_uint_eq(n, 2);
-	expect_file("# ours\n  db-01 0123456789abcdef " HASH
-		    "\nweb-* 2123456789abcdef " HASH);
+	expect_file("# ours\n  db-01 0123456789abcdef " HASH "\nweb-* 2123456789abcdef " HASH);
 	ck_assert_int_eq(tokens_revoke(path, "web-01", &n, &err), 0);
 	ck_assert_uint_eq(n, 0);
 	char token[TOKEN_LEN + 1];
