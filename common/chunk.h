@@ -73,14 +73,12 @@ struct chunk_verdict {
 };
 
 /* Appends {"chunks":[...]} and LF. */
-int chunk_encode_answer(const struct chunk_verdict *v, size_t n,
-			struct buf *out) MUST_CHECK;
+int chunk_encode_answer(const struct chunk_verdict *v, size_t n, struct buf *out) MUST_CHECK;
 
 /* Decodes an answer; calls `each` per chunk in order, stops on its negative result and
  * returns it. Malformed: -EBADMSG. */
 int chunk_decode_answer(struct span body,
-			int (*each)(void *user, size_t index,
-				    const struct chunk_verdict *v),
+			int (*each)(void *user, size_t index, const struct chunk_verdict *v),
 			void *user) MUST_CHECK;
 
 /* A row of GET /v1/streams. */
@@ -94,8 +92,7 @@ struct stream_row {
 	bool ended;
 };
 
-int stream_row_encode(const struct stream_row *row,
-		      struct buf *out) MUST_CHECK; /* with LF */
+int stream_row_encode(const struct stream_row *row, struct buf *out) MUST_CHECK; /* with LF */
 int stream_row_decode(struct span line, struct buf *scratch, struct stream_row *ret,
 		      const char **ret_why) MUST_CHECK;
 

@@ -96,14 +96,12 @@ static int deflate_pending(struct gzip_encoder *e)
 		int r = isal_deflate(z);
 		assert(r == COMP_OK);
 		e->out->len += (size_t)room - z->avail_out;
-	} while (z->avail_in ||
-		 (z->end_of_stream && z->internal_state.state != ZSTATE_END));
+	} while (z->avail_in || (z->end_of_stream && z->internal_state.state != ZSTATE_END));
 	return 0;
 }
 
 /* `last` also when there are no bytes: it is what writes the trailer. */
-static int deflate_bytes(struct gzip_encoder *e, const uint8_t *bytes, size_t len,
-			 bool last)
+static int deflate_bytes(struct gzip_encoder *e, const uint8_t *bytes, size_t len, bool last)
 {
 	do {
 		size_t n = len < INPUT_MAX ? len : INPUT_MAX;
@@ -169,8 +167,7 @@ static size_t output_limit(size_t body_len, struct gzip_limits limits)
 
 /* Room for the next step: what is free already, else GROWTH, within the limit. At the
  * limit a byte of `spill`, so that a member that ends there can still end. */
-static int offer_output(struct inflate_state *z, struct buf *out, size_t left,
-			uint8_t *spill)
+static int offer_output(struct inflate_state *z, struct buf *out, size_t left, uint8_t *spill)
 {
 	if (!left) {
 		z->next_out = spill;
@@ -194,8 +191,7 @@ static int offer_output(struct inflate_state *z, struct buf *out, size_t left,
 	return 0;
 }
 
-static int inflate_member(struct inflate_state *z, struct span body, size_t limit,
-			  struct buf *out)
+static int inflate_member(struct inflate_state *z, struct span body, size_t limit, struct buf *out)
 {
 	size_t begin = out->len;
 	z->next_in = (uint8_t *)(uintptr_t)body.ptr;
@@ -204,8 +200,7 @@ static int inflate_member(struct inflate_state *z, struct span body, size_t limi
 		int r = offer_output(z, out, limit - (out->len - begin), &spill);
 		if (r < 0)
 			return r;
-		size_t unread =
-			body.len - (size_t)(z->next_in - (const uint8_t *)body.ptr);
+		size_t unread = body.len - (size_t)(z->next_in - (const uint8_t *)body.ptr);
 		uint32_t offered_in = (uint32_t)(unread < INPUT_MAX ? unread : INPUT_MAX);
 		uint32_t offered_out = z->avail_out;
 		bool spilling = z->next_out == &spill;
@@ -217,19 +212,16 @@ static int inflate_member(struct inflate_state *z, struct span body, size_t limi
 			return -EMSGSIZE;
 		out->len += made;
 		/* All that is there has been taken, and nothing came of it: cut short. */
-		if (!made && z->avail_in == offered_in &&
-		    z->block_state != ISAL_BLOCK_FINISH)
+		if (!made && z->avail_in == offered_in && z->block_state != ISAL_BLOCK_FINISH)
 			return -EBADMSG;
 	}
-	bool all_read = z->next_in == (const uint8_t *)body.ptr + body.len &&
-			z->read_in_length < 8;
+	bool all_read = z->next_in == (const uint8_t *)body.ptr + body.len && z->read_in_length < 8;
 	return all_read ? 0 : -EBADMSG;
 }
 
 int gzip_inflate(struct span body, struct gzip_limits limits, struct buf *out)
 {
-	if (body.len > HEADER_FLAGS &&
-	    (unsigned char)body.ptr[HEADER_FLAGS] & FLAGS_RESERVED)
+	if (body.len > HEADER_FLAGS && (unsigned char)body.ptr[HEADER_FLAGS] & FLAGS_RESERVED)
 		return -EBADMSG;
 	struct inflate_state *z = malloc(sizeof(*z));
 	if (!z)

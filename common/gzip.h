@@ -28,7 +28,7 @@ int gzip_encoder_finish(struct gzip_encoder *e) MUST_CHECK;
 
 struct gzip_limits {
 	size_t inflated_max; /* bytes */
-	unsigned ratio_max; /* inflated / compressed; 0: none. Checked beyond the first 64
+	unsigned ratio_max;  /* inflated / compressed; 0: none. Checked beyond the first 64
 			       KiB. */
 };
 

@@ -28,8 +28,7 @@ static const char HEX[] = "0123456789abcdef";
 
 enum {
 	ARENA_ALIGN = 16,
-	ARENA_FIXED =
-		1024, /* yajl's handle, lexer and stack (128 bytes: twice the depth) */
+	ARENA_FIXED = 1024, /* yajl's handle, lexer and stack (128 bytes: twice the depth) */
 	YAJL_BUF_FIRST = 2048,
 	ARENA_SMALL = 16 * 1024, /* on the stack: texts of 700 bytes */
 };
@@ -44,8 +43,7 @@ struct arena {
  * are our copies of the text and of a key. */
 static size_t arena_size(size_t text_len)
 {
-	return ARENA_FIXED + 2 * (4 * text_len + 2 * YAJL_BUF_FIRST) +
-	       2 * (text_len + ARENA_ALIGN);
+	return ARENA_FIXED + 2 * (4 * text_len + 2 * YAJL_BUF_FIRST) + 2 * (text_len + ARENA_ALIGN);
 }
 
 static void *arena_alloc(void *user, size_t size)
@@ -89,8 +87,8 @@ static bool is_hex(char c)
 static bool is_unicode_escape(struct span text, size_t at)
 {
 	return text.len - at >= 6 && text.ptr[at] == '\\' && text.ptr[at + 1] == 'u' &&
-	       is_hex(text.ptr[at + 2]) && is_hex(text.ptr[at + 3]) &&
-	       is_hex(text.ptr[at + 4]) && is_hex(text.ptr[at + 5]);
+	       is_hex(text.ptr[at + 2]) && is_hex(text.ptr[at + 3]) && is_hex(text.ptr[at + 4]) &&
+	       is_hex(text.ptr[at + 5]);
 }
 
 /* Of a surrogate pair: \ud800 to \udbff, \udc00 to \udfff. */
@@ -243,9 +241,8 @@ static int on_end(void *user)
 	}
 	if (r->depth > 1)
 		return 1;
-	return give(
-		r, JSON_NESTED,
-		span_make(r->checked.text.ptr + r->nested_start, end - r->nested_start));
+	return give(r, JSON_NESTED,
+		    span_make(r->checked.text.ptr + r->nested_start, end - r->nested_start));
 }
 
 /* A key with escapes stands in yajl's buffer, where the value may replace it. */
@@ -271,8 +268,7 @@ static int on_key(void *user, const unsigned char *ptr, size_t len)
 static bool is_white(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] != ' ' && s.ptr[i] != '\t' && s.ptr[i] != '\r' &&
-		    s.ptr[i] != '\n')
+		if (s.ptr[i] != ' ' && s.ptr[i] != '\t' && s.ptr[i] != '\r' && s.ptr[i] != '\n')
 			return false;
 	return true;
 }

@@ -32,8 +32,7 @@ int json_read_object(struct span text,
 		     void *user) MUST_CHECK;
 
 /* The same for the values of an array; `key` is empty. */
-int json_read_array(struct span text,
-		    int (*each)(void *user, struct span key, struct json_value v),
+int json_read_array(struct span text, int (*each)(void *user, struct span key, struct json_value v),
 		    void *user) MUST_CHECK;
 
 /* Appends "..." with what JSON demands escaped. Bytes that are not UTF-8 are written \xNN

@@ -206,8 +206,7 @@ int line_add_prefix(struct buf *out, int64_t time_us, struct line_flags flags)
 	return 0;
 }
 
-int line_add_payload(struct buf *out, int64_t time_us, struct line_flags flags,
-		     struct span message)
+int line_add_payload(struct buf *out, int64_t time_us, struct line_flags flags, struct span message)
 {
 	flags.escaped = !line_clean(message);
 	size_t len = flags.escaped ? escaped_len(message) : message.len;
@@ -246,8 +245,7 @@ int line_next_payload(struct span *in, struct payload_line *ret, const char **re
 	size_t blank = 1; /* at least one flag, and rest has three bytes */
 	while (blank < LINE_FLAGS_MAX && blank + 1 < rest.len && rest.ptr[blank] != ' ')
 		blank++;
-	if (rest.ptr[blank] != ' ' ||
-	    line_parse_flags(span_first(rest, blank), &line.flags) < 0)
+	if (rest.ptr[blank] != ' ' || line_parse_flags(span_first(rest, blank), &line.flags) < 0)
 		return refuse(ret_why, "a line has bad flags");
 	bool clean;
 	line.message = span_from(rest, blank + 1);

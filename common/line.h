@@ -77,8 +77,7 @@ struct payload_line {
 /* Takes the first line off `in` and checks it whole: time, flags, cleanness (with x: that
  * the escapes are well-formed as well). Errors: -EINVAL with *ret_why set to a static
  * text; -ENODATA when `in` is empty. `in` moves on success only. */
-int line_next_payload(struct span *in, struct payload_line *ret,
-		      const char **ret_why) MUST_CHECK;
+int line_next_payload(struct span *in, struct payload_line *ret, const char **ret_why) MUST_CHECK;
 
 struct stored_line {
 	int64_t time_us;

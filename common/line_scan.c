@@ -32,8 +32,7 @@ ALWAYS_INLINE bool is_special(uint8_t c, bool backslash)
 	return (c < 0x20 && c != '\t') || c >= 0x7f || (backslash && c == '\\');
 }
 
-ALWAYS_INLINE size_t find_special_bytewise(const uint8_t *p, size_t at, size_t len,
-					   bool backslash)
+ALWAYS_INLINE size_t find_special_bytewise(const uint8_t *p, size_t at, size_t len, bool backslash)
 {
 	while (at < len && !is_special(p[at], backslash))
 		at++;
@@ -42,8 +41,7 @@ ALWAYS_INLINE size_t find_special_bytewise(const uint8_t *p, size_t at, size_t l
 
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
 
-ALWAYS_INLINE size_t find_special_words(const uint8_t *p, size_t at, size_t len,
-					bool backslash)
+ALWAYS_INLINE size_t find_special_words(const uint8_t *p, size_t at, size_t len, bool backslash)
 {
 	for (; len - at >= 8; at += 8) {
 		uint64_t w;
@@ -82,8 +80,8 @@ ALWAYS_INLINE size_t clean_character(const uint8_t *p, size_t left)
 	if (lead < 0xf0) {
 		least = lead == 0xe0 ? 0xa0 : 0x80;
 		most = lead == 0xed ? 0x9f : 0xbf;
-		bool good = left >= 3 && is_within(p[1], least, most) &&
-			    is_within(p[2], 0x80, 0xbf);
+		bool good =
+			left >= 3 && is_within(p[1], least, most) && is_within(p[2], 0x80, 0xbf);
 		return good ? 3 : 0;
 	}
 	least = lead == 0xf0 ? 0x90 : 0x80;
@@ -106,8 +104,7 @@ ALWAYS_INLINE size_t skip_characters(const uint8_t *p, size_t at, size_t len)
 }
 
 /* How far the bytes are clean, taken one character beyond ASCII after the other. */
-ALWAYS_INLINE size_t clean_length(find_special *find, const uint8_t *p, size_t len,
-				  bool backslash)
+ALWAYS_INLINE size_t clean_length(find_special *find, const uint8_t *p, size_t len, bool backslash)
 {
 	size_t at = 0;
 	for (;;) {
@@ -127,8 +124,7 @@ ALWAYS_INLINE size_t length_without_cr(struct span message)
 bool line_clean_portable(struct span message)
 {
 	size_t len = length_without_cr(message);
-	return clean_length(find_special_words, (const uint8_t *)message.ptr, len,
-			    false) == len;
+	return clean_length(find_special_words, (const uint8_t *)message.ptr, len, false) == len;
 }
 
 #ifdef __x86_64__
@@ -142,8 +138,7 @@ ALWAYS_INLINE __m128i load(const uint8_t *p)
  * above 20 when one is added. */
 ALWAYS_INLINE __m128i plain_bytes(__m128i v, bool backslash)
 {
-	__m128i plain =
-		_mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
+	__m128i plain = _mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
 	plain = _mm_or_si128(plain, _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
 	if (backslash)
 		plain = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')), plain);
@@ -155,8 +150,7 @@ ALWAYS_INLINE uint32_t special_bits(__m128i plain)
 	return (uint32_t)_mm_movemask_epi8(plain) ^ 0xffff;
 }
 
-ALWAYS_INLINE size_t find_special_sse2(const uint8_t *p, size_t at, size_t len,
-				       bool backslash)
+ALWAYS_INLINE size_t find_special_sse2(const uint8_t *p, size_t at, size_t len, bool backslash)
 {
 	for (; len - at >= 64; at += 64) {
 		__m128i a = plain_bytes(load(p + at), backslash);
@@ -165,8 +159,7 @@ ALWAYS_INLINE size_t find_special_sse2(const uint8_t *p, size_t at, size_t len,
 		__m128i d = plain_bytes(load(p + at + 48), backslash);
 		__m128i all = _mm_and_si128(_mm_and_si128(a, b), _mm_and_si128(c, d));
 		if (special_bits(all)) {
-			uint64_t bits = special_bits(a) |
-					(uint64_t)special_bits(b) << 16 |
+			uint64_t bits = special_bits(a) | (uint64_t)special_bits(b) << 16 |
 					(uint64_t)special_bits(c) << 32 |
 					(uint64_t)special_bits(d) << 48;
 			return at + (size_t)__builtin_ctzll(bits);
@@ -206,26 +199,22 @@ enum {
 #define TABLE(...) _mm_setr_epi8(__VA_ARGS__)
 #define B(x)       ((char)(x))
 
-__attribute__((target("ssse3"))) ALWAYS_INLINE __m128i pair_mistakes(__m128i v,
-								     __m128i prev1)
+__attribute__((target("ssse3"))) ALWAYS_INLINE __m128i pair_mistakes(__m128i v, __m128i prev1)
 {
 	const __m128i first_high = TABLE(
-		TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-		TOO_LONG, B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS),
-		TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
-		TOO_SHORT | TOO_LARGE | LARGE_OR_4);
-	const __m128i first_low = TABLE(
-		B(ANY_LOW | OVERLONG_3 | OVERLONG_2 | LARGE_OR_4),
-		B(ANY_LOW | OVERLONG_2), B(ANY_LOW), B(ANY_LOW), B(ANY_LOW | TOO_LARGE),
-		B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND),
-		B(BEYOND), B(BEYOND), B(BEYOND | SURROGATE), B(BEYOND), B(BEYOND));
-	const __m128i second_high =
-		TABLE(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-		      TOO_SHORT, TOO_SHORT, B(AFTER_LEAD | OVERLONG_3 | LARGE_OR_4),
-		      B(AFTER_LEAD | OVERLONG_3 | TOO_LARGE),
-		      B(AFTER_LEAD | SURROGATE | TOO_LARGE),
-		      B(AFTER_LEAD | SURROGATE | TOO_LARGE), TOO_SHORT, TOO_SHORT,
-		      TOO_SHORT, TOO_SHORT);
+		TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+		B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), TOO_SHORT | OVERLONG_2,
+		TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | LARGE_OR_4);
+	const __m128i first_low =
+		TABLE(B(ANY_LOW | OVERLONG_3 | OVERLONG_2 | LARGE_OR_4), B(ANY_LOW | OVERLONG_2),
+		      B(ANY_LOW), B(ANY_LOW), B(ANY_LOW | TOO_LARGE), B(BEYOND), B(BEYOND),
+		      B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND), B(BEYOND),
+		      B(BEYOND | SURROGATE), B(BEYOND), B(BEYOND));
+	const __m128i second_high = TABLE(
+		TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+		TOO_SHORT, B(AFTER_LEAD | OVERLONG_3 | LARGE_OR_4),
+		B(AFTER_LEAD | OVERLONG_3 | TOO_LARGE), B(AFTER_LEAD | SURROGATE | TOO_LARGE),
+		B(AFTER_LEAD | SURROGATE | TOO_LARGE), TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT);
 	const __m128i nibble = _mm_set1_epi8(15);
 	__m128i prev1_high = _mm_and_si128(_mm_srli_epi16(prev1, 4), nibble);
 	__m128i v_high = _mm_and_si128(_mm_srli_epi16(v, 4), nibble);
@@ -245,16 +234,14 @@ __attribute__((target("ssse3"))) ALWAYS_INLINE __m128i mistakes(__m128i v, __m12
 	 * before. */
 	__m128i third = _mm_subs_epu8(prev2, _mm_set1_epi8(0xe0 - 0x80));
 	__m128i fourth = _mm_subs_epu8(prev3, _mm_set1_epi8(0xf0 - 0x80));
-	__m128i expected =
-		_mm_and_si128(_mm_or_si128(third, fourth), _mm_set1_epi8(B(0x80)));
+	__m128i expected = _mm_and_si128(_mm_or_si128(third, fourth), _mm_set1_epi8(B(0x80)));
 	__m128i wrong = _mm_xor_si128(expected, pair_mistakes(v, prev1));
 	/* U+0080 to U+009F. */
 	__m128i after_c2 = _mm_cmpeq_epi8(prev1, _mm_set1_epi8(B(0xc2)));
 	__m128i below_a0 = _mm_cmplt_epi8(v, _mm_set1_epi8(B(0xa0)));
 	wrong = _mm_or_si128(wrong, _mm_and_si128(after_c2, below_a0));
 	/* Neither plain nor beyond ASCII. */
-	__m128i fine = _mm_or_si128(plain_bytes(v, false),
-				    _mm_cmplt_epi8(v, _mm_setzero_si128()));
+	__m128i fine = _mm_or_si128(plain_bytes(v, false), _mm_cmplt_epi8(v, _mm_setzero_si128()));
 	return _mm_or_si128(wrong, _mm_andnot_si128(fine, _mm_set1_epi8(B(0xff))));
 }
 

@@ -7,10 +7,9 @@
 #include "common/num.h"
 
 enum {
-	HASH_LEN = 8, /* hex digits */
-	KEPT_LEN = NAME_MAX_LEN - HASH_LEN -
-		   1,       /* of a name too long, then '-' and the hash */
-	SEGMENT_DIGITS = 4, /* web-01.0001 */
+	HASH_LEN = 8,                           /* hex digits */
+	KEPT_LEN = NAME_MAX_LEN - HASH_LEN - 1, /* of a name too long, then '-' and the hash */
+	SEGMENT_DIGITS = 4,                     /* web-01.0001 */
 };
 
 static bool is_digit(char c)
@@ -44,8 +43,7 @@ static bool looks_like_closed_segment(struct span s)
 	size_t digits = 0;
 	while (digits < s.len && is_digit(s.ptr[s.len - 1 - digits]))
 		digits++;
-	return digits >= SEGMENT_DIGITS && digits < s.len &&
-	       s.ptr[s.len - 1 - digits] == '.';
+	return digits >= SEGMENT_DIGITS && digits < s.len && s.ptr[s.len - 1 - digits] == '.';
 }
 
 bool name_valid_host(struct span s)
@@ -69,8 +67,7 @@ int name_make(struct span s, struct buf *out)
 	buf_clear(out);
 	/* A name is no longer than it may be, but its source may be: only so much of it
 	 * counts, but for the hash. */
-	struct span used =
-		span_first(s, s.len <= NAME_MAX_LEN ? s.len : NAME_MAX_LEN + 1);
+	struct span used = span_first(s, s.len <= NAME_MAX_LEN ? s.len : NAME_MAX_LEN + 1);
 	int r = buf_reserve(out, NAME_MAX_LEN + 2);
 	if (r < 0)
 		return r;

@@ -29,8 +29,7 @@ static uint64_t next_random(uint64_t *state)
 
 START_TEST(check_value_of_the_catalogue)
 {
-	ck_assert_uint_eq(crc64_add(CRC64_EMPTY, "123456789", 9),
-			  UINT64_C(0x995dc9bbdf1939fa));
+	ck_assert_uint_eq(crc64_add(CRC64_EMPTY, "123456789", 9), UINT64_C(0x995dc9bbdf1939fa));
 	ck_assert_uint_eq(crc64_add(CRC64_EMPTY, NULL, 0), CRC64_EMPTY);
 	ck_assert_uint_eq(crc64_add(UINT64_C(0x1234), NULL, 0), UINT64_C(0x1234));
 }
@@ -43,13 +42,11 @@ START_TEST(agrees_with_the_definition_and_chains_anywhere)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)next_random(&seed);
 	for (size_t len = 0; len <= sizeof(bytes); len += len < 70 ? 1 : 63)
-		ck_assert_uint_eq(crc64_add(CRC64_EMPTY, bytes, len),
-				  by_definition(0, bytes, len));
+		ck_assert_uint_eq(crc64_add(CRC64_EMPTY, bytes, len), by_definition(0, bytes, len));
 	uint64_t whole = crc64_add(CRC64_EMPTY, bytes, sizeof(bytes));
 	for (size_t cut = 0; cut <= sizeof(bytes); cut++) {
 		uint64_t crc = crc64_add(CRC64_EMPTY, bytes, cut);
-		ck_assert_uint_eq(crc64_add(crc, bytes + cut, sizeof(bytes) - cut),
-				  whole);
+		ck_assert_uint_eq(crc64_add(crc, bytes + cut, sizeof(bytes) - cut), whole);
 	}
 }
 END_TEST
@@ -57,8 +54,8 @@ END_TEST
 START_TEST(zeros_are_as_zeros_that_were_read)
 {
 	static const uint8_t zeros[70000];
-	static const uint64_t begins[] = {0, UINT64_C(0x995dc9bbdf1939fa), ~UINT64_C(0),
-					  1, UINT64_C(1) << 63};
+	static const uint64_t begins[] = {0, UINT64_C(0x995dc9bbdf1939fa), ~UINT64_C(0), 1,
+					  UINT64_C(1) << 63};
 	for (size_t b = 0; b < sizeof(begins) / sizeof(*begins); b++) {
 		for (size_t n = 0; n <= sizeof(zeros); n += n < 600 ? 1 : 1237)
 			ck_assert_uint_eq(crc64_add_zeros(begins[b], n),

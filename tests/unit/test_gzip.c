@@ -41,11 +41,10 @@ static struct buf make_data(enum kind kind, size_t len)
 		switch (now) {
 		case TEXT:
 			ck_assert_int_eq(
-				buf_printf(
-					&b,
-					"2026-11-22T05:40:00.%06uZF {\"level\":\"info\","
-					"\"id\":\"%016llx\"}\n",
-					(unsigned)(r % 1000000), (unsigned long long)r),
+				buf_printf(&b,
+					   "2026-11-22T05:40:00.%06uZF {\"level\":\"info\","
+					   "\"id\":\"%016llx\"}\n",
+					   (unsigned)(r % 1000000), (unsigned long long)r),
 				0);
 			break;
 		case NOISE: must(buf_add(&b, &r, sizeof(r))); break;
@@ -58,8 +57,7 @@ static struct buf make_data(enum kind kind, size_t len)
 	return b;
 }
 
-static struct buf zlib_deflate_with(struct span data, int level, int strategy,
-				    gz_header *header)
+static struct buf zlib_deflate_with(struct span data, int level, int strategy, gz_header *header)
 {
 	z_stream z = {0};
 	ck_assert_int_eq(deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, strategy), Z_OK);
@@ -123,14 +121,12 @@ static void assert_refused(struct span body, struct gzip_limits limits, int erro
 	buf_free(&out);
 }
 
-static const size_t SIZES[] = {0,      1,      2,      31,    4095,   32767,
-			       32768,  32769,  65535,  65536, 131072, 262143,
-			       262144, 262145, 300000, 600000};
+static const size_t SIZES[] = {0,     1,     2,      31,     4095,   32767,  32768,  32769,
+			       65535, 65536, 131072, 262143, 262144, 262145, 300000, 600000};
 enum { N_SIZES = sizeof(SIZES) / sizeof(*SIZES), LARGEST = 600000 };
 
 /* Pieces of every length, so that some stay in the stage and some pass it by. */
-static void encode(struct gzip_encoder *e, struct span data, size_t longest,
-		   struct buf *out)
+static void encode(struct gzip_encoder *e, struct span data, size_t longest, struct buf *out)
 {
 	uint64_t seed = 2463534242u + data.len;
 	gzip_encoder_start(e, out);
@@ -171,8 +167,8 @@ END_TEST
 
 START_TEST(what_zlib_writes_we_read)
 {
-	static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY,
-					 Z_RLE, Z_FIXED};
+	static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE,
+					 Z_FIXED};
 	for (size_t k = 0; k < KINDS; k++) {
 		struct buf data = make_data((enum kind)k, LARGEST);
 		for (size_t i = 0; i < N_SIZES; i++) {
@@ -225,8 +221,7 @@ START_TEST(truncation_anywhere_is_refused)
 {
 	struct buf data = make_data(TEXT, 700);
 	for (int level = 0; level <= 9; level += 3) {
-		struct buf body =
-			zlib_deflate(buf_span(&data), level, Z_DEFAULT_STRATEGY);
+		struct buf body = zlib_deflate(buf_span(&data), level, Z_DEFAULT_STRATEGY);
 		for (size_t len = 0; len < body.len; len++) {
 			/* Of its own length, so that the sanitizer sees a byte read too
 			 * many. */
@@ -271,21 +266,18 @@ START_TEST(every_flipped_bit_is_noticed)
 {
 	struct buf data = make_data(TEXT, 600);
 	for (int level = 0; level <= 9; level += 3) {
-		struct buf body =
-			zlib_deflate(buf_span(&data), level, Z_DEFAULT_STRATEGY);
+		struct buf body = zlib_deflate(buf_span(&data), level, Z_DEFAULT_STRATEGY);
 		for (size_t bit = 0; bit < body.len * 8; bit++) {
 			size_t at = bit / 8;
 			body.ptr[at] ^= (char)(1 << bit % 8);
 			struct buf out = BUF_EMPTY, zout = BUF_EMPTY;
 			int r = gzip_inflate(buf_span(&body), WIDE, &out);
 			bool same = r == 0 && span_equal(buf_span(&out), buf_span(&data));
-			bool free_field =
-				(at >= 4 && at < 10) || bit == 24; /* FTEXT too */
+			bool free_field = (at >= 4 && at < 10) || bit == 24; /* FTEXT too */
 			if (free_field)
 				ck_assert(same);
 			else
-				ck_assert_msg(r == -EBADMSG || same, "byte %zu: %d", at,
-					      r);
+				ck_assert_msg(r == -EBADMSG || same, "byte %zu: %d", at, r);
 			ck_assert_int_eq(r == 0, zlib_inflate(buf_span(&body), &zout));
 			buf_free(&out);
 			buf_free(&zout);
@@ -302,8 +294,7 @@ START_TEST(limits_are_exact)
 	struct buf data = make_data(NOISE, LARGEST);
 	for (size_t i = 0; i < N_SIZES; i++) {
 		struct span part = span_first(buf_span(&data), SIZES[i]);
-		struct buf body =
-			zlib_deflate(part, (int)(i % 3) * 3, Z_DEFAULT_STRATEGY);
+		struct buf body = zlib_deflate(part, (int)(i % 3) * 3, Z_DEFAULT_STRATEGY);
 		struct gzip_limits limits = {.inflated_max = part.len};
 		struct buf out = BUF_EMPTY;
 		ck_assert_int_eq(gzip_inflate(buf_span(&body), limits, &out), 0);
@@ -320,8 +311,7 @@ START_TEST(limits_are_exact)
 			buf_free(&out);
 			out = (struct buf){.max = part.len};
 			ck_assert_int_eq(buf_add_char(&out, '!'), 0);
-			ck_assert_int_eq(gzip_inflate(buf_span(&body), WIDE, &out),
-					 -EMSGSIZE);
+			ck_assert_int_eq(gzip_inflate(buf_span(&body), WIDE, &out), -EMSGSIZE);
 			ck_assert_uint_eq(out.len, 1);
 			buf_free(&out);
 		}
@@ -345,8 +335,7 @@ START_TEST(bombs_stop_early)
 	ck_assert_int_eq(gzip_inflate(buf_span(&body), limits, &out), -EMSGSIZE);
 	ck_assert_uint_le(out.cap, 2 << 20);
 	buf_free(&out);
-	limits = (struct gzip_limits){.inflated_max = (size_t)128 << 20,
-				      .ratio_max = 1100};
+	limits = (struct gzip_limits){.inflated_max = (size_t)128 << 20, .ratio_max = 1100};
 	ck_assert_int_eq(gzip_inflate(buf_span(&body), limits, &out), 0);
 	buf_free(&out);
 	buf_free(&body);
@@ -428,8 +417,7 @@ int main(void)
 	tcase_add_test(tc, every_flipped_bit_is_noticed);
 	tcase_add_test(tc, limits_are_exact);
 	tcase_add_test(tc, bombs_stop_early);
-	tcase_add_loop_test(tc, other_formats_are_refused, 0,
-			    sizeof(NOT_GZIP) / sizeof(*NOT_GZIP));
+	tcase_add_loop_test(tc, other_formats_are_refused, 0, sizeof(NOT_GZIP) / sizeof(*NOT_GZIP));
 	tcase_add_test(tc, short_output_fails_and_the_next_member_is_well);
 	Suite *s = suite_create("gzip");
 	suite_add_tcase(s, tc);

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define TEXT(s)                                                                          \
-	{                                                                                \
-		(s), sizeof(s) - 1                                                       \
+#define TEXT(s)                                                                                    \
+	{                                                                                          \
+		(s), sizeof(s) - 1                                                                 \
 	}
 
 /* Writes what was read as KEY=TYPE:TEXT; for each value. */
@@ -50,8 +50,7 @@ static const struct {
 	{TEXT("{\"a\":1}"), TEXT("a=n:1;")},
 	{TEXT("{ \"a\" : 1 , \"b\" : 2 }"), TEXT("a=n:1;b=n:2;")},
 	{TEXT("{\"a\":\"\",\"\":\"x\"}"), TEXT("a=s:;=s:x;")},
-	{TEXT("{\"a\":true,\"b\":false,\"c\":null}"),
-	 TEXT("a=b:true;b=b:false;c=x:null;")},
+	{TEXT("{\"a\":true,\"b\":false,\"c\":null}"), TEXT("a=b:true;b=b:false;c=x:null;")},
 	{TEXT("{\"a\":-0,\"b\":1.50e+3,\"c\":0.0,\"d\":1E-9}"),
 	 TEXT("a=n:-0;b=n:1.50e+3;c=n:0.0;d=n:1E-9;")},
 	{TEXT("{\"a\":18446744073709551616,\"b\":123456789012345678901234567890}"),
@@ -61,8 +60,7 @@ static const struct {
 	{TEXT("{\"a\":[],\"b\":{}}"), TEXT("a=o:[];b=o:{};")},
 	{TEXT("{\"a\": [1, {\"b\":[2]}, \"]\"] ,\"c\":{\"d\":{\"e\":\"}\"}}}"),
 	 TEXT("a=o:[1, {\"b\":[2]}, \"]\"];c=o:{\"d\":{\"e\":\"}\"}};")},
-	{TEXT("{\"\\u0061\":{\"\\u0062\":\"\\u0063\"}}"),
-	 TEXT("a=o:{\"\\u0062\":\"\\u0063\"};")},
+	{TEXT("{\"\\u0061\":{\"\\u0062\":\"\\u0063\"}}"), TEXT("a=o:{\"\\u0062\":\"\\u0063\"};")},
 	/* Escapes in keys and values. */
 	{TEXT("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}"),
 	 TEXT("\"\\/\b\f\n\r\t=s:\"\\/\b\f\n\r\t;")},
@@ -80,8 +78,7 @@ static const struct {
 	{TEXT("{\"a\":\"\\ud83d\\u0041\"}"), TEXT("a=s:\xef\xbf\xbd"
 						  "A;")},
 	{TEXT("{\"a\":\"\\ud83d\\n\"}"), TEXT("a=s:\xef\xbf\xbd\n;")},
-	{TEXT("{\"a\":\"\\ud83d\\ud83d\\udc2a\"}"),
-	 TEXT("a=s:\xef\xbf\xbd\xf0\x9f\x90\xaa;")},
+	{TEXT("{\"a\":\"\\ud83d\\ud83d\\udc2a\"}"), TEXT("a=s:\xef\xbf\xbd\xf0\x9f\x90\xaa;")},
 	{TEXT("{\"a\":\"\\udc2a\\ud83d\"}"), TEXT("a=s:\xef\xbf\xbd\xef\xbf\xbd;")},
 	{TEXT("{\"\\uDFFF\":[\"\\uDFFF\"]}"), TEXT("\xef\xbf\xbd=o:[\"\\uDFFF\"];")},
 	/* UTF-8 as it is, DEL and U+0085 too. */
@@ -201,14 +198,12 @@ START_TEST(arrays_are_read)
 }
 END_TEST
 
-static const char *const NO_ARRAYS[] = {"",     "{}",    "[",    "]",   "[1",
-					"[1,]", "[1 2]", "[1]]", "[] 1"};
+static const char *const NO_ARRAYS[] = {"", "{}", "[", "]", "[1", "[1,]", "[1 2]", "[1]]", "[] 1"};
 
 START_TEST(other_values_are_no_arrays)
 {
 	struct buf out = BUF_EMPTY;
-	ck_assert_int_eq(read_exact(json_read_array, span_of(NO_ARRAYS[_i]), &out),
-			 -EBADMSG);
+	ck_assert_int_eq(read_exact(json_read_array, span_of(NO_ARRAYS[_i]), &out), -EBADMSG);
 	buf_free(&out);
 }
 END_TEST
@@ -246,9 +241,8 @@ START_TEST(a_negative_result_stops)
 					    "{\"a\":null,\"b\":{}"};
 	for (size_t i = 0; i < 3; i++) {
 		int calls = 0;
-		ck_assert_int_eq(
-			json_read_object(span_of(texts[i]), count_to_two, &calls),
-			-ENOTUNIQ);
+		ck_assert_int_eq(json_read_object(span_of(texts[i]), count_to_two, &calls),
+				 -ENOTUNIQ);
 		ck_assert_int_eq(calls, 2);
 	}
 }
@@ -257,9 +251,8 @@ END_TEST
 static int check_length(void *user, struct span key, struct json_value v)
 {
 	size_t *expected = user;
-	return v.type == JSON_STRING && key.len == *expected && v.text.len == *expected
-		       ? 0
-		       : -EINVAL;
+	return v.type == JSON_STRING && key.len == *expected && v.text.len == *expected ? 0
+											: -EINVAL;
 }
 
 /* Long strings with and without escapes: the arena holds all that yajl asks for. */
@@ -291,14 +284,11 @@ START_TEST(long_strings)
 				r = buf_add_str(&text, "\"}");
 			size_t expected = counts[c] * units[u].decoded;
 			if (r == 0)
-				r = json_read_object(buf_span(&text), check_length,
-						     &expected);
-			ck_assert_msg(r == 0, "%s, %zu times: %d", units[u].unit,
-				      counts[c], r);
+				r = json_read_object(buf_span(&text), check_length, &expected);
+			ck_assert_msg(r == 0, "%s, %zu times: %d", units[u].unit, counts[c], r);
 			/* Cut short anywhere near its ends. */
 			for (size_t cut = 1; cut < 20 && counts[c] <= 4096; cut++) {
-				struct span part =
-					span_first(buf_span(&text), text.len - cut);
+				struct span part = span_first(buf_span(&text), text.len - cut);
 				r = json_read_object(part, check_length, &expected);
 				if (r != -EBADMSG)
 					ck_abort_msg("cut by %zu: %d", cut, r);
@@ -317,9 +307,9 @@ START_TEST(too_long_a_text_is_refused)
 	text[0] = '{';
 	text[1] = '}';
 	int calls = 0;
-	ck_assert_int_eq(json_read_object(span_make(text, (size_t)JSON_TEXT_MAX + 1),
-					  count_to_two, &calls),
-			 -EBADMSG);
+	ck_assert_int_eq(
+		json_read_object(span_make(text, (size_t)JSON_TEXT_MAX + 1), count_to_two, &calls),
+		-EBADMSG);
 	free(text);
 }
 END_TEST
@@ -366,8 +356,7 @@ START_TEST(a_full_buffer_stays_as_it_was)
 	for (size_t room = 0; room <= whole; room++) {
 		struct buf out = {.max = 3 + room};
 		ck_assert_int_eq(buf_add_str(&out, "old"), 0);
-		ck_assert_int_eq(json_add_string(&out, text),
-				 room < whole ? -EMSGSIZE : 0);
+		ck_assert_int_eq(json_add_string(&out, text), room < whole ? -EMSGSIZE : 0);
 		ck_assert_uint_eq(out.len, room < whole ? 3 : 3 + whole);
 		buf_free(&out);
 	}
@@ -377,8 +366,7 @@ END_TEST
 START_TEST(strings_are_cut_between_characters)
 {
 	struct span text = SPAN_LITERAL("a\"\xe2\x82\xac\xff\x01z");
-	static const size_t taken[] = {0, 1, 1, 2, 2, 2, 5, 5, 5, 5,
-				       5, 6, 6, 6, 6, 6, 6, 7, 8, 8};
+	static const size_t taken[] = {0, 1, 1, 2, 2, 2, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 8, 8};
 	for (size_t room = 0; room < sizeof(taken) / sizeof(*taken); room++) {
 		ck_assert_uint_eq(json_fit_string(text, room), taken[room]);
 		struct buf out = BUF_EMPTY;

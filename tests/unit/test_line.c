@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TEXT(s)                                                                          \
-	{                                                                                \
-		(s), sizeof(s) - 1                                                       \
+#define TEXT(s)                                                                                    \
+	{                                                                                          \
+		(s), sizeof(s) - 1                                                                 \
 	}
 
 static const int64_t TIME_US = INT64_C(1795326000123456);
@@ -18,16 +18,11 @@ static const struct {
 	const char *text;
 	struct line_flags flags;
 } FLAGS[] = {
-	{"F", {LINE_HEAD, false, false, false}},
-	{"+", {LINE_CONT, false, false, false}},
-	{"P", {LINE_PIECE, false, false, false}},
-	{"Fe", {LINE_HEAD, true, false, false}},
-	{"+r", {LINE_CONT, false, true, false}},
-	{"Px", {LINE_PIECE, false, false, true}},
-	{"+er", {LINE_CONT, true, true, false}},
-	{"Frx", {LINE_HEAD, false, true, true}},
-	{"Pex", {LINE_PIECE, true, false, true}},
-	{"Ferx", {LINE_HEAD, true, true, true}},
+	{"F", {LINE_HEAD, false, false, false}},  {"+", {LINE_CONT, false, false, false}},
+	{"P", {LINE_PIECE, false, false, false}}, {"Fe", {LINE_HEAD, true, false, false}},
+	{"+r", {LINE_CONT, false, true, false}},  {"Px", {LINE_PIECE, false, false, true}},
+	{"+er", {LINE_CONT, true, true, false}},  {"Frx", {LINE_HEAD, false, true, true}},
+	{"Pex", {LINE_PIECE, true, false, true}}, {"Ferx", {LINE_HEAD, true, true, true}},
 };
 
 START_TEST(flags_both_ways)
@@ -136,10 +131,8 @@ START_TEST(payload_lines_both_ways)
 	struct buf out = BUF_EMPTY;
 	ck_assert_int_eq(line_add_payload(&out, TIME_US, flags, message), 0);
 	struct buf expected = BUF_EMPTY;
-	ck_assert_int_eq(
-		buf_add_str(&expected, escaped ? TIME_TEXT "+ex " : TIME_TEXT "+e "), 0);
-	ck_assert_int_eq(buf_add_span(&expected, escaped ? span_of(escaped) : message),
-			 0);
+	ck_assert_int_eq(buf_add_str(&expected, escaped ? TIME_TEXT "+ex " : TIME_TEXT "+e "), 0);
+	ck_assert_int_eq(buf_add_span(&expected, escaped ? span_of(escaped) : message), 0);
 	ck_assert_int_eq(buf_add_char(&expected, '\n'), 0);
 	ck_assert(span_equal(buf_span(&out), buf_span(&expected)));
 
@@ -153,8 +146,7 @@ START_TEST(payload_lines_both_ways)
 	ck_assert(line.flags.from_stderr && !line.flags.read_time);
 	ck_assert(line.flags.escaped == (escaped != NULL));
 	ck_assert(span_equal(line.message, escaped ? span_of(escaped) : message));
-	ck_assert(span_equal(line.flags_to_end,
-			     span_from(buf_span(&expected), CIVIL_TIME_LEN)));
+	ck_assert(span_equal(line.flags_to_end, span_from(buf_span(&expected), CIVIL_TIME_LEN)));
 	ck_assert(span_is(in, "the next line"));
 	buf_free(&out);
 	buf_free(&expected);
@@ -301,8 +293,8 @@ START_TEST(any_message_survives)
 		size_t len = next_random(&seed) % sizeof(message);
 		for (size_t i = 0; i < len; i++) {
 			uint64_t r = next_random(&seed);
-			message[i] = r % 8 ? often[(r >> 8) % (sizeof(often) - 1)]
-					   : (char)(r >> 40);
+			message[i] =
+				r % 8 ? often[(r >> 8) % (sizeof(often) - 1)] : (char)(r >> 40);
 			if (message[i] == '\n')
 				message[i] = '\r';
 		}
@@ -333,8 +325,8 @@ static const struct {
 	struct span text;
 	const char *host, *service, *instance, *column, *message; /* host NULL: refused */
 } STORED[] = {
-	{TEXT(TIME_TEXT " web-01 checkout F {\"level\":\"error\"}"), "web-01", "checkout",
-	 "", "checkout", "{\"level\":\"error\"}"},
+	{TEXT(TIME_TEXT " web-01 checkout F {\"level\":\"error\"}"), "web-01", "checkout", "",
+	 "checkout", "{\"level\":\"error\"}"},
 	{TEXT(TIME_TEXT " web-01 prod.cart/cart-7d9f4-x2 +e     at "
 			"com.acme.Cart.add(Cart.java:12)"),
 	 "web-01", "prod.cart", "cart-7d9f4-x2", "prod.cart/cart-7d9f4-x2",

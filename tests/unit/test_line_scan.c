@@ -20,8 +20,7 @@ static size_t reference(struct span s, bool plain)
 		uint32_t code = 0;
 		size_t n = utf8_take(span_from(s, at), &code);
 		bool last_cr = !plain && s.ptr[at] == '\r' && at + 1 == s.len;
-		bool control =
-			(code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0);
+		bool control = (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0);
 		if (n == 0 || (control && !last_cr) || (plain && code == '\\'))
 			return at;
 		at += n;
@@ -40,8 +39,7 @@ static void assert_as_reference(struct span s)
 	for (size_t i = 0; i < s.len && i < 64; i++)
 		(void)snprintf(hex + 3 * i, 4, "%02x ", (unsigned char)s.ptr[i]);
 	ck_abort_msg("%s: clean %d, is %d, portable %d; plain %zu, is %zu", hex, clean,
-		     line_clean(s), line_clean_portable(s), reference(s, true),
-		     line_scan_plain(s));
+		     line_clean(s), line_clean_portable(s), reference(s, true), line_scan_plain(s));
 }
 
 /* The bytes alone, and at every place of a longer line. */
@@ -68,8 +66,7 @@ END_TEST
 
 START_TEST(every_lead_with_all_that_may_follow)
 {
-	static const char edges[] =
-		"\x00\x41\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xe0\xf0\xff";
+	static const char edges[] = "\x00\x41\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xe0\xf0\xff";
 	enum { N = sizeof(edges) - 1 };
 	for (unsigned lead = 0xc0; lead < 256; lead++) {
 		for (unsigned rest = 0; rest < N * N * N; rest++) {
@@ -86,8 +83,7 @@ static size_t encode(uint32_t code, char *dst)
 	if (code < 0x80)
 		return dst[0] = (char)code, 1;
 	if (code < 0x800)
-		return dst[0] = (char)(0xc0 | code >> 6),
-		       dst[1] = (char)(0x80 | (code & 63)), 2;
+		return dst[0] = (char)(0xc0 | code >> 6), dst[1] = (char)(0x80 | (code & 63)), 2;
 	if (code < 0x10000) {
 		dst[0] = (char)(0xe0 | code >> 12);
 		dst[1] = (char)(0x80 | (code >> 6 & 63));
@@ -163,8 +159,7 @@ START_TEST(a_scan_finds_the_lf)
 	for (int round = 0; round < 300; round++) {
 		size_t len = 0;
 		while (len + 404 < sizeof(text)) {
-			len += random_line(&seed, text + len,
-					   4 + next_random(&seed) % 400);
+			len += random_line(&seed, text + len, 4 + next_random(&seed) % 400);
 			if (next_random(&seed) % 4 == 0)
 				text[len++] = '\r';
 			text[len++] = '\n';
@@ -191,8 +186,8 @@ START_TEST(nothing_outside_is_read)
 	ck_assert(pages != MAP_FAILED);
 	char *mine = pages + page;
 	ck_assert_int_eq(mprotect(mine, page, PROT_READ | PROT_WRITE), 0);
-	static const char *const fills[] = {"a", "\xc3\xa9", "\xe2\x82\xac",
-					    "\xf0\x9f\x90\xaa", "\\"};
+	static const char *const fills[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\xaa",
+					    "\\"};
 	for (size_t f = 0; f < sizeof(fills) / sizeof(*fills); f++) {
 		size_t unit = strlen(fills[f]);
 		for (size_t i = 0; i < page; i++)

@@ -14,9 +14,9 @@
 #define A128 A64 A64
 
 /* SPAN_LITERAL for tables: a plain initializer. */
-#define TEXT(s)                                                                          \
-	{                                                                                \
-		(s), sizeof(s) - 1                                                       \
+#define TEXT(s)                                                                                    \
+	{                                                                                          \
+		(s), sizeof(s) - 1                                                                 \
 	}
 
 static const struct {
@@ -67,8 +67,7 @@ static const struct {
 START_TEST(validity)
 {
 	ck_assert_msg(name_valid(CHECKS[_i].text) == CHECKS[_i].valid, "name %d", _i);
-	ck_assert_msg(name_valid_host(CHECKS[_i].text) == CHECKS[_i].valid_host,
-		      "host %d", _i);
+	ck_assert_msg(name_valid_host(CHECKS[_i].text) == CHECKS[_i].valid_host, "host %d", _i);
 }
 END_TEST
 
@@ -129,8 +128,7 @@ START_TEST(long_names_end_in_a_hash)
 	assert_shortened(SPAN_LITERAL(A119 "0123456789"), A119);
 	assert_shortened(SPAN_LITERAL(A119 "0123456789" A128 A128 "/" A128), A119);
 	/* 128 bytes, and the 0 before them makes 129. */
-	assert_shortened(SPAN_LITERAL("." A119 "12345678"),
-			 "0." A64 A8 A8 A8 A8 A8 A8 "12345");
+	assert_shortened(SPAN_LITERAL("." A119 "12345678"), "0." A64 A8 A8 A8 A8 A8 A8 "12345");
 	struct buf a = BUF_EMPTY, b = BUF_EMPTY;
 	ck_assert_int_eq(name_make(SPAN_LITERAL(A128 A128 "/1"), &a), 0);
 	ck_assert_int_eq(name_make(SPAN_LITERAL(A128 A128 "/2"), &b), 0);
@@ -169,8 +167,7 @@ START_TEST(anything_makes_a_valid_name)
 		}
 		struct span from = span_make(bytes, x % sizeof(bytes));
 		bool good = name_make(from, &out) == 0 && name_valid(buf_span(&out)) &&
-			    name_make_host(from, &out) == 0 &&
-			    name_valid_host(buf_span(&out));
+			    name_make_host(from, &out) == 0 && name_valid_host(buf_span(&out));
 		if (!good)
 			ck_abort_msg("round %d", round);
 	}
