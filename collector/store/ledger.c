@@ -1,0 +1,696 @@
+/* The ledger: see ledger.h. Written by the checkpoint, read once by recovery, never on
+ * the way of an answer.
+ *
+ * Rollback journal, synchronous=FULL, exclusive lock: between transactions the ledger is
+ * one file that can be copied and put back, and a commit is durable when it returns. (In
+ * WAL mode a restored copy beside a newer -wal would be read as garbage, and SELECT fails
+ * on a full disk.)
+ *
+ * A file that SQLite cannot make sense of, or that its own check finds wanting, is
+ * -EBADMSG; what follows from that is recovery's to say. */
+#include "collector/store/ledger.h"
+
+#include "collector/store/ledger_schema.h"
+#include "common/civil.h"
+#include "common/num.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { BUSY_MS = 5000, COPY_PAGES = 256 };
+
+enum statement {
+	PUT_META,
+	PUT_HOST,
+	PUT_STREAM,
+	REMOVE_STREAM,
+	REMOVE_GAPS,
+	PUT_GAP,
+	PUT_SEGMENT,
+	ADD_LOSS,
+	ADD_NOTE,
+	N_STATEMENTS,
+};
+
+static const char *const sql[N_STATEMENTS] = {
+	[PUT_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
+	[PUT_HOST] =
+		"INSERT INTO host VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		" ON CONFLICT (id) DO UPDATE SET session = ?3, machine = ?4, agent = ?5,"
+		" first_contact_us = ?6, last_contact_us = ?7, lines = ?8, bytes = ?9",
+	[PUT_STREAM] = "INSERT INTO stream VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		       "?10, ?11, ?12, ?13,"
+		       " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+		       " ON CONFLICT (id) DO UPDATE SET service = ?4, instance = ?5, "
+		       "path = ?6, ino = ?7,"
+		       " btime_ns = ?8, start = ?9, base = ?10, offset = ?11, crc = ?12, "
+		       "state = ?13,"
+		       " ended = ?14, lines = ?15, dropped = ?16, stored_bytes = ?17, "
+		       "lost_bytes = ?18,"
+		       " born_us = ?19, last_us = ?20",
+	[REMOVE_STREAM] = "DELETE FROM stream WHERE id = ?1",
+	[REMOVE_GAPS] = "DELETE FROM gap WHERE stream = ?1",
+	[PUT_GAP] = "INSERT OR REPLACE INTO gap VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[PUT_SEGMENT] = "INSERT OR REPLACE INTO segment VALUES"
+			" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[ADD_LOSS] = "INSERT INTO loss (host, stream, service, path, from_byte, to_byte, "
+		     "cause, time_us)"
+		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ADD_NOTE] = "INSERT INTO archive_note"
+		     " (day, service, host, number, from_byte, to_byte, what, time_us)"
+		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+};
+
+struct ledger {
+	sqlite3 *db;
+	sqlite3_stmt *statements[N_STATEMENTS];
+};
+
+static int to_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW: return 0;
+	case SQLITE_NOMEM: return -ENOMEM;
+	case SQLITE_FULL: return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_SCHEMA:
+	case SQLITE_ERROR: return -EBADMSG; /* a table that is not as it should be */
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: return -EBUSY;
+	case SQLITE_READONLY:
+	case SQLITE_PERM: return -EACCES;
+	default: return -EIO;
+	}
+}
+
+/* --- binding --- */
+
+static void bind_u64(sqlite3_stmt *s, int i, uint64_t v)
+{
+	(void)sqlite3_bind_int64(s, i, (sqlite3_int64)v);
+}
+
+static void bind_i64(sqlite3_stmt *s, int i, int64_t v)
+{
+	(void)sqlite3_bind_int64(s, i, v);
+}
+
+/* The bytes stay where they are until the step. */
+static void bind_text(sqlite3_stmt *s, int i, struct span v)
+{
+	(void)sqlite3_bind_text64(s, i, v.len ? v.ptr : "", v.len, SQLITE_STATIC,
+				  SQLITE_UTF8);
+}
+
+static void bind_blob(sqlite3_stmt *s, int i, const void *ptr, size_t len)
+{
+	(void)sqlite3_bind_blob64(s, i, len ? ptr : "", len, SQLITE_STATIC);
+}
+
+static void bind_decimal(sqlite3_stmt *s, int i, uint64_t v)
+{
+	char digits[21];
+	(void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)v);
+	(void)sqlite3_bind_text(s, i, digits, -1, SQLITE_TRANSIENT);
+}
+
+static void bind_day(sqlite3_stmt *s, int i, int32_t day)
+{
+	char text[CIVIL_DAY_LEN];
+	civil_format_day(text, day);
+	(void)sqlite3_bind_text(s, i, text, CIVIL_DAY_LEN, SQLITE_TRANSIENT);
+}
+
+static int statement(struct ledger *l, enum statement which, sqlite3_stmt **ret)
+{
+	if (!l->statements[which]) {
+		int code = sqlite3_prepare_v3(l->db, sql[which], -1,
+					      SQLITE_PREPARE_PERSISTENT,
+					      &l->statements[which], NULL);
+		if (code != SQLITE_OK)
+			return to_errno(code);
+	}
+	*ret = l->statements[which];
+	return 0;
+}
+
+static int run(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+	(void)sqlite3_reset(s);
+	return to_errno(code);
+}
+
+/* --- opening --- */
+
+static int exec(sqlite3 *db, const char *text)
+{
+	return to_errno(sqlite3_exec(db, text, NULL, NULL, NULL));
+}
+
+static int get_number(sqlite3 *db, const char *query, int64_t *ret)
+{
+	sqlite3_stmt *s;
+	int code = sqlite3_prepare_v2(db, query, -1, &s, NULL);
+	if (code != SQLITE_OK)
+		return to_errno(code);
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW)
+		*ret = sqlite3_column_int64(s, 0);
+	(void)sqlite3_finalize(s);
+	return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -ENODATA : to_errno(code);
+}
+
+static int check_whole(sqlite3 *db)
+{
+	sqlite3_stmt *s;
+	int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
+	if (code != SQLITE_OK)
+		return to_errno(code);
+	code = sqlite3_step(s);
+	const char *text =
+		code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+	bool ok = text && strcmp(text, "ok") == 0;
+	(void)sqlite3_finalize(s);
+	return ok ? 0 : code == SQLITE_ROW ? -EBADMSG : to_errno(code);
+}
+
+/* Is it ours, of a version that we know, and whole? */
+static int check(sqlite3 *db)
+{
+	int64_t id = 0, version = 0;
+	int r = get_number(db, "PRAGMA application_id", &id);
+	if (r == 0)
+		r = get_number(db, "PRAGMA user_version", &version);
+	if (r < 0)
+		return r;
+	if (id != LEDGER_APPLICATION_ID || version < 1)
+		return -EBADMSG;
+	if (version > LEDGER_VERSION)
+		return -EPROTONOSUPPORT;
+	return check_whole(db);
+}
+
+static int make_schema(sqlite3 *db)
+{
+	char text[128];
+	(void)snprintf(text, sizeof(text),
+		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+		       LEDGER_APPLICATION_ID, LEDGER_VERSION);
+	int r = exec(db, "BEGIN");
+	if (r == 0)
+		r = exec(db, ledger_schema);
+	return r == 0 ? exec(db, text) : r;
+}
+
+static int set_up(sqlite3 *db)
+{
+	(void)sqlite3_busy_timeout(db, BUSY_MS);
+	int r = exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
+			 "PRAGMA journal_mode = TRUNCATE; PRAGMA temp_store = MEMORY;"
+			 "PRAGMA cache_size = -8192; BEGIN EXCLUSIVE; COMMIT");
+	if (r < 0)
+		return r;
+	int64_t tables = 0;
+	r = get_number(db, "SELECT count(*) FROM sqlite_master", &tables);
+	if (r < 0)
+		return r;
+	return tables ? check(db) : make_schema(db);
+}
+
+int ledger_open(const char *path, struct ledger **ret)
+{
+	struct ledger *l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int code = sqlite3_open_v2(path, &l->db, flags, NULL);
+	int r = code == SQLITE_OK ? set_up(l->db) : to_errno(code);
+	if (r < 0) {
+		ledger_close(l);
+		return r;
+	}
+	(void)chmod(path, 0640);
+	*ret = l;
+	return 0;
+}
+
+void ledger_close(struct ledger *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < N_STATEMENTS; i++)
+		(void)sqlite3_finalize(l->statements[i]);
+	(void)sqlite3_close(l->db);
+	free(l);
+}
+
+/* --- meta --- */
+
+static int read_meta(sqlite3 *db, struct ledger_meta *ret)
+{
+	struct ledger_meta m = {0};
+	sqlite3_stmt *s;
+	int code = sqlite3_prepare_v2(db, "SELECT key, value FROM meta", -1, &s, NULL);
+	if (code != SQLITE_OK)
+		return to_errno(code);
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		struct span key = span_of((const char *)sqlite3_column_text(s, 0));
+		if (span_is(key, "uuid") && sqlite3_column_bytes(s, 1) == STORE_UUID_LEN)
+			memcpy(m.uuid, sqlite3_column_text(s, 1), STORE_UUID_LEN);
+		else if (span_is(key, "lsn"))
+			m.lsn = (uint64_t)sqlite3_column_int64(s, 1);
+		else if (span_is(key, "last_session"))
+			m.last_session = (uint64_t)sqlite3_column_int64(s, 1);
+	}
+	(void)sqlite3_finalize(s);
+	if (code != SQLITE_DONE)
+		return to_errno(code);
+	*ret = m;
+	return 0;
+}
+
+int ledger_read_meta(struct ledger *l, struct ledger_meta *ret)
+{
+	return read_meta(l->db, ret);
+}
+
+int ledger_probe(const char *path, struct ledger_meta *ret)
+{
+	char uri[8192], *at = uri;
+	/* Nothing of the path may be read as part of the URI. */
+	at += sprintf(at, "file:");
+	for (const char *c = path; *c && at < uri + sizeof(uri) - 32; c++)
+		at += sprintf(at, strchr("%?#", *c) ? "%%%02x" : "%c", (unsigned char)*c);
+	(void)sprintf(at, "?immutable=1");
+	sqlite3 *db = NULL;
+	int code = sqlite3_open_v2(
+		uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+		NULL);
+	int r = code == SQLITE_OK ? check(db) : to_errno(code);
+	if (r == 0)
+		r = read_meta(db, ret);
+	(void)sqlite3_close(db);
+	return r;
+}
+
+/* --- copying --- */
+
+int ledger_copy(struct ledger *l, const char *path)
+{
+	sqlite3 *to = NULL;
+	int code = sqlite3_open_v2(
+		path, &to,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	/* The copy is nothing before it is whole, synced and renamed: no journal. */
+	int r = code == SQLITE_OK
+			? exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+			: to_errno(code);
+	sqlite3_backup *b =
+		r == 0 ? sqlite3_backup_init(to, "main", l->db, "main") : NULL;
+	if (r == 0 && !b)
+		r = to_errno(sqlite3_errcode(to));
+	if (b) {
+		(void)sqlite3_backup_step(b, -1);
+		r = to_errno(sqlite3_backup_finish(b));
+	}
+	code = sqlite3_close(to);
+	return r < 0 ? r : to_errno(code);
+}
+
+/* --- reading --- */
+
+static struct span column_span(sqlite3_stmt *s, int i)
+{
+	const char *ptr = sqlite3_column_blob(s, i);
+	return span_make(ptr, ptr ? (size_t)sqlite3_column_bytes(s, i) : 0);
+}
+
+static uint64_t column_u64(sqlite3_stmt *s, int i)
+{
+	return (uint64_t)sqlite3_column_int64(s, i);
+}
+
+static uint64_t column_decimal(sqlite3_stmt *s, int i)
+{
+	uint64_t v = 0;
+	(void)!num_parse_u64(column_span(s, i), &v);
+	return v;
+}
+
+static size_t column_copy(sqlite3_stmt *s, int i, char *dst, size_t max)
+{
+	struct span v = column_span(s, i);
+	size_t len = v.len < max ? v.len : max;
+	if (len)
+		memcpy(dst, v.ptr, len);
+	dst[len] = '\0';
+	return len;
+}
+
+static int each_host(sqlite3_stmt *s, const struct ledger_reader *r)
+{
+	struct host h = {0};
+	h.row = column_u64(s, 0);
+	size_t len = column_copy(s, 1, h.name, NAME_MAX_LEN);
+	if (!name_valid_host(span_make(h.name, len)))
+		return -EBADMSG;
+	h.session = column_u64(s, 2);
+	h.machine_len = column_copy(s, 3, h.machine, SESSION_MACHINE_MAX);
+	h.agent_len = column_copy(s, 4, h.agent, SESSION_AGENT_MAX);
+	h.first_contact_us = sqlite3_column_int64(s, 5);
+	h.last_contact_us = sqlite3_column_int64(s, 6);
+	h.lines = column_u64(s, 7);
+	h.bytes = column_u64(s, 8);
+	return r->host(r->user, &h);
+}
+
+static int read_stream(sqlite3_stmt *s, struct stream *row, struct buf *text)
+{
+	struct span id = column_span(s, 2), service = column_span(s, 3),
+		    instance = column_span(s, 4), path = column_span(s, 5),
+		    state = column_span(s, 12);
+	if (id.len != sizeof(row->id.bytes) || service.len > NAME_MAX_LEN ||
+	    instance.len > NAME_MAX_LEN || path.len > CHUNK_PATH_MAX ||
+	    state.len > CHUNK_STATE_MAX)
+		return -EBADMSG;
+	buf_clear(text);
+	int e = buf_reserve(text, service.len + instance.len + path.len + state.len + 1);
+	if (e < 0)
+		return e;
+	e = buf_add_span(text, service) | buf_add_span(text, instance) |
+	    buf_add_span(text, path) | buf_add_span(text, state);
+	assert(e == 0);
+	memcpy(row->id.bytes, id.ptr, id.len);
+	row->text = text->ptr;
+	row->service_len = (uint16_t)service.len;
+	row->instance_len = (uint16_t)instance.len;
+	row->path_len = (uint16_t)path.len;
+	row->state = text->ptr + text->len - state.len;
+	row->state_len = (uint16_t)state.len;
+	return 0;
+}
+
+static int each_stream(sqlite3_stmt *s, const struct ledger_reader *r)
+{
+	struct buf text = BUF_EMPTY;
+	struct stream row = {
+		.row = column_u64(s, 0),
+		.ino = column_decimal(s, 6),
+		.btime_ns = sqlite3_column_int64(s, 7),
+		.start = column_u64(s, 8),
+		.base = column_u64(s, 9),
+		.offset = column_u64(s, 10),
+		.crc = column_u64(s, 11),
+		.ended = sqlite3_column_int(s, 13),
+		.lines = column_u64(s, 14),
+		.dropped = column_u64(s, 15),
+		.stored_bytes = column_u64(s, 16),
+		.lost_bytes = column_u64(s, 17),
+		.born_us = sqlite3_column_int64(s, 18),
+		.last_us = sqlite3_column_int64(s, 19),
+	};
+	int e = read_stream(s, &row, &text);
+	if (e == 0)
+		e = r->stream(r->user, column_u64(s, 1), &row);
+	buf_free(&text);
+	return e;
+}
+
+static int each_gap(sqlite3_stmt *s, const struct ledger_reader *r)
+{
+	struct gap g = {
+		.from = column_u64(s, 1),
+		.to = column_u64(s, 2),
+		.base = column_u64(s, 3),
+		.crc_from = column_u64(s, 4),
+		.crc_to = column_u64(s, 5),
+		.crc_to_known = sqlite3_column_type(s, 5) != SQLITE_NULL,
+	};
+	return r->gap(r->user, column_u64(s, 0), &g);
+}
+
+static const char *const state_names[] = {
+	[SEGMENT_STATE_LIVE] = "live",
+	[SEGMENT_STATE_CLOSED] = "closed",
+	[SEGMENT_STATE_SEALED] = "sealed",
+	[SEGMENT_STATE_GONE] = "gone",
+};
+
+static int parse_state(struct span text, enum segment_state *ret)
+{
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++) {
+		if (span_is(text, state_names[i])) {
+			*ret = (enum segment_state)i;
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
+static int each_segment(sqlite3_stmt *s, const struct ledger_reader *r)
+{
+	struct segment_row row = {
+		.service = column_span(s, 1),
+		.host = column_span(s, 2),
+		.number = (uint32_t)sqlite3_column_int64(s, 3),
+		.inode = column_decimal(s, 5),
+		.length = column_u64(s, 6),
+		.lines = column_u64(s, 7),
+		.first_us = sqlite3_column_int64(s, 8),
+		.last_us = sqlite3_column_int64(s, 9),
+		.crc = column_u64(s, 10),
+		.crc_known = sqlite3_column_type(s, 10) != SQLITE_NULL,
+	};
+	if (civil_parse_day(column_span(s, 0), &row.day) < 0 ||
+	    !name_valid(row.service) || !name_valid_host(row.host) || row.number == 0 ||
+	    row.length > INT64_MAX)
+		return -EBADMSG;
+	int e = parse_state(column_span(s, 4), &row.state);
+	return e < 0 ? e : r->segment(r->user, &row);
+}
+
+static int read_table(struct ledger *l, const char *query,
+		      int (*each)(sqlite3_stmt *s, const struct ledger_reader *r),
+		      const struct ledger_reader *reader)
+{
+	sqlite3_stmt *s;
+	int code = sqlite3_prepare_v2(l->db, query, -1, &s, NULL);
+	if (code != SQLITE_OK)
+		return to_errno(code);
+	int r = 0;
+	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW)
+		r = each(s, reader);
+	(void)sqlite3_finalize(s);
+	return r < 0 ? r : to_errno(code);
+}
+
+int ledger_read(struct ledger *l, const struct ledger_reader *reader)
+{
+	int r = read_table(l, "SELECT * FROM host", each_host, reader);
+	if (r == 0)
+		r = read_table(l, "SELECT * FROM stream", each_stream, reader);
+	if (r == 0)
+		r = read_table(l, "SELECT * FROM gap", each_gap, reader);
+	if (r == 0)
+		r = read_table(
+			l, "SELECT * FROM segment ORDER BY day, service, host, number",
+			each_segment, reader);
+	return r;
+}
+
+/* --- writing --- */
+
+int ledger_begin(struct ledger *l)
+{
+	return exec(l->db, "BEGIN IMMEDIATE");
+}
+
+int ledger_put_host(struct ledger *l, const struct host *h)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, PUT_HOST, &s);
+	if (r < 0)
+		return r;
+	bind_u64(s, 1, h->row);
+	bind_text(s, 2, span_of(h->name));
+	bind_u64(s, 3, h->session);
+	bind_blob(s, 4, h->machine, h->machine_len);
+	bind_blob(s, 5, h->agent, h->agent_len);
+	bind_i64(s, 6, h->first_contact_us);
+	bind_i64(s, 7, h->last_contact_us);
+	bind_u64(s, 8, h->lines);
+	bind_u64(s, 9, h->bytes);
+	return run(s);
+}
+
+static int put_gaps(struct ledger *l, const struct stream *stream)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, REMOVE_GAPS, &s);
+	if (r < 0)
+		return r;
+	bind_u64(s, 1, stream->row);
+	r = run(s);
+	for (size_t i = 0; r == 0 && i < stream->n_gaps; i++) {
+		const struct gap *g = &stream->gaps[i];
+		r = statement(l, PUT_GAP, &s);
+		if (r < 0)
+			return r;
+		bind_u64(s, 1, stream->row);
+		bind_u64(s, 2, g->from);
+		bind_u64(s, 3, g->to);
+		bind_u64(s, 4, g->base);
+		bind_u64(s, 5, g->crc_from);
+		if (g->crc_to_known)
+			bind_u64(s, 6, g->crc_to);
+		else
+			(void)sqlite3_bind_null(s, 6);
+		r = run(s);
+	}
+	return r;
+}
+
+int ledger_put_stream(struct ledger *l, const struct stream *stream)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, PUT_STREAM, &s);
+	if (r < 0)
+		return r;
+	bind_u64(s, 1, stream->row);
+	bind_u64(s, 2, stream->host->row);
+	bind_blob(s, 3, stream->id.bytes, sizeof(stream->id.bytes));
+	bind_text(s, 4, stream_service(stream));
+	bind_text(s, 5, stream_instance(stream));
+	bind_text(s, 6, stream_path(stream));
+	bind_decimal(s, 7, stream->ino);
+	bind_i64(s, 8, stream->btime_ns);
+	bind_u64(s, 9, stream->start);
+	bind_u64(s, 10, stream->base);
+	bind_u64(s, 11, stream->offset);
+	bind_u64(s, 12, stream->crc);
+	bind_blob(s, 13, stream->state, stream->state_len);
+	bind_u64(s, 14, stream->ended);
+	bind_u64(s, 15, stream->lines);
+	bind_u64(s, 16, stream->dropped);
+	bind_u64(s, 17, stream->stored_bytes);
+	bind_u64(s, 18, stream->lost_bytes);
+	bind_i64(s, 19, stream->born_us);
+	bind_i64(s, 20, stream->last_us);
+	r = run(s);
+	return r == 0 && stream->gaps_changed ? put_gaps(l, stream) : r;
+}
+
+int ledger_remove_stream(struct ledger *l, uint64_t row)
+{
+	static const enum statement which[] = {REMOVE_GAPS, REMOVE_STREAM};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		sqlite3_stmt *s;
+		r = statement(l, which[i], &s);
+		if (r < 0)
+			return r;
+		bind_u64(s, 1, row);
+		r = run(s);
+	}
+	return r;
+}
+
+int ledger_put_segment(struct ledger *l, const struct segment_row *row)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, PUT_SEGMENT, &s);
+	if (r < 0)
+		return r;
+	bind_day(s, 1, row->day);
+	bind_text(s, 2, row->service);
+	bind_text(s, 3, row->host);
+	bind_u64(s, 4, row->number);
+	bind_text(s, 5, span_of(state_names[row->state]));
+	bind_decimal(s, 6, row->inode);
+	bind_u64(s, 7, row->length);
+	bind_u64(s, 8, row->lines);
+	bind_i64(s, 9, row->first_us);
+	bind_i64(s, 10, row->last_us);
+	if (row->crc_known)
+		bind_u64(s, 11, row->crc);
+	else
+		(void)sqlite3_bind_null(s, 11);
+	return run(s);
+}
+
+int ledger_add_loss(struct ledger *l, const struct loss *loss)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, ADD_LOSS, &s);
+	if (r < 0)
+		return r;
+	bind_text(s, 1, span_of(loss->host));
+	bind_blob(s, 2, loss->stream.bytes, sizeof(loss->stream.bytes));
+	bind_text(s, 3, loss->service);
+	bind_text(s, 4, loss->path);
+	bind_u64(s, 5, loss->from);
+	bind_u64(s, 6, loss->to);
+	bind_text(s, 7, span_of(loss->cause));
+	bind_i64(s, 8, loss->time_us);
+	return run(s);
+}
+
+int ledger_add_note(struct ledger *l, const struct archive_note *note)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, ADD_NOTE, &s);
+	if (r < 0)
+		return r;
+	bind_day(s, 1, note->day);
+	bind_text(s, 2, note->service);
+	bind_text(s, 3, note->host);
+	bind_u64(s, 4, note->number);
+	bind_u64(s, 5, note->from);
+	bind_u64(s, 6, note->to);
+	bind_text(s, 7, span_of(note->what));
+	bind_i64(s, 8, note->time_us);
+	return run(s);
+}
+
+static int put_meta(struct ledger *l, const char *key, struct span text, uint64_t number)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, PUT_META, &s);
+	if (r < 0)
+		return r;
+	bind_text(s, 1, span_of(key));
+	if (text.len)
+		bind_text(s, 2, text);
+	else
+		bind_u64(s, 2, number);
+	return run(s);
+}
+
+int ledger_commit(struct ledger *l, const struct ledger_meta *meta)
+{
+	int r = put_meta(l, "uuid", span_of(meta->uuid), 0);
+	if (r == 0)
+		r = put_meta(l, "lsn", (struct span){0}, meta->lsn);
+	if (r == 0)
+		r = put_meta(l, "last_session", (struct span){0}, meta->last_session);
+	if (r == 0)
+		r = exec(l->db, "COMMIT");
+	if (r < 0)
+		ledger_rollback(l);
+	return r;
+}
+
+void ledger_rollback(struct ledger *l)
+{
+	if (!sqlite3_get_autocommit(l->db))
+		(void)exec(l->db, "ROLLBACK");
+}
