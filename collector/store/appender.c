@@ -31,8 +31,7 @@ enum { REPORT_FIRST = 64 };
 void appender_init(struct appender *a, const struct tree *tree, size_t max_open,
 		   appender_move *move, void *user)
 {
-	*a = (struct appender){
-		.tree = tree, .max_open = max_open, .move = move, .user = user};
+	*a = (struct appender){.tree = tree, .max_open = max_open, .move = move, .user = user};
 	list_init(&a->all);
 	list_init(&a->open);
 	list_init(&a->changed);
@@ -89,18 +88,16 @@ static int reserve(void *array, size_t n, size_t *capacity, size_t size)
 	return 0;
 }
 
-static int add_retired(struct appender *a, const struct segment *s,
-		       enum segment_state state)
+static int add_retired(struct appender *a, const struct segment *s, enum segment_state state)
 {
-	int r = reserve(&a->retired, a->n_retired, &a->retired_capacity,
-			sizeof(*a->retired));
+	int r = reserve(&a->retired, a->n_retired, &a->retired_capacity, sizeof(*a->retired));
 	if (r == 0)
 		a->retired[a->n_retired++] = segment_row(s, state);
 	return r;
 }
 
-static int add_note(struct appender *a, const struct segment *s, const char *what,
-		    uint64_t from, uint64_t to)
+static int add_note(struct appender *a, const struct segment *s, const char *what, uint64_t from,
+		    uint64_t to)
 {
 	if (from == to)
 		return 0;
@@ -122,16 +119,14 @@ static int add_note(struct appender *a, const struct segment *s, const char *wha
 int appender_report(struct appender *a, struct appender_report *ret)
 {
 	size_t n = a->n_retired;
-	for (struct list_node *l = list_first(&a->changed); l;
-	     l = list_next(&a->changed, l))
+	for (struct list_node *l = list_first(&a->changed); l; l = list_next(&a->changed, l))
 		n++;
 	struct segment_row *rows = realloc(a->retired, (n + 1) * sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
 	n = a->n_retired;
 	for (struct list_node *l; (l = list_take_first(&a->changed));)
-		rows[n++] = segment_row(LIST_ENTRY(l, struct segment, changed),
-					SEGMENT_STATE_LIVE);
+		rows[n++] = segment_row(LIST_ENTRY(l, struct segment, changed), SEGMENT_STATE_LIVE);
 	*ret = (struct appender_report){.rows = rows,
 					.n_rows = n,
 					.notes = a->notes,
@@ -175,8 +170,7 @@ static int open_file(struct appender *a, struct segment *s)
 		bool make = !s->made;
 		int r = make ? segment_make(a->tree, s) : segment_reopen(a->tree, s);
 		if ((r == -EMFILE || r == -ENFILE) && a->n_open) {
-			close_file(a, LIST_ENTRY(list_first(&a->open), struct segment,
-						 open));
+			close_file(a, LIST_ENTRY(list_first(&a->open), struct segment, open));
 			continue;
 		}
 		if (r == 0) {
@@ -199,13 +193,11 @@ static void link_today(struct appender *a, struct segment *s)
 {
 	if (s->linked || s->shard->day != a->today || !s->made)
 		return;
-	int r = today_link(a->tree, s->shard->day, shard_service(s->shard),
-			   shard_host(s->shard));
+	int r = today_link(a->tree, s->shard->day, shard_service(s->shard), shard_host(s->shard));
 	if (r < 0)
-		log_gated(
-			&a->today_gate, LOG_LEVEL_WARNING,
-			"today/: cannot make a link: %s; lines are written all the same",
-			strerror(-r));
+		log_gated(&a->today_gate, LOG_LEVEL_WARNING,
+			  "today/: cannot make a link: %s; lines are written all the same",
+			  strerror(-r));
 	else
 		log_gate_clear(&a->today_gate, "today/: links can be made again");
 	s->linked = r == 0;
@@ -219,8 +211,7 @@ void appender_tick(struct appender *a)
 		a->today = today;
 		a->swept = false;
 		/* Lines of today may have come yesterday, from a clock that is ahead. */
-		for (struct list_node *n = list_first(&a->all); n;
-		     n = list_next(&a->all, n)) {
+		for (struct list_node *n = list_first(&a->all); n; n = list_next(&a->all, n)) {
 			struct segment *s = LIST_ENTRY(n, struct segment, all);
 			s->linked = false;
 			link_today(a, s);
@@ -231,8 +222,7 @@ void appender_tick(struct appender *a)
 	a->swept = true;
 	int r = today_sweep(a->tree, today);
 	if (r < 0)
-		log_warning("today/: cannot remove stale links: %s; tomorrow again",
-			    strerror(-r));
+		log_warning("today/: cannot remove stale links: %s; tomorrow again", strerror(-r));
 }
 
 /* --- trouble --- */
@@ -262,23 +252,20 @@ static int abandon(struct appender *a, struct segment *s, enum segment_trouble t
 	return r < 0 ? r : add_retired(a, s, state);
 }
 
-static int next_segment(struct appender *a, struct segment *old,
-			enum segment_trouble trouble, uint64_t size, struct segment **ret)
+static int next_segment(struct appender *a, struct segment *old, enum segment_trouble trouble,
+			uint64_t size, struct segment **ret)
 {
 	struct shard *shard = old->shard;
 	segment_settle(old);
 	uint32_t number;
 	int r = a->move(a->user, shard,
-			(struct place){.number = old->number, .position = old->length},
-			&number);
+			(struct place){.number = old->number, .position = old->length}, &number);
 	if (r < 0)
 		return r;
 	char path[SEGMENT_PATH_MAX];
 	segment_path(old, path);
-	log_warning(
-		"%s: the live file %s (it had %llu bytes); its lines go on in segment %u",
-		path, segment_trouble_text(trouble), (unsigned long long)old->length,
-		number);
+	log_warning("%s: the live file %s (it had %llu bytes); its lines go on in segment %u", path,
+		    segment_trouble_text(trouble), (unsigned long long)old->length, number);
 	struct segment *s = segment_new(shard, number);
 	r = s ? segment_hand_over(old, s) : -ENOMEM;
 	if (r == 0)

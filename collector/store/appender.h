@@ -22,8 +22,7 @@ struct archive_note {
 
 /* Lines that wait for a shard's file go to a new segment, from `from` on. Returns when
  * that is durable: 0 and the number of the new segment. */
-typedef int appender_move(void *user, struct shard *shard, struct place from,
-			  uint32_t *ret_number);
+typedef int appender_move(void *user, struct shard *shard, struct place from, uint32_t *ret_number);
 
 struct appender {
 	const struct tree *tree;

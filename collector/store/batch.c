@@ -30,8 +30,7 @@ struct parser {
 static int malformed(const struct parser *p, const char *what)
 {
 	if (p->why_size)
-		(void)snprintf(p->why, p->why_size, "chunk %zu: %s", p->batch->n_chunks,
-			       what);
+		(void)snprintf(p->why, p->why_size, "chunk %zu: %s", p->batch->n_chunks, what);
 	return -EBADMSG;
 }
 
@@ -77,8 +76,7 @@ static int add_chunk(struct parser *p, struct batch_chunk **ret)
 	struct batch *b = p->batch;
 	if (b->n_chunks == p->capacity) {
 		size_t capacity = p->capacity ? p->capacity * 2 : CHUNKS_FIRST;
-		struct batch_chunk *chunks =
-			realloc(b->chunks, capacity * sizeof(*chunks));
+		struct batch_chunk *chunks = realloc(b->chunks, capacity * sizeof(*chunks));
 		if (!chunks)
 			return -ENOMEM;
 		b->chunks = chunks;
@@ -130,10 +128,9 @@ static void place_strings(struct batch *b)
 
 static int decode_header(struct parser *p, struct span *rest, struct chunk *ret)
 {
-	size_t end = span_find(span_first(*rest, rest->len < CHUNK_HEADER_MAX
-							 ? rest->len
-							 : CHUNK_HEADER_MAX),
-			       '\n');
+	size_t end = span_find(
+		span_first(*rest, rest->len < CHUNK_HEADER_MAX ? rest->len : CHUNK_HEADER_MAX),
+		'\n');
 	if (end == rest->len)
 		return malformed(p, "the header has no end");
 	if (end == CHUNK_HEADER_MAX)

@@ -10,8 +10,8 @@
 
 struct batch_chunk {
 	struct chunk header;
-	struct span payload;	   /* header.bytes bytes of lines */
-	const char *refused;	   /* why these bytes will never be taken as they are (an unclean line, a
+	struct span payload; /* header.bytes bytes of lines */
+	const char *refused; /* why these bytes will never be taken as they are (an unclean line, a
 				      bad name, lines that do not add up); NULL: fine. Owned by the batch. */
 	int64_t first_us, last_us; /* least and greatest time of its lines; 0 without lines */
 };

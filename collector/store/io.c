@@ -19,14 +19,14 @@ static void advance(struct iovec **iov, size_t *n_iov, size_t n)
 	}
 }
 
-static int write_vector(int fd, struct iovec **iov, size_t *n_iov, bool append,
-			uint64_t offset, uint64_t *written)
+static int write_vector(int fd, struct iovec **iov, size_t *n_iov, bool append, uint64_t offset,
+			uint64_t *written)
 {
 	advance(iov, n_iov, 0); /* empty ones at the front */
 	while (*n_iov) {
 		int count = *n_iov < IOV_MAX ? (int)*n_iov : IOV_MAX;
-		ssize_t n = append ? writev(fd, *iov, count)
-				   : pwritev(fd, *iov, count, (off_t)offset);
+		ssize_t n =
+			append ? writev(fd, *iov, count) : pwritev(fd, *iov, count, (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -38,8 +38,7 @@ static int write_vector(int fd, struct iovec **iov, size_t *n_iov, bool append,
 	return 0;
 }
 
-int io_pwritev(int fd, struct iovec **iov, size_t *n_iov, uint64_t offset,
-	       uint64_t *written)
+int io_pwritev(int fd, struct iovec **iov, size_t *n_iov, uint64_t offset, uint64_t *written)
 {
 	return write_vector(fd, iov, n_iov, false, offset, written);
 }

@@ -38,10 +38,9 @@ enum statement {
 
 static const char *const sql[N_STATEMENTS] = {
 	[PUT_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
-	[PUT_HOST] =
-		"INSERT INTO host VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-		" ON CONFLICT (id) DO UPDATE SET session = ?3, machine = ?4, agent = ?5,"
-		" first_contact_us = ?6, last_contact_us = ?7, lines = ?8, bytes = ?9",
+	[PUT_HOST] = "INSERT INTO host VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		     " ON CONFLICT (id) DO UPDATE SET session = ?3, machine = ?4, agent = ?5,"
+		     " first_contact_us = ?6, last_contact_us = ?7, lines = ?8, bytes = ?9",
 	[PUT_STREAM] = "INSERT INTO stream VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 		       "?10, ?11, ?12, ?13,"
 		       " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
@@ -106,8 +105,7 @@ static void bind_i64(sqlite3_stmt *s, int i, int64_t v)
 /* The bytes stay where they are until the step. */
 static void bind_text(sqlite3_stmt *s, int i, struct span v)
 {
-	(void)sqlite3_bind_text64(s, i, v.len ? v.ptr : "", v.len, SQLITE_STATIC,
-				  SQLITE_UTF8);
+	(void)sqlite3_bind_text64(s, i, v.len ? v.ptr : "", v.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void bind_blob(sqlite3_stmt *s, int i, const void *ptr, size_t len)
@@ -132,8 +130,7 @@ static void bind_day(sqlite3_stmt *s, int i, int32_t day)
 static int statement(struct ledger *l, enum statement which, sqlite3_stmt **ret)
 {
 	if (!l->statements[which]) {
-		int code = sqlite3_prepare_v3(l->db, sql[which], -1,
-					      SQLITE_PREPARE_PERSISTENT,
+		int code = sqlite3_prepare_v3(l->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT,
 					      &l->statements[which], NULL);
 		if (code != SQLITE_OK)
 			return to_errno(code);
@@ -176,8 +173,7 @@ static int check_whole(sqlite3 *db)
 	if (code != SQLITE_OK)
 		return to_errno(code);
 	code = sqlite3_step(s);
-	const char *text =
-		code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+	const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
 	bool ok = text && strcmp(text, "ok") == 0;
 	(void)sqlite3_finalize(s);
 	return ok ? 0 : code == SQLITE_ROW ? -EBADMSG : to_errno(code);
@@ -293,8 +289,7 @@ int ledger_probe(const char *path, struct ledger_meta *ret)
 	(void)sprintf(at, "?immutable=1");
 	sqlite3 *db = NULL;
 	int code = sqlite3_open_v2(
-		uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
-		NULL);
+		uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
 	int r = code == SQLITE_OK ? check(db) : to_errno(code);
 	if (r == 0)
 		r = read_meta(db, ret);
@@ -308,14 +303,11 @@ int ledger_copy(struct ledger *l, const char *path)
 {
 	sqlite3 *to = NULL;
 	int code = sqlite3_open_v2(
-		path, &to,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+		path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	/* The copy is nothing before it is whole, synced and renamed: no journal. */
-	int r = code == SQLITE_OK
-			? exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
-			: to_errno(code);
-	sqlite3_backup *b =
-		r == 0 ? sqlite3_backup_init(to, "main", l->db, "main") : NULL;
+	int r = code == SQLITE_OK ? exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+				  : to_errno(code);
+	sqlite3_backup *b = r == 0 ? sqlite3_backup_init(to, "main", l->db, "main") : NULL;
 	if (r == 0 && !b)
 		r = to_errno(sqlite3_errcode(to));
 	if (b) {
@@ -379,15 +371,14 @@ static int read_stream(sqlite3_stmt *s, struct stream *row, struct buf *text)
 		    instance = column_span(s, 4), path = column_span(s, 5),
 		    state = column_span(s, 12);
 	if (id.len != sizeof(row->id.bytes) || service.len > NAME_MAX_LEN ||
-	    instance.len > NAME_MAX_LEN || path.len > CHUNK_PATH_MAX ||
-	    state.len > CHUNK_STATE_MAX)
+	    instance.len > NAME_MAX_LEN || path.len > CHUNK_PATH_MAX || state.len > CHUNK_STATE_MAX)
 		return -EBADMSG;
 	buf_clear(text);
 	int e = buf_reserve(text, service.len + instance.len + path.len + state.len + 1);
 	if (e < 0)
 		return e;
-	e = buf_add_span(text, service) | buf_add_span(text, instance) |
-	    buf_add_span(text, path) | buf_add_span(text, state);
+	e = buf_add_span(text, service) | buf_add_span(text, instance) | buf_add_span(text, path) |
+	    buf_add_span(text, state);
 	assert(e == 0);
 	memcpy(row->id.bytes, id.ptr, id.len);
 	row->text = text->ptr;
@@ -470,9 +461,8 @@ static int each_segment(sqlite3_stmt *s, const struct ledger_reader *r)
 		.crc = column_u64(s, 10),
 		.crc_known = sqlite3_column_type(s, 10) != SQLITE_NULL,
 	};
-	if (civil_parse_day(column_span(s, 0), &row.day) < 0 ||
-	    !name_valid(row.service) || !name_valid_host(row.host) || row.number == 0 ||
-	    row.length > INT64_MAX)
+	if (civil_parse_day(column_span(s, 0), &row.day) < 0 || !name_valid(row.service) ||
+	    !name_valid_host(row.host) || row.number == 0 || row.length > INT64_MAX)
 		return -EBADMSG;
 	int e = parse_state(column_span(s, 4), &row.state);
 	return e < 0 ? e : r->segment(r->user, &row);
@@ -501,9 +491,8 @@ int ledger_read(struct ledger *l, const struct ledger_reader *reader)
 	if (r == 0)
 		r = read_table(l, "SELECT * FROM gap", each_gap, reader);
 	if (r == 0)
-		r = read_table(
-			l, "SELECT * FROM segment ORDER BY day, service, host, number",
-			each_segment, reader);
+		r = read_table(l, "SELECT * FROM segment ORDER BY day, service, host, number",
+			       each_segment, reader);
 	return r;
 }
 

@@ -82,8 +82,7 @@ static int turn_to_day(struct renderer *r, int32_t day)
 		r->capacity = capacity;
 	}
 	r->day = &out->days[out->n_days];
-	*r->day = (struct rendered){
-		.day = day, .first_us = INT64_MAX, .last_us = INT64_MIN};
+	*r->day = (struct rendered){.day = day, .first_us = INT64_MAX, .last_us = INT64_MIN};
 	/* Nearly always all lines are of one day. */
 	return out->n_days++ == 0 ? buf_reserve(&r->day->bytes, r->whole) : 0;
 }
@@ -125,8 +124,7 @@ static int add_line_received(struct renderer *r, struct span rest)
 {
 	size_t flags_len = span_find(rest, ' ');
 	struct line_flags flags;
-	if (flags_len == rest.len ||
-	    line_parse_flags(span_first(rest, flags_len), &flags) < 0)
+	if (flags_len == rest.len || line_parse_flags(span_first(rest, flags_len), &flags) < 0)
 		return -EINVAL;
 	flags.read_time = true;
 
@@ -152,8 +150,7 @@ static int add_line(struct renderer *r, struct span line)
 	if (line.len < CIVIL_TIME_LEN ||
 	    civil_parse_us(span_first(line, CIVIL_TIME_LEN), &time_us) < 0)
 		return -EINVAL;
-	if (civil_day_of_us(time_us) < r->terms.oldest_day ||
-	    time_us > r->terms.newest_us)
+	if (civil_day_of_us(time_us) < r->terms.oldest_day || time_us > r->terms.newest_us)
 		return add_line_received(r, span_from(line, CIVIL_TIME_LEN));
 	return add_line_as_is(r, line, time_us);
 }
@@ -172,8 +169,8 @@ static int add_lines(struct renderer *r, struct span payload)
 	return 0;
 }
 
-int render_chunk(const struct batch_chunk *chunk, struct span host,
-		 struct render_terms terms, struct rendered_chunk *ret)
+int render_chunk(const struct batch_chunk *chunk, struct span host, struct render_terms terms,
+		 struct rendered_chunk *ret)
 {
 	struct rendered_chunk out = {0};
 	struct renderer r = {.terms = terms, .out = &out};
@@ -181,9 +178,8 @@ int render_chunk(const struct batch_chunk *chunk, struct span host,
 	if (e < 0)
 		return e;
 	civil_format_us(r.received, terms.received_us);
-	size_t lines = chunk->header.lines < chunk->payload.len
-			       ? (size_t)chunk->header.lines
-			       : chunk->payload.len;
+	size_t lines = chunk->header.lines < chunk->payload.len ? (size_t)chunk->header.lines
+								: chunk->payload.len;
 	r.whole = chunk->payload.len + lines * r.columns.len;
 	e = add_lines(&r, chunk->payload);
 	if (e < 0) {
@@ -191,8 +187,8 @@ int render_chunk(const struct batch_chunk *chunk, struct span host,
 		return e;
 	}
 	for (size_t i = 0; i < out.n_days; i++)
-		out.days[i].crc = crc64_add(CRC64_EMPTY, out.days[i].bytes.ptr,
-					    out.days[i].bytes.len);
+		out.days[i].crc =
+			crc64_add(CRC64_EMPTY, out.days[i].bytes.ptr, out.days[i].bytes.len);
 	*ret = out;
 	return 0;
 }

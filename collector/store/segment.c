@@ -70,8 +70,8 @@ void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX])
 
 /* --- the file --- */
 
-int segment_look(const struct tree *t, const struct segment *s,
-		 enum segment_trouble *ret_trouble, uint64_t *ret_size)
+int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
+		 uint64_t *ret_size)
 {
 	char path[SEGMENT_PATH_MAX];
 	segment_path(s, path);
@@ -222,8 +222,7 @@ static size_t fill(const struct segment *s, struct iovec iov[IOV_STEP])
 		size_t done = skip < rest.len ? (size_t)skip : rest.len;
 		rest = span_from(rest, done);
 		skip -= done;
-		iov[n] =
-			(struct iovec){.iov_base = (char *)rest.ptr, .iov_len = rest.len};
+		iov[n] = (struct iovec){.iov_base = (char *)rest.ptr, .iov_len = rest.len};
 	}
 	return n;
 }
@@ -296,8 +295,7 @@ int segment_hand_over(struct segment *from, struct segment *to)
 	int r = reserve_queue(to, from->n_queue);
 	if (r < 0)
 		return r;
-	memcpy(to->queue + to->n_queue, from->queue,
-	       from->n_queue * sizeof(*from->queue));
+	memcpy(to->queue + to->n_queue, from->queue, from->n_queue * sizeof(*from->queue));
 	to->n_queue += from->n_queue;
 	to->end += from->end - from->length;
 	from->n_queue = 0;

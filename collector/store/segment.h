@@ -86,8 +86,8 @@ void segment_free(struct segment *s);
 void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX]);
 
 /* Looks at the live file; ret_size is its size unless it is missing. -errno. */
-int segment_look(const struct tree *t, const struct segment *s,
-		 enum segment_trouble *ret_trouble, uint64_t *ret_size) MUST_CHECK;
+int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
+		 uint64_t *ret_size) MUST_CHECK;
 
 /* Makes the live file, or opens it again. A file that stands in the way and is not empty
  * is set aside (said aloud). -errno. */

@@ -63,8 +63,7 @@ static bool take_number(struct span *stem, uint32_t *ret)
 	if (digits > 4 && stem->ptr[at] == '0')
 		return false;
 	uint64_t number;
-	if (num_parse_u64(span_from(*stem, at), &number) < 0 || number == 0 ||
-	    number > UINT32_MAX)
+	if (num_parse_u64(span_from(*stem, at), &number) < 0 || number == 0 || number > UINT32_MAX)
 		return false;
 	*ret = (uint32_t)number;
 	stem->len = at - 1;
@@ -73,8 +72,7 @@ static bool take_number(struct span *stem, uint32_t *ret)
 
 int segment_name_parse_file(struct span file, struct segment_name *ret)
 {
-	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP,
-						  SEGMENT_CLOSED};
+	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP, SEGMENT_CLOSED};
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct span suffix = span_of(suffixes[forms[i]]);
 		if (!span_ends_with(file, suffix))

@@ -27,9 +27,9 @@ struct segment_name {
 };
 
 #define SEGMENT_NUMBER_DIGITS 10 /* at most; at least four are written */
-#define SEGMENT_PATH_MAX                                                                 \
-	(CIVIL_DAY_LEN + 1 + NAME_MAX_LEN + 1 + NAME_MAX_LEN + 1 +                       \
-	 SEGMENT_NUMBER_DIGITS + sizeof(".log.zst"))
+#define SEGMENT_PATH_MAX                                                                           \
+	(CIVIL_DAY_LEN + 1 + NAME_MAX_LEN + 1 + NAME_MAX_LEN + 1 + SEGMENT_NUMBER_DIGITS +         \
+	 sizeof(".log.zst"))
 
 /* "DAY/SERVICE/FILE" with a NUL; returns its length. Names are valid ones. */
 size_t segment_name_path(char dst[SEGMENT_PATH_MAX], const struct segment_name *name);

@@ -75,8 +75,7 @@ bool session_machine_busy(const struct host *host, struct span machine, int64_t 
 		return false;
 	/* The clock may have been set back: then the last sign of life lies ahead. */
 	int64_t quiet_us = now_us - host->last_contact_us;
-	return quiet_us < SESSION_MACHINE_QUIET_US &&
-	       quiet_us > -SESSION_MACHINE_QUIET_US;
+	return quiet_us < SESSION_MACHINE_QUIET_US && quiet_us > -SESSION_MACHINE_QUIET_US;
 }
 
 static size_t keep(char *dst, size_t max, struct span s)

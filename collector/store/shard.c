@@ -61,8 +61,7 @@ struct shard *shards_find(const struct shards *t, int32_t day, struct span servi
 	return map_find(&t->by_key, hash_of(t, &k), &k);
 }
 
-struct shard *shards_get(struct shards *t, int32_t day, struct span service,
-			 struct span host)
+struct shard *shards_get(struct shards *t, int32_t day, struct span service, struct span host)
 {
 	struct key k = {.day = day, .service = service, .host = host};
 	uint64_t hash = hash_of(t, &k);
@@ -87,8 +86,7 @@ struct shard *shards_get(struct shards *t, int32_t day, struct span service,
 
 /* --- places --- */
 
-struct place shard_place(struct shards *t, struct shard *s, uint64_t length,
-			 int64_t mono_ns)
+struct place shard_place(struct shards *t, struct shard *s, uint64_t length, int64_t mono_ns)
 {
 	struct place p = s->next;
 	s->next.position += length;
@@ -134,8 +132,7 @@ int shard_move(struct shards *t, struct shard *s, struct place from)
 	if (from.number != next.number) {
 		/* The checkpoint closed the segment while its last lines were still to be
 		 * written. */
-		assert(s->closed_end.number == from.number &&
-		       next.number == from.number + 1);
+		assert(s->closed_end.number == from.number && next.number == from.number + 1);
 		assert(from.position <= s->closed_end.position);
 		to.position = s->closed_end.position - from.position;
 		moves[n++] = (struct move){.from = {.number = next.number}, .to = to};
@@ -151,8 +148,7 @@ int shard_move(struct shards *t, struct shard *s, struct place from)
 	assert(next.position >= from.position);
 	shard_set_next(t, s,
 		       (struct place){.number = to.number,
-				      .position = to.position +
-						  (next.position - from.position)});
+				      .position = to.position + (next.position - from.position)});
 	return n;
 }
 

@@ -60,8 +60,7 @@ void shards_free(struct shards *t);
 struct shard *shards_find(const struct shards *t, int32_t day, struct span service,
 			  struct span host);
 /* Makes it, with segment 1 to come, when it is not there; NULL when memory is short. */
-struct shard *shards_get(struct shards *t, int32_t day, struct span service,
-			 struct span host);
+struct shard *shards_get(struct shards *t, int32_t day, struct span service, struct span host);
 
 static inline struct span shard_service(const struct shard *s)
 {
@@ -74,8 +73,7 @@ static inline struct span shard_host(const struct shard *s)
 }
 
 /* The name of a segment of the shard; number 0 is the live one. */
-static inline struct segment_name shard_segment_name(const struct shard *s,
-						     uint32_t number)
+static inline struct segment_name shard_segment_name(const struct shard *s, uint32_t number)
 {
 	return (struct segment_name){
 		.day = s->day,
@@ -87,8 +85,7 @@ static inline struct segment_name shard_segment_name(const struct shard *s,
 }
 
 /* Gives `length` bytes their place. */
-struct place shard_place(struct shards *t, struct shard *s, uint64_t length,
-			 int64_t mono_ns);
+struct place shard_place(struct shards *t, struct shard *s, uint64_t length, int64_t mono_ns);
 
 /* The segment is full or its day is over: the next place is in a new one. */
 void shard_close(struct shard *s);

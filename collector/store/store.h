@@ -21,9 +21,9 @@ struct store;
 
 struct store_config {
 	const char *data_dir;
-	uint64_t segment_bytes;	   /* a live segment is closed at this size */
+	uint64_t segment_bytes;    /* a live segment is closed at this size */
 	uint64_t checkpoint_bytes; /* of rendered lines between checkpoints; 0: 64 MiB */
-	int64_t checkpoint_ns;	   /* at most this long between checkpoints with changes; 0: 30 s */
+	int64_t checkpoint_ns;     /* at most this long between checkpoints with changes; 0: 30 s */
 	struct conf_amount min_free;
 	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
 	 * from any thread. */
@@ -69,11 +69,13 @@ struct session_request {
  * this host within 5 minutes; -EIO the store has failed. The call itself gives 0 when `done` will be
  * called, else -errno and it will not. */
 int store_session_open(struct store *s, const struct session_request *request,
-		       void (*done)(void *user, int result, uint64_t session), void *user) MUST_CHECK;
+		       void (*done)(void *user, int result, uint64_t session),
+		       void *user) MUST_CHECK;
 
 /* The host of a session number: 0 and `ret_host`; -ESTALE when a newer session of that host is open;
  * -ENOENT when no such session was ever opened here. */
-int store_session_host(struct store *s, uint64_t session, char ret_host[NAME_MAX_LEN + 1]) MUST_CHECK;
+int store_session_host(struct store *s, uint64_t session,
+		       char ret_host[NAME_MAX_LEN + 1]) MUST_CHECK;
 
 /* --- batches --- */
 
@@ -83,9 +85,9 @@ struct submission {
 	/* by ingest */
 	char host[NAME_MAX_LEN + 1];
 	uint64_t session;
-	struct render_terms *terms;	 /* one a chunk */
-	struct buf gzip_body;		 /* as it came: what the WAL keeps */
-	struct buf body;		 /* inflated: what the chunks point into */
+	struct render_terms *terms; /* one a chunk */
+	struct buf gzip_body;       /* as it came: what the WAL keeps */
+	struct buf body;            /* inflated: what the chunks point into */
 	struct batch batch;
 	struct rendered_chunk *rendered; /* one a chunk; empty for refused ones */
 	void (*answered)(struct submission *sub, void *user);

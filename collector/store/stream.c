@@ -70,8 +70,7 @@ bool stream_identity_differs(const struct stream *s, const struct chunk *c)
 {
 	return s->ino != c->ino || s->btime_ns != c->btime_ns ||
 	       !span_equal(stream_service(s), c->service) ||
-	       !span_equal(stream_instance(s), c->instance) ||
-	       !span_equal(stream_path(s), c->path);
+	       !span_equal(stream_instance(s), c->instance) || !span_equal(stream_path(s), c->path);
 }
 
 static int take_identity(struct stream *s, const struct chunk *c)

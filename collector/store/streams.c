@@ -150,8 +150,7 @@ void streams_changed(struct streams *t, struct stream *s, bool was_ended)
 
 /* --- pages --- */
 
-static size_t take(const struct stream_set *set, size_t from, size_t limit,
-		   struct stream **ret)
+static size_t take(const struct stream_set *set, size_t from, size_t limit, struct stream **ret)
 {
 	size_t n = 0;
 	while (n < limit && from + n < set->n) {
@@ -161,8 +160,8 @@ static size_t take(const struct stream_set *set, size_t from, size_t limit,
 	return n;
 }
 
-size_t streams_page(const struct streams *t, const struct host *host,
-		    const struct stream_id *after, size_t limit, struct stream **ret)
+size_t streams_page(const struct streams *t, const struct host *host, const struct stream_id *after,
+		    size_t limit, struct stream **ret)
 {
 	size_t open_from = 0, ended_from = 0;
 	const struct stream *last = after ? streams_find(t, host, after) : NULL;

@@ -45,7 +45,7 @@ void streams_changed(struct streams *t, struct stream *s, bool was_ended);
 /* The host's streams behind `after` (NULL: from the beginning), unfinished ones first,
  * each group by id. An `after` that is not known counts as an unfinished one. Writes at
  * most `limit`, returns how many. */
-size_t streams_page(const struct streams *t, const struct host *host,
-		    const struct stream_id *after, size_t limit, struct stream **ret);
+size_t streams_page(const struct streams *t, const struct host *host, const struct stream_id *after,
+		    size_t limit, struct stream **ret);
 
 #endif

@@ -31,8 +31,7 @@ static int replace_link(int dir, const char *name, const char *target)
 {
 	if (unlinkat(dir, NEW_LINK, 0) < 0 && errno != ENOENT)
 		return -errno;
-	if (symlinkat(target, dir, NEW_LINK) < 0 ||
-	    renameat(dir, NEW_LINK, dir, name) < 0)
+	if (symlinkat(target, dir, NEW_LINK) < 0 || renameat(dir, NEW_LINK, dir, name) < 0)
 		return -errno;
 	return 0;
 }
@@ -46,8 +45,7 @@ int today_link(const struct tree *t, int32_t day, struct span service, struct sp
 	const char *name = target + UP_LEN + dir_len + 1;
 
 	char path[sizeof(TREE_TODAY) + 1 + NAME_MAX_LEN + 1];
-	(void)snprintf(path, sizeof(path), "%s/%.*s", TREE_TODAY, (int)service.len,
-		       service.ptr);
+	(void)snprintf(path, sizeof(path), "%s/%.*s", TREE_TODAY, (int)service.len, service.ptr);
 	int r = tree_make_dirs(t, path);
 	int dir = r < 0 ? r : tree_open_dir(t, path);
 	if (dir < 0)
@@ -71,8 +69,7 @@ static bool is_stale(int dir, const char *name, int32_t today)
 }
 
 /* Calls `each` for every entry of a directory but . and .. */
-static int walk(int fd, int (*each)(int dir, const char *name, int32_t today),
-		int32_t today)
+static int walk(int fd, int (*each)(int dir, const char *name, int32_t today), int32_t today)
 {
 	DIR *d = fdopendir(fd);
 	if (!d) {

@@ -17,8 +17,7 @@
 #include <stdint.h>
 
 /* Points the link of (service, host) to the live file of that day. -errno. */
-int today_link(const struct tree *t, int32_t day, struct span service,
-	       struct span host) MUST_CHECK;
+int today_link(const struct tree *t, int32_t day, struct span service, struct span host) MUST_CHECK;
 
 /* Removes links to any day but this one, and what a crash left of making one. -errno. */
 int today_sweep(const struct tree *t, int32_t today) MUST_CHECK;

@@ -115,8 +115,7 @@ int tree_make_dirs(const struct tree *t, const char *path)
 
 int tree_open_file(const struct tree *t, const char *path, int flags)
 {
-	int fd = open_beneath(t->root, path, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
-			      FILE_MODE);
+	int fd = open_beneath(t->root, path, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, FILE_MODE);
 	if (fd == -ENOENT && flags & O_CREAT) {
 		char dir[TREE_PATH_MAX];
 		const char *name;
@@ -125,8 +124,8 @@ int tree_open_file(const struct tree *t, const char *path, int flags)
 			r = tree_make_dirs(t, dir);
 		if (r < 0)
 			return r;
-		fd = open_beneath(t->root, path,
-				  flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, FILE_MODE);
+		fd = open_beneath(t->root, path, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+				  FILE_MODE);
 	}
 	struct stat st;
 	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
@@ -196,12 +195,10 @@ int tree_set_aside(const struct tree *t, const char *path, const char *name,
 	long long time = clock_real_ns() / NUM_SEC_NS;
 	for (int i = 0; r == -EEXIST && i < ASIDE_TRIES; i++) {
 		char as[TREE_PATH_MAX - sizeof(TREE_QUARANTINE)];
-		(void)snprintf(as, sizeof(as), i ? "%s-%lld.%d" : "%s-%lld", name, time,
-			       i);
+		(void)snprintf(as, sizeof(as), i ? "%s-%lld.%d" : "%s-%lld", name, time, i);
 		r = renameat2(from, from_name, to, as, RENAME_NOREPLACE) < 0 ? -errno : 0;
 		if (r == 0)
-			(void)snprintf(ret_path, TREE_PATH_MAX, "%s/%s", TREE_QUARANTINE,
-				       as);
+			(void)snprintf(ret_path, TREE_PATH_MAX, "%s/%s", TREE_QUARANTINE, as);
 	}
 	file_close(&to);
 	file_close(&from);

@@ -43,8 +43,7 @@ int tree_make_dirs(const struct tree *t, const char *path) MUST_CHECK;
 int tree_stat(const struct tree *t, const char *path, struct stat *ret) MUST_CHECK;
 
 /* Both names have the same directory. Without `replace`, -EEXIST when `to` is there. */
-int tree_rename(const struct tree *t, const char *from, const char *to,
-		bool replace) MUST_CHECK;
+int tree_rename(const struct tree *t, const char *from, const char *to, bool replace) MUST_CHECK;
 int tree_remove(const struct tree *t, const char *path) MUST_CHECK;
 int tree_link(const struct tree *t, const char *target, const char *path) MUST_CHECK;
 

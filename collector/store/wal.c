@@ -78,8 +78,7 @@ int wal_group_end(struct wal_group *g, uint8_t type, uint64_t lsn, struct span b
 	p->lsn = lsn;
 	p->body = body;
 	p->body_crc = body_crc;
-	struct wal_record_head head = {.meta_len = p->meta_len,
-				       .body_len = (uint32_t)body.len};
+	struct wal_record_head head = {.meta_len = p->meta_len, .body_len = (uint32_t)body.len};
 	g->size += wal_record_size(&head);
 	g->n_pieces++;
 	return 0;
@@ -137,8 +136,7 @@ struct wal {
 	uint64_t current_size; /* a copy of current.end */
 };
 
-int wal_open(int dir, const char uuid[STORE_UUID_LEN], uint64_t sequence,
-	     struct wal **ret)
+int wal_open(int dir, const char uuid[STORE_UUID_LEN], uint64_t sequence, struct wal **ret)
 {
 	struct wal *w = calloc(1, sizeof(*w));
 	if (!w)
@@ -168,8 +166,7 @@ static int make_file(struct wal *w, uint64_t sequence, struct wal_file *ret)
 {
 	char name[WAL_NAME_LEN + 1];
 	wal_format_name(name, sequence);
-	int fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			0640);
+	int fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -errno;
 	/* A record in a file that a crash takes out of its directory would be durable for
@@ -221,11 +218,9 @@ void wal_switch(struct wal *w, uint64_t first_lsn)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	bool empty = w->current.fd >= 0 && w->current.end == 0;
-	struct old_file old = {.sequence = w->current.sequence,
-			       .last_lsn = w->last_lsn,
-			       .size = w->current.end};
-	if (w->prepared.fd >= 0 && !empty &&
-	    (w->current.fd < 0 || add_old(w, old) == 0)) {
+	struct old_file old = {
+		.sequence = w->current.sequence, .last_lsn = w->last_lsn, .size = w->current.end};
+	if (w->prepared.fd >= 0 && !empty && (w->current.fd < 0 || add_old(w, old) == 0)) {
 		file_close(&w->current.fd);
 		w->current = w->prepared;
 		w->prepared.fd = -1;
@@ -238,9 +233,8 @@ void wal_switch(struct wal *w, uint64_t first_lsn)
 int wal_keep(struct wal *w, uint64_t sequence, uint64_t last_lsn, uint64_t size)
 {
 	(void)pthread_mutex_lock(&w->lock);
-	int r = add_old(w, (struct old_file){.sequence = sequence,
-					     .last_lsn = last_lsn,
-					     .size = size});
+	int r = add_old(
+		w, (struct old_file){.sequence = sequence, .last_lsn = last_lsn, .size = size});
 	(void)pthread_mutex_unlock(&w->lock);
 	return r;
 }
@@ -322,8 +316,7 @@ static void add_piece(struct wal *w, struct wal_group *g, const struct wal_piece
 	add_iov(at, head, WAL_RECORD_HEAD + (size_t)p->meta_len);
 	add_iov(at, p->body.ptr, p->body.len);
 	add_iov(at, zeros,
-		(size_t)(wal_record_size(&h) - WAL_RECORD_HEAD - p->meta_len -
-			 p->body.len));
+		(size_t)(wal_record_size(&h) - WAL_RECORD_HEAD - p->meta_len - p->body.len));
 }
 
 int wal_write(struct wal *w, struct wal_group *g)

@@ -54,8 +54,7 @@ int wal_write(struct wal *w, struct wal_group *g) MUST_CHECK;
 int wal_sync(struct wal *w, uint64_t durable_lsn) MUST_CHECK;
 
 /* A file that recovery found and that is still needed. */
-int wal_keep(struct wal *w, uint64_t sequence, uint64_t last_lsn,
-	     uint64_t size) MUST_CHECK;
+int wal_keep(struct wal *w, uint64_t sequence, uint64_t last_lsn, uint64_t size) MUST_CHECK;
 
 /* Removes the files whose records all have LSNs up to `lsn`, the oldest first; never the
  * one that is written to. Any thread. -errno of the first that could not be removed. */

@@ -65,8 +65,7 @@ int wal_decode_record_head(const char src[WAL_RECORD_HEAD], uint64_t sequence,
 			   struct wal_record_head *ret)
 {
 	if (memcmp(src, RECORD_MAGIC, 4) != 0 ||
-	    le_get(src + RECORD_CRC_AT, 8) != record_crc(src, sequence) ||
-	    le_get(src + 5, 3) != 0)
+	    le_get(src + RECORD_CRC_AT, 8) != record_crc(src, sequence) || le_get(src + 5, 3) != 0)
 		return -EBADMSG;
 	*ret = (struct wal_record_head){
 		.type = (uint8_t)src[4],
@@ -83,8 +82,7 @@ int wal_decode_record_head(const char src[WAL_RECORD_HEAD], uint64_t sequence,
 
 void wal_format_name(char dst[WAL_NAME_LEN + 1], uint64_t sequence)
 {
-	(void)snprintf(dst, WAL_NAME_LEN + 1, "%020llu.wal",
-		       (unsigned long long)sequence);
+	(void)snprintf(dst, WAL_NAME_LEN + 1, "%020llu.wal", (unsigned long long)sequence);
 }
 
 int wal_parse_name(struct span name, uint64_t *ret_sequence)

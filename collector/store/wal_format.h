@@ -46,8 +46,7 @@ struct wal_record_head {
 
 void wal_encode_file_head(char dst[WAL_FILE_HEAD], const struct wal_file_head *h);
 /* -EBADMSG when it is not one. */
-int wal_decode_file_head(const char src[WAL_FILE_HEAD],
-			 struct wal_file_head *ret) MUST_CHECK;
+int wal_decode_file_head(const char src[WAL_FILE_HEAD], struct wal_file_head *ret) MUST_CHECK;
 
 void wal_encode_record_head(char dst[WAL_RECORD_HEAD], uint64_t sequence,
 			    const struct wal_record_head *h);

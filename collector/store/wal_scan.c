@@ -59,8 +59,7 @@ static int add_file(struct scanner *s, uint64_t sequence)
 static int add_entry(struct scanner *s, struct wal_entry e)
 {
 	struct wal_log *log = s->log;
-	int r = grow(&log->entries, log->n_entries, &s->entries_capacity,
-		     sizeof(*log->entries));
+	int r = grow(&log->entries, log->n_entries, &s->entries_capacity, sizeof(*log->entries));
 	if (r == 0)
 		log->entries[log->n_entries++] = e;
 	return r;
@@ -117,22 +116,20 @@ static enum wal_entry_state check_parts(struct scanner *s, uint64_t at,
 	at += WAL_RECORD_HEAD;
 	if (!crc_matches(s, at, h->meta_len, h->meta_crc))
 		return WAL_ENTRY_META_BAD;
-	return crc_matches(s, at + h->meta_len, h->body_len, h->body_crc)
-		       ? WAL_ENTRY_GOOD
-		       : WAL_ENTRY_BODY_BAD;
+	return crc_matches(s, at + h->meta_len, h->body_len, h->body_crc) ? WAL_ENTRY_GOOD
+									  : WAL_ENTRY_BODY_BAD;
 }
 
 /* --- one file --- */
 
 /* The first valid head at `at` or behind it; file->size when there is none. */
-static uint64_t find_head(struct scanner *s, const struct wal_scan_file *file,
-			  uint64_t at, struct wal_record_head *ret)
+static uint64_t find_head(struct scanner *s, const struct wal_scan_file *file, uint64_t at,
+			  struct wal_record_head *ret)
 {
 	/* Nearly always the next record is where the last one ended. */
 	char head[WAL_RECORD_HEAD];
 	read_or_zeros(s->fd, head, sizeof(head), at);
-	if (wal_decode_record_head(head, file->sequence, ret) == 0 &&
-	    ret->lsn > s->last_lsn)
+	if (wal_decode_record_head(head, file->sequence, ret) == 0 && ret->lsn > s->last_lsn)
 		return at;
 	while (at < file->size) {
 		uint64_t left = file->size - at;
@@ -140,8 +137,7 @@ static uint64_t find_head(struct scanner *s, const struct wal_scan_file *file,
 		read_or_zeros(s->fd, s->step, part, at);
 		size_t i = 0;
 		for (; i + WAL_RECORD_HEAD <= part; i += WAL_ALIGN)
-			if (wal_decode_record_head(s->step + i, file->sequence, ret) ==
-				    0 &&
+			if (wal_decode_record_head(s->step + i, file->sequence, ret) == 0 &&
 			    ret->lsn > s->last_lsn)
 				return at + i;
 		if (part == left)
@@ -236,16 +232,14 @@ static int list_files(struct scanner *s)
 		r = -errno;
 	(void)closedir(d);
 	if (s->log->n_files)
-		qsort(s->log->files, s->log->n_files, sizeof(*s->log->files),
-		      by_sequence);
+		qsort(s->log->files, s->log->n_files, sizeof(*s->log->files), by_sequence);
 	return r;
 }
 
 int wal_scan(int dir, uint64_t trusted_lsn, struct wal_log *ret)
 {
 	struct wal_log log = {0};
-	struct scanner s = {
-		.dir = dir, .fd = -1, .trusted_lsn = trusted_lsn, .log = &log};
+	struct scanner s = {.dir = dir, .fd = -1, .trusted_lsn = trusted_lsn, .log = &log};
 	s.step = malloc(STEP);
 	int r = s.step ? list_files(&s) : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < log.n_files; i++)
@@ -267,8 +261,8 @@ void wal_log_free(struct wal_log *log)
 	*log = (struct wal_log){0};
 }
 
-static int read_part(int dir, const struct wal_log *log, const struct wal_entry *e,
-		     uint64_t at, size_t len, struct buf *out)
+static int read_part(int dir, const struct wal_log *log, const struct wal_entry *e, uint64_t at,
+		     size_t len, struct buf *out)
 {
 	struct scanner s = {.dir = dir};
 	s.fd = open_file(&s, log->files[e->file].sequence);
@@ -283,15 +277,13 @@ static int read_part(int dir, const struct wal_log *log, const struct wal_entry 
 	return r;
 }
 
-int wal_read_meta(int dir, const struct wal_log *log, const struct wal_entry *e,
-		  struct buf *out)
+int wal_read_meta(int dir, const struct wal_log *log, const struct wal_entry *e, struct buf *out)
 {
 	return read_part(dir, log, e, e->at + WAL_RECORD_HEAD, e->head.meta_len, out);
 }
 
-int wal_read_body(int dir, const struct wal_log *log, const struct wal_entry *e,
-		  struct buf *out)
+int wal_read_body(int dir, const struct wal_log *log, const struct wal_entry *e, struct buf *out)
 {
-	return read_part(dir, log, e, e->at + WAL_RECORD_HEAD + e->head.meta_len,
-			 e->head.body_len, out);
+	return read_part(dir, log, e, e->at + WAL_RECORD_HEAD + e->head.meta_len, e->head.body_len,
+			 out);
 }

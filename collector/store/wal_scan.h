@@ -40,7 +40,7 @@ struct wal_scan_file {
 
 struct wal_log {
 	struct wal_scan_file *files; /* by sequence */
-	struct wal_entry *entries; /* LSNs go up, with holes where records are missing */
+	struct wal_entry *entries;   /* LSNs go up, with holes where records are missing */
 	struct wal_junk *junk;
 	size_t n_files, n_entries, n_junk;
 };

@@ -42,9 +42,8 @@ static bool read_lines(struct le_reader *r, struct walrecord_lines *l)
 	l->lines = le_read_u64(r);
 	l->first_us = le_read_i64(r);
 	l->last_us = le_read_i64(r);
-	return l->day >= civil_day_of_us(CIVIL_MIN_US) &&
-	       l->day <= civil_day_of_us(CIVIL_MAX_US) && l->place.number > 0 &&
-	       l->place.position <= INT64_MAX &&
+	return l->day >= civil_day_of_us(CIVIL_MIN_US) && l->day <= civil_day_of_us(CIVIL_MAX_US) &&
+	       l->place.number > 0 && l->place.position <= INT64_MAX &&
 	       l->length <= INT64_MAX - l->place.position;
 }
 
@@ -57,10 +56,8 @@ int walrecord_add_chunk(const struct walrecord_chunk *c, struct buf *out)
 	le_write_u32(&w, c->index);
 	le_write_u8(&w, (uint8_t)c->how);
 	le_write_u8(&w, (uint8_t)((c->identity ? FLAG_IDENTITY : 0) |
-				  (h->repair ? FLAG_REPAIR : 0) |
-				  (h->ended ? FLAG_ENDED : 0)));
-	le_write_bytes(&w,
-		       span_make((const char *)h->stream.bytes, sizeof(h->stream.bytes)));
+				  (h->repair ? FLAG_REPAIR : 0) | (h->ended ? FLAG_ENDED : 0)));
+	le_write_bytes(&w, span_make((const char *)h->stream.bytes, sizeof(h->stream.bytes)));
 	le_write_u64(&w, h->start);
 	le_write_u64(&w, h->from);
 	le_write_u64(&w, h->to);
@@ -93,9 +90,9 @@ static bool plausible(const struct walrecord_chunk *c)
 {
 	const struct chunk *h = &c->header;
 	return stream_taken(c->how) && name_valid(h->service) &&
-	       (h->instance.len == 0 || name_valid(h->instance)) &&
-	       h->path.len <= CHUNK_PATH_MAX && h->state.len <= CHUNK_STATE_MAX &&
-	       h->loss.len <= CHUNK_LOSS_MAX && h->start <= h->from && h->from <= h->to;
+	       (h->instance.len == 0 || name_valid(h->instance)) && h->path.len <= CHUNK_PATH_MAX &&
+	       h->state.len <= CHUNK_STATE_MAX && h->loss.len <= CHUNK_LOSS_MAX &&
+	       h->start <= h->from && h->from <= h->to;
 }
 
 static void read_chunk(struct le_reader *r, struct walrecord_chunk *c)
@@ -135,8 +132,7 @@ static void read_chunk(struct le_reader *r, struct walrecord_chunk *c)
 
 /* --- batches --- */
 
-int walrecord_begin_batch(const struct walrecord_batch *head, size_t n_lines,
-			  struct buf *out)
+int walrecord_begin_batch(const struct walrecord_batch *head, size_t n_lines, struct buf *out)
 {
 	struct le_writer w = {.out = out};
 	le_write_text(&w, head->host);

@@ -14,16 +14,14 @@ static const struct {
 	uint32_t number;
 	enum segment_form form;
 } good[] = {
-	{"2026-11-22/checkout/web-01.log", 2026, 11, 22, "checkout", "web-01", 0,
-	 SEGMENT_LIVE},
+	{"2026-11-22/checkout/web-01.log", 2026, 11, 22, "checkout", "web-01", 0, SEGMENT_LIVE},
 	{"2026-11-22/checkout/web-01.0001.log", 2026, 11, 22, "checkout", "web-01", 1,
 	 SEGMENT_CLOSED},
 	{"2026-11-22/checkout/web-01.0001.log.zst", 2026, 11, 22, "checkout", "web-01", 1,
 	 SEGMENT_ZSTD},
 	{"2026-11-22/prod.cart/a.b.12345.log.gz", 2026, 11, 22, "prod.cart", "a.b", 12345,
 	 SEGMENT_GZIP},
-	{"1969-12-31/s/h.4294967295.log", 1969, 12, 31, "s", "h", 4294967295,
-	 SEGMENT_CLOSED},
+	{"1969-12-31/s/h.4294967295.log", 1969, 12, 31, "s", "h", 4294967295, SEGMENT_CLOSED},
 	{"2026-01-01/log/web.log.log", 2026, 1, 1, "log", "web.log", 0, SEGMENT_LIVE},
 	{"2026-01-01/s/web.123.log", 2026, 1, 1, "s", "web.123", 0, SEGMENT_LIVE},
 };
@@ -32,8 +30,8 @@ START_TEST(path_and_back)
 {
 	struct segment_name n;
 	ck_assert_int_eq(segment_name_parse(span_of(good[_i].path), &n), 0);
-	ck_assert_int_eq(n.day, civil_days(good[_i].year, (unsigned)good[_i].month,
-					   (unsigned)good[_i].day));
+	ck_assert_int_eq(
+		n.day, civil_days(good[_i].year, (unsigned)good[_i].month, (unsigned)good[_i].day));
 	ck_assert(span_is(n.service, good[_i].service));
 	ck_assert(span_is(n.host, good[_i].host));
 	ck_assert_uint_eq(n.number, good[_i].number);
