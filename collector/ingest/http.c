@@ -34,7 +34,7 @@ struct http {
 	char address[ADDRESS_TEXT_MAX];
 	char uuid[64];
 	atomic_uint exchanges, suspended;
-	bool quiet; /* http_quiesce was called; main thread only */
+	int quiesced; /* the socket that listened, after http_quiesce; else -1. Main thread only. */
 };
 
 /* A connection: made when it starts, freed when it closes. */
@@ -316,6 +316,7 @@ int http_start(const struct http_config *config, struct http **ret, struct conf_
 	h->handler = config->handler;
 	h->user = config->user;
 	h->tls = config->tls;
+	h->quiesced = -1;
 	(void)snprintf(h->uuid, sizeof(h->uuid), "%s", config->uuid);
 	int fd = -1;
 	bool v6 = false;
@@ -347,12 +348,12 @@ void http_tick(struct http *h, int64_t now_ns, bool pressed)
 
 void http_quiesce(struct http *h)
 {
-	if (h->quiet)
+	if (h->quiesced >= 0)
 		return;
-	h->quiet = true;
-	MHD_socket fd = MHD_quiesce_daemon(h->daemon);
-	if (fd != MHD_INVALID_SOCKET)
-		(void)close(fd);
+	h->quiesced = MHD_quiesce_daemon(h->daemon);
+	/* The threads may still take it out of their epoll sets: it is closed when they are gone. */
+	if (h->quiesced >= 0)
+		(void)shutdown(h->quiesced, SHUT_RDWR);
 	conns_cut_silent(h->conns);
 }
 
@@ -377,6 +378,8 @@ void http_stop(struct http *h)
 		return;
 	assert(http_suspended(h) == 0);
 	MHD_stop_daemon(h->daemon);
+	if (h->quiesced >= 0)
+		(void)close(h->quiesced);
 	assert(atomic_load(&h->exchanges) == 0);
 	conns_free(h->conns);
 	free(h);
