@@ -1,10 +1,9 @@
-/* The wire contract: a batch's body, inflated, is chunks one after another; a chunk is a
- * header (one line of flat JSON, at most 8 KiB with its LF) and then exactly `bytes`
- * bytes of payload lines. The answer names a verdict for each. haul-protocol(7) describes
- * both for users.
+/* The wire contract: a batch's body, inflated, is chunks one after another; a chunk is a header
+ * (one line of flat JSON, at most 8 KiB with its LF) and then exactly `bytes` bytes of payload
+ * lines. The answer names a verdict for each. haul-protocol(7) describes both for users.
  *
- * Spans in a decoded header point into the decoder's scratch buffer or into the input:
- * valid as long as both. */
+ * A decoder replaces what stands in its scratch buffer. Spans in what was decoded point into the
+ * scratch or into the input: valid as long as both are, and until the scratch is used again. */
 #ifndef HAUL_COMMON_CHUNK_H
 #define HAUL_COMMON_CHUNK_H
 
@@ -43,15 +42,18 @@ struct chunk {
 	uint64_t bytes; /* of payload behind the header */
 };
 
-/* Appends the header line with its LF. Errors: -ENOMEM, -EMSGSIZE (longer than 8 KiB). */
+/* Appends the header line with its LF. A path that takes more than CHUNK_PATH_MAX bytes in JSON, or
+ * more than the header has room for, is cut between characters: it says where lines come from and
+ * decides nothing. Errors: -ENOMEM, -EMSGSIZE (longer than 8 KiB even so). */
 int chunk_encode(const struct chunk *c, struct buf *out) MUST_CHECK;
 
-/* Decodes one header line (without its LF). Checks shape and ranges that need no
- * knowledge of the stream: start <= from <= to, base <= from unless it is a loss (base
- * may then be up to to), lines 0 with a loss, names' lengths, state's length. Unknown
- * keys are ignored, repeated ones, missing required ones (all of the example in
- * haul-protocol(7) but base, dropped, state, loss, repair, ended) and wrong types are
- * -EBADMSG; *ret_why is then a text in `scratch`. */
+/* Decodes one header line (without its LF). Checks shape and ranges that need no knowledge of the
+ * stream: start <= from <= to, base <= from unless it is a loss (base may then be up to to), lines
+ * and bytes 0 with a loss, lengths of names, path and state. Unknown keys are ignored; repeated ones,
+ * missing required ones (all of the example in haul-protocol(7) but base, which is then start,
+ * dropped and state; loss, repair and ended are optional too) and wrong types are -EBADMSG. Whether
+ * names are valid is the caller's to check. Errors: -EBADMSG with *ret_why set to a text in
+ * `scratch`; -ENOMEM, -EMSGSIZE (scratch). */
 int chunk_decode(struct span header, struct buf *scratch, struct chunk *ret,
 		 const char **ret_why) MUST_CHECK;
 
@@ -75,13 +77,14 @@ struct chunk_verdict {
 /* Appends {"chunks":[...]} and LF. */
 int chunk_encode_answer(const struct chunk_verdict *v, size_t n, struct buf *out) MUST_CHECK;
 
-/* Decodes an answer; calls `each` per chunk in order, stops on its negative result and
- * returns it. Malformed: -EBADMSG. */
+/* Decodes an answer; calls `each` per chunk in order, stops on its negative result and returns it.
+ * `v` is valid during the call. Malformed: -EBADMSG, perhaps after some calls. -ENOMEM. */
 int chunk_decode_answer(struct span body,
 			int (*each)(void *user, size_t index, const struct chunk_verdict *v),
 			void *user) MUST_CHECK;
 
-/* A row of GET /v1/streams. */
+/* A row of GET /v1/streams: all of its keys are required, unknown ones ignored. Errors as for
+ * headers. */
 struct stream_row {
 	struct stream_id stream;
 	struct span service, instance, path;
