@@ -80,9 +80,10 @@ TESTLIB_SRC   := $(sort $(wildcard tests/lib/*.c))
 UNIT_SRC      := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC      := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER   := $(wildcard tests/fuzz/driver.c)
+BENCH_SRC     := $(sort $(wildcard tests/bench/*.c))
 
 SRC := $(COMMON_SRC) $(AGENT_SRC) $(STORE_SRC) $(COLLECTOR_SRC) $(QUERY_SRC) $(MAIN_SRC)
-TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER)
+TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -154,6 +155,10 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(TESTLIB) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(link) $(call pkg,--libs,$(TEST_PKGS)) $(LDLIBS_all)
 
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(link) $(LDLIBS_all)
+
 # A fuzz target is built twice: for libFuzzer (MODE=fuzz), and with a plain main that runs a corpus.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(call obj,$(FUZZ_DRIVER))) \
 	     $(TESTLIB) $(ALL_LIBS)
@@ -215,7 +220,7 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS=60 with clang's libFuzzer (FUZZ='
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 
 bench: ## measure (tests/bench/run.sh; release build)
-	@$(submake) MODE=release all
+	@$(submake) MODE=release all $(patsubst tests/bench/%.c,build/release/bench/%,$(BENCH_SRC))
 	@tests/bench/run.sh
 
 # ---------------------------------------------------------------------------------------------------
