@@ -37,10 +37,9 @@ void descriptor_limit(struct source_table *t, uint64_t max_open_files)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    limit.rlim_cur < t->max_open + OTHERS)
-		t->max_open = limit.rlim_cur > 2 * OTHERS ? limit.rlim_cur - OTHERS
-							  : limit.rlim_cur / 2;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < t->max_open + OTHERS)
+		t->max_open =
+			limit.rlim_cur > 2 * OTHERS ? limit.rlim_cur - OTHERS : limit.rlim_cur / 2;
 	if (t->max_open == 0)
 		t->max_open = 1;
 }
@@ -161,8 +160,7 @@ static int open_by_path(const struct source *s, const char *path)
 static int open_dir_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash && slash != path ? strndup(path, (size_t)(slash - path))
-					   : strdup("/");
+	char *dir = slash && slash != path ? strndup(path, (size_t)(slash - path)) : strdup("/");
 	if (!dir)
 		return -ENOMEM;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -176,8 +174,7 @@ static int open_by_handle(const struct source *s, int dirfd)
 	struct identity id;
 	if (!s->handle)
 		return -ESTALE;
-	int fd = open_by_handle_at(dirfd, s->handle,
-				   O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open_by_handle_at(dirfd, s->handle, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	int r = identity_of_fd(fd, &id);
@@ -199,13 +196,11 @@ static int open_by_search(const struct source *s, int dirfd)
 	int fd = -ESTALE;
 	for (struct dirent *e; fd < 0 && (e = readdir(dir)) != NULL;) {
 		struct identity id;
-		if (e->d_ino != s->ino ||
-		    identity_of_entry(dirfd, e->d_name, false, &id) < 0 ||
+		if (e->d_ino != s->ino || identity_of_entry(dirfd, e->d_name, false, &id) < 0 ||
 		    !S_ISREG(id.mode))
 			continue;
-		int opened =
-			openat(dirfd, e->d_name,
-			       O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+		int opened = openat(dirfd, e->d_name,
+				    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
 		if (opened < 0)
 			fd = -errno;
 		else if (identity_of_fd(opened, &id) == 0)
@@ -241,8 +236,7 @@ int descriptor_open(struct source_table *t, struct source *s)
 		if (!close_one(t, true) && !close_one(t, false))
 			break;
 	int fd = open_anyhow(s);
-	while ((fd == -EMFILE || fd == -ENFILE) &&
-	       (close_one(t, true) || close_one(t, false)))
+	while ((fd == -EMFILE || fd == -ENFILE) && (close_one(t, true) || close_one(t, false)))
 		fd = open_anyhow(s);
 	if (fd < 0)
 		return fd;

@@ -51,7 +51,8 @@ void discover_row(struct discover *d, const struct stream_row *row);
 void discover_rows_end(struct discover *d);
 
 /* Why a path is or is not followed, as one sentence; for `haul-agent explain` and check. */
-int discover_explain(const struct discover_config *config, const char *path, struct buf *out) MUST_CHECK;
+int discover_explain(const struct discover_config *config, const char *path,
+		     struct buf *out) MUST_CHECK;
 /* What would be followed, one line each; for `haul-agent check`. */
 int discover_list(const struct discover_config *config, struct buf *out) MUST_CHECK;
 

@@ -50,8 +50,8 @@ static size_t check_len(uint64_t at)
 static void failed(struct source *s, int error)
 {
 	s->last_error = -error;
-	log_gated(&s->error_gate, LOG_LEVEL_WARNING,
-		  "%s cannot be read: %s; it is tried again", s->path, strerror(-error));
+	log_gated(&s->error_gate, LOG_LEVEL_WARNING, "%s cannot be read: %s; it is tried again",
+		  s->path, strerror(-error));
 }
 
 static void mark_cut(struct source_table *t, struct source *s)
@@ -68,8 +68,7 @@ static int checksum(const struct source *s, uint64_t from, uint64_t to, uint64_t
 {
 	char bytes[STEP];
 	while (from < to) {
-		size_t want =
-			to - from < sizeof(bytes) ? (size_t)(to - from) : sizeof(bytes);
+		size_t want = to - from < sizeof(bytes) ? (size_t)(to - from) : sizeof(bytes);
 		ssize_t got = read_at(s, bytes, want, from);
 		if (got < 0)
 			return (int)got;
@@ -87,9 +86,8 @@ static bool place_to_compare_from(const struct source *s, struct rung *ret)
 	const struct rung *near = NULL, *far = NULL;
 	if (s->ladder.base == s->cursor.base) {
 		near = ladder_find(&s->ladder, s->tail_at ? s->tail_at - 1 : 0);
-		far = s->tail_at > VERIFY_NEAR
-			      ? ladder_find(&s->ladder, s->tail_at - VERIFY_NEAR)
-			      : NULL;
+		far = s->tail_at > VERIFY_NEAR ? ladder_find(&s->ladder, s->tail_at - VERIFY_NEAR)
+					       : NULL;
 	}
 	*ret = (struct rung){s->cursor.base, CRC64_EMPTY};
 	if (far && s->tail_at - far->offset <= VERIFY_FAR)
@@ -204,8 +202,7 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 		return -ESTALE;
 	uint64_t size = s->tail_at + (size_t)got - chk;
 	struct identity id;
-	if ((size_t)got == want && !s->zreader && identity_of_fd(s->fd, &id) == 0 &&
-	    id.size > size)
+	if ((size_t)got == want && !s->zreader && identity_of_fd(s->fd, &id) == 0 && id.size > size)
 		size = id.size;
 	s->last_read_ns = clock_mono_ns();
 	if (size != s->size)
@@ -218,8 +215,8 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 }
 
 /* The bytes in `data`, as far as they may be taken now. `end`: the file has no more. */
-static int judge(struct source_table *t, struct source *s, const char *data, size_t len,
-		 bool end, struct span *ret, uint64_t *ret_hole)
+static int judge(struct source_table *t, struct source *s, const char *data, size_t len, bool end,
+		 struct span *ret, uint64_t *ret_hole)
 {
 	uint64_t at = s->cursor.offset;
 	size_t take = find_hole(s, data, len);
@@ -246,8 +243,7 @@ static int judge(struct source_table *t, struct source *s, const char *data, siz
 	return take ? FOLLOW_DATA : FOLLOW_END;
 }
 
-static bool is_binary(struct source_table *t, struct source *s, const char *data,
-		      size_t len)
+static bool is_binary(struct source_table *t, struct source *s, const char *data, size_t len)
 {
 	if (s->sniffed || !len || s->cursor.offset != 0)
 		return false;
@@ -261,14 +257,13 @@ static bool is_binary(struct source_table *t, struct source *s, const char *data
 	return s->refusal != NULL;
 }
 
-int follow_read(struct source_table *t, struct source *s, char *dst, size_t size,
-		struct span *ret, uint64_t *ret_hole)
+int follow_read(struct source_table *t, struct source *s, char *dst, size_t size, struct span *ret,
+		uint64_t *ret_hole)
 {
 	char *data = dst + FOLLOW_CHECK_BYTES;
 	size_t room = size - FOLLOW_CHECK_BYTES, have = s->replay.len;
 	ssize_t new = 0;
-	bool to_loss =
-		s->lost_to > s->lost_from && s->lost_from - s->cursor.offset <= room;
+	bool to_loss = s->lost_to > s->lost_from && s->lost_from - s->cursor.offset <= room;
 	assert(size >= (size_t)2 * FOLLOW_CHECK_BYTES);
 	if (to_loss)
 		room = (size_t)(s->lost_from - s->cursor.offset);
@@ -279,8 +274,7 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
 	if (have < room && !s->cut) {
 		new = read_new(t, s, data, have, room);
 		if (new < 0 && have)
-			memcpy(data, s->replay.ptr,
-			       have); /* the check bytes lay over it */
+			memcpy(data, s->replay.ptr, have); /* the check bytes lay over it */
 		if (new == -ESTALE)
 			mark_cut(t, s);
 		else if (new < 0)
@@ -323,8 +317,7 @@ void follow_skip(struct source *s, const struct position *to)
 {
 	uint64_t skipped = to->offset - s->cursor.offset;
 	bool hole = to->base == s->cursor.base;
-	buf_consume(&s->replay,
-		    skipped < s->replay.len ? (size_t)skipped : s->replay.len);
+	buf_consume(&s->replay, skipped < s->replay.len ? (size_t)skipped : s->replay.len);
 	if (s->replay.len == 0)
 		buf_free(&s->replay);
 	if (hole)

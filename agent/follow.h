@@ -25,8 +25,8 @@ enum follow_result {
  * s->replay come before those of the file. The cursor does not move: the caller advances
  * it by what it consumed (follow_advance). -errno: the file cannot be read now; it will
  * be tried again and is said once (the caller moves on). */
-int follow_read(struct source_table *t, struct source *s, char *dst, size_t size,
-		struct span *ret, uint64_t *ret_hole) MUST_CHECK;
+int follow_read(struct source_table *t, struct source *s, char *dst, size_t size, struct span *ret,
+		uint64_t *ret_hole) MUST_CHECK;
 
 /* The caller consumed `bytes` and stands at `to`: updates the tail hash, drops replayed
  * bytes. They begin where follow_read's did and still stand in the same memory, with the

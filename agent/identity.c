@@ -16,8 +16,7 @@
 static int look(int dirfd, const char *path, int flags, struct identity *ret)
 {
 	struct statx x;
-	if (statx(dirfd, path, flags | AT_STATX_DONT_SYNC,
-		  STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+	if (statx(dirfd, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
 		return -errno;
 	*ret = (struct identity){
 		.ino = x.stx_ino,
@@ -25,12 +24,10 @@ static int look(int dirfd, const char *path, int flags, struct identity *ret)
 		.mode = x.stx_mode,
 		.nlink = x.stx_nlink,
 		.size = x.stx_size,
-		.mtime_ns =
-			x.stx_mtime.tv_sec * INT64_C(1000000000) + x.stx_mtime.tv_nsec,
+		.mtime_ns = x.stx_mtime.tv_sec * INT64_C(1000000000) + x.stx_mtime.tv_nsec,
 	};
 	if (x.stx_mask & STATX_BTIME)
-		ret->btime_ns =
-			x.stx_btime.tv_sec * INT64_C(1000000000) + x.stx_btime.tv_nsec;
+		ret->btime_ns = x.stx_btime.tv_sec * INT64_C(1000000000) + x.stx_btime.tv_nsec;
 	return 0;
 }
 
@@ -124,8 +121,7 @@ bool identity_is_own_output(const struct identity *id)
 {
 	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
 		struct identity own;
-		if (identity_of_fd(fd, &own) == 0 && S_ISREG(own.mode) &&
-		    identity_equal(id, &own))
+		if (identity_of_fd(fd, &own) == 0 && S_ISREG(own.mode) && identity_equal(id, &own))
 			return true;
 	}
 	return false;

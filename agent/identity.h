@@ -20,8 +20,7 @@ struct identity {
 
 /* Of a path, following symbolic links or not, or of an open file. Errors: -errno. */
 int identity_of_path(const char *path, bool follow, struct identity *ret) MUST_CHECK;
-int identity_of_entry(int dirfd, const char *name, bool follow,
-		      struct identity *ret) MUST_CHECK;
+int identity_of_entry(int dirfd, const char *name, bool follow, struct identity *ret) MUST_CHECK;
 int identity_of_fd(int fd, struct identity *ret) MUST_CHECK;
 
 /* Are they the same file, as far as two looks at this host can tell? */
@@ -40,8 +39,7 @@ enum identity_place {
 
 /* Which kind of file system the path is on; `ret_name` a static text for messages.
  * Errors: -errno. */
-int identity_place(const char *path, enum identity_place *ret,
-		   const char **ret_name) MUST_CHECK;
+int identity_place(const char *path, enum identity_place *ret, const char **ret_name) MUST_CHECK;
 
 /* Is it where this program's own messages go? Following it would feed itself. */
 bool identity_is_own_output(const struct identity *id);

@@ -70,8 +70,7 @@ void ladder_climb(struct ladder *l, const struct position *from, struct span byt
 			continue;
 		if (power - from->offset >= bytes.len)
 			break;
-		crc = crc64_add(crc, bytes.ptr + (at - from->offset),
-				(size_t)(power - at));
+		crc = crc64_add(crc, bytes.ptr + (at - from->offset), (size_t)(power - at));
 		at = power;
 		ladder_add(l, to->base, at, crc);
 	}

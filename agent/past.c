@@ -54,8 +54,7 @@ const struct past *past_by_file(const struct past_list *l, uint64_t ino, int64_t
 	return NULL;
 }
 
-const struct past *past_of_family(const struct past_list *l, uint64_t family,
-				  size_t *cursor)
+const struct past *past_of_family(const struct past_list *l, uint64_t family, size_t *cursor)
 {
 	while (*cursor < l->n) {
 		const struct past *p = &l->items[(*cursor)++];

@@ -13,9 +13,8 @@
 
 struct past {
 	struct stream_id id;
-	uint64_t
-		family; /* hash of the name without rotation suffixes: agent/rotation.h */
-	uint64_t ino;   /* of the file that it was last in */
+	uint64_t family; /* hash of the name without rotation suffixes: agent/rotation.h */
+	uint64_t ino;    /* of the file that it was last in */
 	int64_t btime_ns;
 	uint64_t base;
 	struct rung head, end; /* offset 0: none */
@@ -34,11 +33,9 @@ void past_free(struct past_list *l);
 void past_add(struct past_list *l, const struct past *p);
 
 /* The one whose file that was; NULL: none. Valid until the next past_add. */
-const struct past *past_by_file(const struct past_list *l, uint64_t ino,
-				int64_t btime_ns);
+const struct past *past_by_file(const struct past_list *l, uint64_t ino, int64_t btime_ns);
 
 /* Those of a family, one after another: *cursor is 0 to begin with; NULL at the end. */
-const struct past *past_of_family(const struct past_list *l, uint64_t family,
-				  size_t *cursor);
+const struct past *past_of_family(const struct past_list *l, uint64_t family, size_t *cursor);
 
 #endif

@@ -34,9 +34,8 @@ void position_init(struct position *p, uint64_t start)
 
 static bool is_initial(const struct frame_state *f)
 {
-	return f->head_us == INT64_MIN && !f->head_read_time && !f->has_stamps &&
-	       !f->conts && !f->in_line && f->open_from[0] == UINT64_MAX &&
-	       f->open_from[1] == UINT64_MAX;
+	return f->head_us == INT64_MIN && !f->head_read_time && !f->has_stamps && !f->conts &&
+	       !f->in_line && f->open_from[0] == UINT64_MAX && f->open_from[1] == UINT64_MAX;
 }
 
 static int encode(const struct frame_state *f, struct buf *out)
@@ -51,9 +50,8 @@ static int encode(const struct frame_state *f, struct buf *out)
 	if (r == 0 && f->conts)
 		r = buf_printf(out, " c%" PRIu32, f->conts);
 	if (r == 0 && f->in_line)
-		r = buf_printf(out, " l%c%" PRId64 "%s%s", (char)f->in_line_kind,
-			       f->in_line_us, f->in_line_dropped ? " d" : "",
-			       f->in_line_read_time ? " t" : "");
+		r = buf_printf(out, " l%c%" PRId64 "%s%s", (char)f->in_line_kind, f->in_line_us,
+			       f->in_line_dropped ? " d" : "", f->in_line_read_time ? " t" : "");
 	if (r == 0 && f->open_from[0] != UINT64_MAX)
 		r = buf_printf(out, " o%" PRIu64, f->open_from[0]);
 	if (r == 0 && f->open_from[1] != UINT64_MAX)

@@ -12,7 +12,7 @@
 /* What the framer, the container envelope and the classifier carry from line to line. It
  * travels in a chunk's `state`, and registry and collector keep it with the offset. */
 struct frame_state {
-	int64_t head_us; /* time of the last head, for its continuations; INT64_MIN: none
+	int64_t head_us;     /* time of the last head, for its continuations; INT64_MIN: none
 			    yet */
 	bool head_read_time; /* ... which was that of reading */
 	bool has_stamps;     /* lines of this stream have timestamps of their own */
@@ -32,9 +32,9 @@ struct frame_state {
 
 struct position {
 	uint64_t offset; /* bytes of the source */
-	uint64_t base; /* where the checksum begins: the stream's start, or the end of the
+	uint64_t base;   /* where the checksum begins: the stream's start, or the end of the
 			  last loss */
-	uint64_t crc;  /* CRC-64/XZ of [base, offset) */
+	uint64_t crc;    /* CRC-64/XZ of [base, offset) */
 	struct frame_state frame;
 };
 

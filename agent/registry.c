@@ -62,7 +62,7 @@ struct registry {
 	struct buf pending; /* lines that are to be appended */
 	uint64_t size;      /* of the file */
 	uint64_t content;   /* what it was after it was last replaced */
-	bool replace; /* an append failed or there is no file: write everything anew */
+	bool replace;       /* an append failed or there is no file: write everything anew */
 	bool unsynced;
 	int64_t write_due_ns; /* INT64_MAX: nothing to write */
 	int64_t sync_due_ns;
@@ -93,11 +93,10 @@ static int make_uuid(char dst[REGISTRY_UUID_LEN + 1])
 		return -EIO;
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(
-		dst, REGISTRY_UUID_LEN + 1,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
-		b[12], b[13], b[14], b[15]);
+	(void)snprintf(dst, REGISTRY_UUID_LEN + 1,
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		       b[13], b[14], b[15]);
 	return 0;
 }
 
@@ -111,8 +110,7 @@ static void take_identity(struct registry *r, struct span text)
 			into = r->agent_uuid;
 		else if (span_starts_with(line, SPAN_LITERAL("collector ")))
 			into = r->collector_uuid;
-		struct span uuid =
-			span_from(line, into ? span_find(line, ' ') + 1 : line.len);
+		struct span uuid = span_from(line, into ? span_find(line, ' ') + 1 : line.len);
 		if (into && is_uuid(uuid))
 			memcpy(into, uuid.ptr, uuid.len);
 	}
@@ -125,8 +123,7 @@ static int write_identity(struct registry *r)
 	if (e == 0 && *r->collector_uuid)
 		e = buf_printf(&text, "collector %s\n", r->collector_uuid);
 	if (e == 0)
-		e = r->dir < 0 ? -ENOENT
-			       : file_replace(r->dir, "identity", buf_span(&text), 0600);
+		e = r->dir < 0 ? -ENOENT : file_replace(r->dir, "identity", buf_span(&text), 0600);
 	buf_free(&text);
 	return e;
 }
@@ -165,8 +162,7 @@ static uint64_t take_lines(struct registry *r, struct span text)
 		wrong++;
 	while (text.len) {
 		size_t n = span_find(text, '\n');
-		if (n == text.len ||
-		    registry_take_line(span_first(text, n), r->table) < 0)
+		if (n == text.len || registry_take_line(span_first(text, n), r->table) < 0)
 			wrong++;
 		text = span_from(text, n < text.len ? n + 1 : n);
 	}
@@ -213,8 +209,7 @@ static void settle(struct registry *r)
 {
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;)
 		s->known = true;
-	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 &&
-		       !r->damaged;
+	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
 }
 
 /* --- trouble
@@ -277,15 +272,13 @@ static int add_whole(struct buf *out, struct source *s)
  * neither. */
 static bool worth_keeping(const struct source *s)
 {
-	return !s->refusal &&
-	       (s->state != SOURCE_NEW || s->known || s->committed.offset > 0);
+	return !s->refusal && (s->state != SOURCE_NEW || s->known || s->committed.offset > 0);
 }
 
 static int everything(struct registry *r, struct buf *out)
 {
 	int e = buf_add_str(out, HEADER);
-	for (struct source *s = source_first(r->table); s && e == 0;
-	     s = source_after(r->table, s))
+	for (struct source *s = source_first(r->table); s && e == 0; s = source_after(r->table, s))
 		if (worth_keeping(s))
 			e = add_whole(out, s);
 	const struct past_list *past = source_past(r->table);
@@ -426,8 +419,7 @@ void registry_announce(struct registry *r)
 
 int64_t registry_tick(struct registry *r, int64_t now_ns)
 {
-	if (r->write_due_ns == INT64_MAX &&
-	    (source_any_touched(r->table) || r->pending.len))
+	if (r->write_due_ns == INT64_MAX && (source_any_touched(r->table) || r->pending.len))
 		r->write_due_ns = now_ns + WRITE_EVERY_NS;
 	if (now_ns >= r->write_due_ns)
 		write_now(r, now_ns);

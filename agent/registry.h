@@ -23,8 +23,7 @@ struct registry;
  * MISSING in `t` (ended ones ENDED). -EWOULDBLOCK: another agent uses the directory. When
  * the directory cannot be used at all the registry lives in memory only, which is said
  * and shown in status (registry_problem). */
-int registry_open(const char *state_dir, struct source_table *t,
-		  struct registry **ret) MUST_CHECK;
+int registry_open(const char *state_dir, struct source_table *t, struct registry **ret) MUST_CHECK;
 void registry_close(struct registry *r); /* writes and syncs */
 
 const char *registry_agent_uuid(const struct registry *r);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
@@ -64,10 +65,11 @@ int registry_add_source(struct buf *out, const struct source *s)
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
-			       " %s %d %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
-			       " %" PRIu64,
-			       source_state_name(s->state), s->born, s->start, s->ino,
-			       s->btime_ns, (uint64_t)s->dev, s->size);
+			       " %s %d %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRIu64,
+			       source_state_name(s->state), s->born, s->start, s->ino, s->btime_ns,
+			       (uint64_t)s->dev, s->size);
+	if (r == 0)
+		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
 	if (r == 0)
 		r = add_text(out, s->path);
 	if (r == 0)
@@ -86,10 +88,9 @@ int registry_add_commit(struct buf *out, const struct source *s)
 	if (r == 0)
 		r = (text = buf_cstr(&frame)) ? begin(out, 'c', &s->id) : -ENOMEM;
 	if (r == 0)
-		r = buf_printf(out,
-			       " %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %d",
-			       s->committed.offset, s->committed.base, s->committed.crc,
-			       s->size, s->born);
+		r = buf_printf(out, " %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %d",
+			       s->committed.offset, s->committed.base, s->committed.crc, s->size,
+			       s->born);
 	if (r == 0)
 		r = add_text(out, text);
 	buf_free(&frame);
@@ -115,11 +116,10 @@ int registry_add_past(struct buf *out, const struct past *p)
 	int r = begin(out, 'p', &p->id);
 	if (r == 0)
 		r = buf_printf(out,
-			       " %016" PRIx64 " %" PRIu64 " %" PRId64 " %" PRIu64
-			       " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %016" PRIx64
-			       " %" PRId64,
-			       p->family, p->ino, p->btime_ns, p->base, p->head.offset,
-			       p->head.crc, p->end.offset, p->end.crc, p->ended_s);
+			       " %016" PRIx64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRIu64
+			       " %016" PRIx64 " %" PRIu64 " %016" PRIx64 " %" PRId64,
+			       p->family, p->ino, p->btime_ns, p->base, p->head.offset, p->head.crc,
+			       p->end.offset, p->end.crc, p->ended_s);
 	return end(out, at, r);
 }
 
@@ -235,7 +235,7 @@ static bool next_followed(struct fields *f)
 
 static int take_source(struct fields *f, struct source_table *t)
 {
-	struct buf path = BUF_EMPTY, service = BUF_EMPTY, instance = BUF_EMPTY;
+	struct buf input = BUF_EMPTY, path = BUF_EMPTY, service = BUF_EMPTY, instance = BUF_EMPTY;
 	struct source_config c = {.missing = true};
 	struct source *s;
 	c.id = next_id(f);
@@ -245,6 +245,7 @@ static int take_source(struct fields *f, struct source_table *t)
 	c.btime_ns = next_i64(f);
 	c.dev = (dev_t)next_u64(f);
 	uint64_t size = next_u64(f);
+	const char *input_name = next_text(f, &input);
 	c.path = next_text(f, &path);
 	c.service = next_text(f, &service);
 	c.instance = next_text(f, &instance);
@@ -259,11 +260,14 @@ static int take_source(struct fields *f, struct source_table *t)
 		}
 	}
 	if (r == 0) {
+		free(s->input_name);
+		s->input_name = strdup(input_name);
 		s->was_followed = followed;
 		s->born = born;
 		s->announced = true;
 		s->size = size;
 	}
+	buf_free(&input);
 	buf_free(&path);
 	buf_free(&service);
 	buf_free(&instance);

@@ -1,13 +1,15 @@
 /* The lines of the registry file. Each is 16 hex digits (CRC-64/XZ of what follows the
  * blank), a blank and one of
  *
- *     s ID STATE BORN START INO BTIME DEV SIZE PATH SERVICE INSTANCE    a source
- *     c ID OFFSET BASE CRC SIZE BORN FRAME				 how far it is
- * committed r ID BASE OFFSET CRC OFFSET CRC ...				 its
- * ladder
- *     p ID FAMILY INO BTIME BASE OFFSET CRC OFFSET CRC ENDED		 a stream that
- * ended x ID								 one that is
- * forgotten
+ *     s ID STATE BORN START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
+ *                                         a source
+ *     c ID OFFSET BASE CRC SIZE BORN FRAME
+ *                                         how far it is committed
+ *     r ID BASE OFFSET CRC OFFSET CRC ...
+ *                                         its ladder
+ *     p ID FAMILY INO BTIME BASE OFFSET CRC OFFSET CRC ENDED
+ *                                         a stream that ended
+ *     x ID                                one that is forgotten
  *
  * Fields are parted by one blank. In texts blanks, control characters and % are written
  * %XX, an empty one is %. A later line of a stream says what holds; lines stand for

@@ -12,9 +12,9 @@ static const struct {
 	const char *what;
 	size_t at;
 } signatures[] = {
-#define SIGNATURE(bytes, what)                                                           \
-	{                                                                                \
-		bytes, sizeof(bytes) - 1, what, 0                                        \
+#define SIGNATURE(bytes, what)                                                                     \
+	{                                                                                          \
+		bytes, sizeof(bytes) - 1, what, 0                                                  \
 	}
 	SIGNATURE("\x1f\x8b", "not text: compressed by gzip"),
 	SIGNATURE("\xfd"

@@ -11,6 +11,7 @@
 
 #include "agent/descriptor.h"
 #include "agent/source_table.h"
+#include "agent/zreader.h"
 #include "common/clock.h"
 
 #include <assert.h>
@@ -42,16 +43,13 @@ static unsigned steps_from(enum source_state s)
 {
 	switch (s) {
 	case SOURCE_NEW:
-		return TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING) |
-		       TO(ENDED);
+		return TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING) | TO(ENDED);
 	case SOURCE_MISSING:
-		return TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) |
-		       TO(DRAINED) | TO(ENDED);
+		return TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) |
+		       TO(ENDED);
 	case SOURCE_FOLLOWING: return TO(ROTATED) | TO(UNLINKED) | TO(MISSING);
-	case SOURCE_ROTATED:
-		return TO(FOLLOWING) | TO(UNLINKED) | TO(DRAINED) | TO(MISSING);
-	case SOURCE_UNLINKED:
-		return TO(FOLLOWING) | TO(ROTATED) | TO(DRAINED) | TO(MISSING);
+	case SOURCE_ROTATED: return TO(FOLLOWING) | TO(UNLINKED) | TO(DRAINED) | TO(MISSING);
+	case SOURCE_UNLINKED: return TO(FOLLOWING) | TO(ROTATED) | TO(DRAINED) | TO(MISSING);
 	case SOURCE_DRAINED: return TO(ENDED) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING);
 	case SOURCE_ENDED: return 0;
 	}
@@ -135,6 +133,8 @@ static void source_free(struct source *s)
 	ladder_free(&s->ladder);
 	buf_free(&s->replay);
 	free(s->handle);
+	free(s->input_name);
+	zreader_free(s->zreader);
 	free(s->path);
 	free(s->service);
 	free(s->instance);
@@ -201,8 +201,7 @@ static int fill(struct source *s, const struct source_config *c)
 	return 0;
 }
 
-int source_add(struct source_table *t, const struct source_config *config,
-	       struct source **ret)
+int source_add(struct source_table *t, const struct source_config *config, struct source **ret)
 {
 	if (source_by_id(t, &config->id))
 		return -EEXIST;
@@ -288,8 +287,8 @@ int source_set_path(struct source_table *t, struct source *s, const char *path)
 	return 0;
 }
 
-void source_set_file(struct source_table *t, struct source *s, uint64_t ino,
-		     int64_t btime_ns, dev_t dev)
+void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int64_t btime_ns,
+		     dev_t dev)
 {
 	if (s->ino == ino && s->btime_ns == btime_ns && s->dev == dev)
 		return;

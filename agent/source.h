@@ -30,21 +30,20 @@
 #include <sys/types.h>
 
 enum source_state {
-	SOURCE_NEW, /* seen; not to be read before the collector's streams are known */
-	SOURCE_MISSING, /* known from registry or collector; no file found for it (yet) */
+	SOURCE_NEW,       /* seen; not to be read before the collector's streams are known */
+	SOURCE_MISSING,   /* known from registry or collector; no file found for it (yet) */
 	SOURCE_FOLLOWING, /* a followed name leads to it */
 	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
 	SOURCE_UNLINKED,  /* no name leads to it; the descriptor is all there is */
 	SOURCE_DRAINED,   /* read to the end and acknowledged; to be let go */
-	SOURCE_ENDED, /* let go: kept in the registry only, to recognise copies of it */
+	SOURCE_ENDED,     /* let go: kept in the registry only, to recognise copies of it */
 };
 
 const char *source_state_name(enum source_state s);
 
 struct source {
-	struct list_node node; /* in the table, in order of age */
-	struct list_node
-		ready; /* linked: there may be bytes to read; sources take turns */
+	struct list_node node;  /* in the table, in order of age */
+	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
 	enum source_state state;
 
 	/* identity */
@@ -80,13 +79,11 @@ struct source {
 			   files */
 
 	/* what the collector is still to be told besides lines */
-	uint64_t lost_from,
-		lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
+	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
 			    The pump tells when the cursor arrives at lost_from, and
 			    clears them; what stands in replay before it is shipped first.
 			    Set by follow and discover; a rewind sets them again. */
-	const char
-		*lost_cause; /* a static text: truncated, deleted, refused, limit ... */
+	const char *lost_cause;      /* a static text: truncated, deleted, refused, limit ... */
 	bool end_due; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on
 			 its ack */
 
@@ -94,7 +91,7 @@ struct source {
 	int64_t behind_since_ns; /* monotonic; since when there is something
 				    unacknowledged; 0: there is not. Set by follow and
 				    discover when it grows, cleared by source_commit */
-	double rate; /* acknowledged bytes a second, averaged over some 10 s by
+	double rate;             /* acknowledged bytes a second, averaged over some 10 s by
 			source_commit */
 	int64_t rate_ns;
 	uint64_t lines, dropped;
@@ -111,21 +108,27 @@ struct source {
 	struct source *same_ino, *next_touched;
 	struct list_node open;    /* linked: fd is open; in order of use */
 	struct list_node noticed; /* linked: discover is to look at it */
-	void *handle; /* to open it again when its name is not known any more; NULL: none
+	void *handle;            /* to open it again when its name is not known any more; NULL: none
 		       */
 	struct zreader *zreader; /* the file is compressed; NULL: it is not */
+	char *input_name;        /* of the input it had before a restart, until it has one again;
+			     owned */
 	uint32_t names;          /* how many names lead to it */
+	uint32_t followed;       /* of these an input wants so many */
+	uint32_t event;          /* the turn in which its last event was taken */
 	bool touched;            /* the registry is to write it */
-	bool known;        /* the registry has what does not change with each commit */
-	bool was_followed; /* MISSING: a followed name led to it when the agent ended */
-	bool held;         /* not to be read: its bytes are being compared */
-	bool tail_known; /* tail_hash is valid; else the ladder is asked before the first
+	bool known;              /* the registry has what does not change with each commit */
+	bool was_followed;       /* MISSING: a followed name led to it when the agent ended */
+	bool listed;	   /* the collector's list has it */
+	bool held;               /* not to be read: its bytes are being compared */
+	bool tail_known;         /* tail_hash is valid; else the ladder is asked before the first
 			    read */
-	bool sniffed;    /* it is text */
-	bool in_hole;    /* the cursor came over NUL bytes: further ones belong to them */
-	bool closing; /* nothing will be written any more: an unfinished last line may go
+	bool sniffed;            /* it is text */
+	bool in_hole;            /* the cursor came over NUL bytes: further ones belong to them */
+	bool closing;            /* nothing will be written any more: an unfinished last line may go
 		       */
-	bool cut;     /* its bytes behind tail_at are gone: truncated or replaced */
+	bool leaving;            /* discover waits for it to be read to the end */
+	bool cut;                /* its bytes behind tail_at are gone: truncated or replaced */
 };
 
 struct source_table;
@@ -165,11 +168,10 @@ size_t source_count(const struct source_table *t);
 struct past_list *source_past(struct source_table *t);
 
 /* Errors: -ENOMEM: it keeps the old one. */
-int source_set_path(struct source_table *t, struct source *s,
-		    const char *path) MUST_CHECK;
+int source_set_path(struct source_table *t, struct source *s, const char *path) MUST_CHECK;
 /* The file that the source is in now. */
-void source_set_file(struct source_table *t, struct source *s, uint64_t ino,
-		     int64_t btime_ns, dev_t dev);
+void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int64_t btime_ns,
+		     dev_t dev);
 
 /* The one place where a state changes; asserts that the step is one of the diagram's. */
 void source_move(struct source_table *t, struct source *s, enum source_state to);

@@ -154,8 +154,7 @@ ssize_t zreader_read(struct zreader *z, void *dst, size_t len, uint64_t at)
 	while (done < len) {
 		if (at + done < z->at) {
 			uint64_t first = z->at - z->history.len;
-			size_t from = (size_t)(at + done - first),
-			       n = z->history.len - from;
+			size_t from = (size_t)(at + done - first), n = z->history.len - from;
 			n = n < len - done ? n : len - done;
 			memcpy((char *)dst + done, z->history.ptr + from, n);
 			done += n;
