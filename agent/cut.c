@@ -33,9 +33,9 @@ void cut_source(struct discover *d, struct source *s)
 		return;
 	}
 	descriptor_close(d->table, s);
-	if (s->size > s->tail_at) {
+	if (s->sure_size > s->tail_at) {
 		s->lost_from = s->tail_at;
-		s->lost_to = s->size;
+		s->lost_to = s->sure_size;
 		s->lost_cause = "truncated";
 	}
 	log_info("%s was truncated after %llu bytes were read: what it has now is a new stream",

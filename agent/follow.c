@@ -207,7 +207,7 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 	s->last_read_ns = clock_mono_ns();
 	if (size != s->size)
 		s->last_growth_ns = s->last_read_ns;
-	s->size = size;
+	s->size = s->sure_size = size;
 	if (s->last_error)
 		log_gate_clear(&s->error_gate, "%s can be read again", s->path);
 	s->last_error = 0;
@@ -329,6 +329,18 @@ void follow_skip(struct source *s, const struct position *to)
 	s->tail_known = hole && skipped >= check_len(to->offset);
 	if (s->tail_known)
 		s->tail_hash = crc64_add_zeros(CRC64_EMPTY, check_len(to->offset));
+}
+
+int follow_check(const struct source *s)
+{
+	char tail[FOLLOW_CHECK_BYTES];
+	size_t chk = check_len(s->tail_at);
+	if (s->fd < 0 || !s->tail_known || s->zreader)
+		return -EAGAIN;
+	ssize_t got = file_pread_full(s->fd, tail, chk, s->tail_at - chk);
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == chk && crc64_add(CRC64_EMPTY, tail, chk) == s->tail_hash;
 }
 
 ssize_t follow_peek(struct source *s, uint64_t from, void *dst, size_t len)

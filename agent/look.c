@@ -11,6 +11,7 @@
 #include "agent/discover_inside.h"
 
 #include "agent/descriptor.h"
+#include "agent/follow.h"
 #include "agent/past.h"
 #include "agent/rotation.h"
 #include "agent/service_name.h"
@@ -78,19 +79,37 @@ void look_begin(struct discover *d, struct source *s)
 
 /* --- names ------------------------------------------------------------------------------------------ */
 
+/* The name that its path was has gone: another one of its names is its path now, a followed one if there is one. */
+static void set_other_path(struct discover *d, struct source *s)
+{
+	char path[PATH_MAX];
+	struct name *best = NULL;
+	size_t cursor = 0;
+	for (struct name *n; (n = map_next(&d->tree.names, &cursor)) != NULL;)
+		if (n->source == s && !n->dir->orphan && (!best || n->followed > best->followed))
+			best = n;
+	if (best && scan_join(path, best->dir, best->text) &&
+	    source_set_path(d->table, s, path) < 0)
+		discover_short_of_memory(d);
+}
+
 static void unlink_name(struct discover *d, struct name *n)
 {
 	struct source *s = n->source;
+	char path[PATH_MAX];
 	if (!s)
 		return;
 	n->source = NULL;
 	s->names--;
 	s->followed -= n->followed;
 	n->followed = false;
-	if (s->names == 0)
+	if (s->names == 0) {
 		(void)sources_add(&d->nameless, s);
-	else
-		restate(d, s);
+		return;
+	}
+	if (scan_join(path, n->dir, n->text) && strcmp(path, s->path) == 0)
+		set_other_path(d, s);
+	restate(d, s);
 }
 
 void look_lost(struct discover *d, struct name *n)
@@ -212,7 +231,15 @@ void look_grown(struct discover *d, struct source *s, const struct identity *id)
 	}
 	s->dev = id->dev;
 	if (id->size != s->size) {
+		int same = follow_check(s);
+		if (same == 0) {
+			s->cut = true;
+			source_notice(d->table, s);
+			return;
+		}
 		s->size = id->size;
+		if (same > 0)
+			s->sure_size = s->size;
 		s->last_growth_ns = d->now_ns;
 		s->closing = false;
 		if (s->state == SOURCE_ROTATED)
@@ -287,7 +314,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 		discover_short_of_memory(d);
 		return NULL;
 	}
-	s->size = id->size;
+	s->size = s->sure_size = id->size;
 	s->last_growth_ns = d->now_ns;
 	return s;
 }
@@ -491,9 +518,9 @@ static void look_at_nameless(struct discover *d, struct source *s)
 		source_move(d->table, s, SOURCE_ROTATED);
 	} else {
 		source_move(d->table, s, SOURCE_UNLINKED);
-		if (r < 0 && s->size > s->tail_at) {
+		if (r < 0 && s->sure_size > s->tail_at) {
 			s->lost_from = s->tail_at;
-			s->lost_to = s->size;
+			s->lost_to = s->sure_size;
 			s->lost_cause = "deleted";
 		}
 	}

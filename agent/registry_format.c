@@ -67,7 +67,7 @@ int registry_add_source(struct buf *out, const struct source *s)
 		r = buf_printf(out,
 			       " %s %d %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRIu64,
 			       source_state_name(s->state), s->born, s->start, s->ino, s->btime_ns,
-			       (uint64_t)s->dev, s->size);
+			       (uint64_t)s->dev, s->sure_size);
 	if (r == 0)
 		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
 	if (r == 0)
@@ -89,8 +89,8 @@ int registry_add_commit(struct buf *out, const struct source *s)
 		r = (text = buf_cstr(&frame)) ? begin(out, 'c', &s->id) : -ENOMEM;
 	if (r == 0)
 		r = buf_printf(out, " %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %d",
-			       s->committed.offset, s->committed.base, s->committed.crc, s->size,
-			       s->born);
+			       s->committed.offset, s->committed.base, s->committed.crc,
+			       s->sure_size, s->born);
 	if (r == 0)
 		r = add_text(out, text);
 	buf_free(&frame);
@@ -265,7 +265,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->was_followed = followed;
 		s->born = born;
 		s->announced = true;
-		s->size = size;
+		s->size = s->sure_size = size;
 	}
 	buf_free(&input);
 	buf_free(&path);
@@ -294,7 +294,7 @@ static int take_commit(struct fields *f, struct source_table *t)
 		return -EBADMSG;
 	if (s) {
 		source_place(t, s, &at);
-		s->size = size;
+		s->size = s->sure_size = size;
 		s->born = born;
 	}
 	return 0;

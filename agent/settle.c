@@ -351,7 +351,7 @@ static void adopt(struct discover *d, struct source *s, const struct row *row)
 		return;
 	}
 	known->input = s->input;
-	known->size = s->size;
+	known->size = known->sure_size = s->size;
 	source_set_file(d->table, known, s->ino, s->btime_ns, s->dev);
 	if (source_set_path(d->table, known, s->path) < 0)
 		discover_short_of_memory(d);
@@ -382,7 +382,7 @@ static void compared(struct discover *d, struct check *c, bool same)
 			   s->path);
 		place(d, s, &c->row);
 		s->cut = true;
-		s->size = s->tail_at;
+		s->size = s->sure_size = s->tail_at;
 		go_on(d, s);
 		source_notice(d->table, s);
 	}
@@ -399,7 +399,7 @@ static void vanished(struct discover *d, struct check *c)
 		return;
 	}
 	place(d, s, &c->row);
-	s->size = s->tail_at;
+	s->size = s->sure_size = s->tail_at;
 	go_on(d, s);
 }
 

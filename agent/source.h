@@ -105,6 +105,7 @@ struct source {
 	uint64_t tail_at;   /* the file is read up to here: cursor.offset and what replay
 			       has */
 	uint64_t tail_hash; /* CRC-64 of the up to FOLLOW_CHECK_BYTES before tail_at */
+	uint64_t sure_size; /* as last seen when the bytes before tail_at were compared */
 	struct source *same_ino, *next_touched;
 	struct list_node open;    /* linked: fd is open; in order of use */
 	struct list_node noticed; /* linked: discover is to look at it */

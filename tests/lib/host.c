@@ -1,0 +1,529 @@
+/* A host for tests: see host.h. */
+#include "tests/lib/host.h"
+
+#include "agent/follow.h"
+#include "common/clock.h"
+#include "common/crc64.h"
+#include "common/file.h"
+
+#include <assert.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BUFFER = 1024 * 1024, TURNS = 12 };
+
+struct host_batch {
+	struct host_batch *next;
+	struct source *source;
+	struct position from, to;
+	struct buf raw;
+	bool last, ended, hole;
+	const char *loss;
+};
+
+/* --- time ------------------------------------------------------------------------------------------- */
+
+static int64_t skew_ns;
+
+static int64_t read_clock(clockid_t which)
+{
+	struct timespec ts;
+	clock_gettime(which, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec + skew_ns;
+}
+
+static int64_t mono(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+static int64_t real(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+/* --- the host --------------------------------------------------------------------------------------- */
+
+void host_init(struct host *h, const char *where)
+{
+	*h = (struct host){.max_open_files = 1024, .arena_max = UINT64_MAX};
+	(void)snprintf(h->dir, sizeof(h->dir), "%s/haul-test.XXXXXX", where);
+	ck_assert_ptr_nonnull(mkdtemp(h->dir));
+	(void)snprintf(h->state, sizeof(h->state), "%s.state", h->dir);
+	h->streams = calloc(HOST_STREAMS, sizeof(*h->streams));
+	h->buffer = malloc(BUFFER);
+	ck_assert(h->streams && h->buffer);
+	skew_ns = 0;
+	clock_replace(mono, real);
+}
+
+static void free_list(struct conf_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->items[i]);
+	free(l->items);
+}
+
+void host_free(struct host *h)
+{
+	char command[512];
+	host_kill(h);
+	for (size_t i = 0; i < h->n_inputs; i++) {
+		free_list(&h->inputs[i].paths);
+		free_list(&h->inputs[i].exclude);
+	}
+	for (size_t i = 0; i < h->n_streams; i++)
+		buf_free(&h->streams[i].lines);
+	free(h->streams);
+	free(h->buffer);
+	(void)snprintf(command, sizeof(command), "chmod -R u+rwx %s %s 2>/dev/null; rm -rf %s %s",
+		       h->dir, h->state, h->dir, h->state);
+	ck_assert_int_eq(system(command), 0);
+	clock_replace(NULL, NULL);
+}
+
+static void add_globs(const struct host *h, struct conf_list *l, const char *globs, bool below)
+{
+	char copy[512];
+	(void)snprintf(copy, sizeof(copy), "%s", globs);
+	l->items = calloc(8, sizeof(char *));
+	for (char *at = strtok(copy, " "); at; at = strtok(NULL, " ")) {
+		char text[600];
+		(void)snprintf(text, sizeof(text), "%s%s%s", below ? h->dir : "", below ? "/" : "",
+			       at);
+		l->items[l->n++] = strdup(text);
+	}
+}
+
+struct input *host_input(struct host *h, const char *name, const char *globs, const char *exclude)
+{
+	struct input *in = &h->inputs[h->n_inputs++];
+	*in = (struct input){
+		.name = name, .service = "", .rotated_dir = "", .max_line = 1024 * 1024};
+	add_globs(h, &in->paths, globs, true);
+	add_globs(h, &in->exclude, exclude, false);
+	return in;
+}
+
+void host_start_unlisted(struct host *h)
+{
+	struct discover_config c = {h->inputs, h->n_inputs, h->max_open_files, h->oldest_ns};
+	h->table = source_table_new();
+	ck_assert_ptr_nonnull(h->table);
+	ck_assert_int_eq(registry_open(h->state, h->table, &h->registry), 0);
+	ck_assert_int_eq(discover_new(&c, h->table, h->registry, &h->discover), 0);
+}
+
+void host_list(struct host *h)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < h->n_streams; i++) {
+			const struct host_stream *s = &h->streams[i];
+			struct stream_row row = {
+				.stream = s->id,
+				.service = span_of(s->service),
+				.path = span_of(s->path),
+				.ino = s->ino,
+				.btime_ns = s->btime_ns,
+				.start = s->start,
+				.base = s->base,
+				.offset = s->offset,
+				.crc = s->crc,
+				.ended = s->ended,
+			};
+			if (s->ended == (pass == 1))
+				discover_row(h->discover, &row);
+		}
+	}
+	discover_rows_end(h->discover);
+}
+
+void host_start(struct host *h)
+{
+	host_start_unlisted(h);
+	host_list(h);
+}
+
+static void drop_batch(struct host *h)
+{
+	for (struct host_batch *b; (b = h->batch) != NULL;) {
+		h->batch = b->next;
+		buf_free(&b->raw);
+		free(b);
+	}
+	h->arena = 0;
+}
+
+static void end(struct host *h)
+{
+	discover_free(h->discover);
+	registry_close(h->registry);
+	source_table_free(h->table);
+	h->discover = NULL;
+	h->registry = NULL;
+	h->table = NULL;
+	drop_batch(h);
+}
+
+void host_stop(struct host *h)
+{
+	if (h->table)
+		end(h);
+}
+
+void host_kill(struct host *h)
+{
+	char command[400];
+	if (!h->table)
+		return;
+	(void)snprintf(command, sizeof(command), "rm -rf %s.kept; cp -a %s %s.kept", h->state,
+		       h->state, h->state);
+	ck_assert_int_eq(system(command), 0);
+	end(h);
+	(void)snprintf(command, sizeof(command), "rm -rf %s; mv %s.kept %s", h->state, h->state,
+		       h->state);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* --- the collector ---------------------------------------------------------------------------------- */
+
+static struct host_stream *known_stream(struct host *h, const struct stream_id *id)
+{
+	for (size_t i = 0; i < h->n_streams; i++)
+		if (stream_id_equal(&h->streams[i].id, id))
+			return &h->streams[i];
+	return NULL;
+}
+
+/* A chunk arrives; it must follow exactly what is there. */
+static void accept(struct host *h, const struct host_batch *b)
+{
+	struct source *src = b->source;
+	struct host_stream *s = known_stream(h, &src->id);
+	if (!s) {
+		ck_assert_msg(b->from.offset == src->start, "%s: birth at %llu, not at its start",
+			      src->path, (unsigned long long)b->from.offset);
+		ck_assert_uint_lt(h->n_streams, HOST_STREAMS);
+		s = &h->streams[h->n_streams++];
+		*s = (struct host_stream){
+			.id = src->id,
+			.ino = src->ino,
+			.btime_ns = src->btime_ns,
+			.start = src->start,
+			.base = src->start,
+			.offset = src->start,
+		};
+		(void)snprintf(s->path, sizeof(s->path), "%s", src->path);
+		(void)snprintf(s->service, sizeof(s->service), "%s", src->service);
+	}
+	ck_assert_msg(b->from.offset == s->offset && b->from.crc == s->crc,
+		      "%s: from %llu, but the stream stands at %llu", src->path,
+		      (unsigned long long)b->from.offset, (unsigned long long)s->offset);
+	ck_assert_int_eq(buf_add_span(&s->lines, buf_span(&b->raw)), 0);
+	if (b->last)
+		ck_assert_int_eq(buf_add_str(&s->lines, "<P>\n"), 0);
+	if (b->loss) {
+		s->lost += b->to.offset - b->from.offset;
+		(void)snprintf(s->cause, sizeof(s->cause), "%s", b->loss);
+	} else if (b->hole) {
+		s->holes += b->to.offset - b->from.offset;
+	}
+	s->offset = b->to.offset;
+	s->base = b->to.base;
+	s->crc = b->to.crc;
+	s->ended = s->ended || b->ended;
+}
+
+static void acknowledge(struct host *h)
+{
+	struct host_batch **at = &h->batch;
+	registry_announce(h->registry);
+	while (*at) {
+		struct host_batch *b = *at;
+		accept(h, b);
+		source_commit(h->table, b->source, &b->to);
+		if (b->ended)
+			source_move(h->table, b->source, SOURCE_ENDED);
+		registry_touch(h->registry, b->source);
+		*at = b->next;
+		buf_free(&b->raw);
+		free(b);
+	}
+	h->arena = 0;
+}
+
+/* --- the pump --------------------------------------------------------------------------------------- */
+
+static struct host_batch *add_batch(struct host *h, struct source *s, const struct position *to)
+{
+	struct host_batch *b = calloc(1, sizeof(*b)), **at = &h->batch;
+	ck_assert_ptr_nonnull(b);
+	b->source = s;
+	b->from = s->cursor;
+	b->to = *to;
+	while (*at)
+		at = &(*at)->next;
+	*at = b;
+	return b;
+}
+
+static bool read_one(struct host *h, struct source *s)
+{
+	struct span in;
+	uint64_t hole = 0;
+	struct position to = s->cursor;
+	if (s->lost_to > s->lost_from && s->lost_from == s->cursor.offset) {
+		to.offset = to.base = s->lost_to;
+		to.crc = CRC64_EMPTY;
+		add_batch(h, s, &to)->loss = s->lost_cause;
+		s->lost_from = s->lost_to = 0;
+		follow_skip(s, &to);
+		return true;
+	}
+	if (s->state == SOURCE_DRAINED) {
+		if (s->end_due)
+			add_batch(h, s, &to)->ended = true;
+		s->end_due = false;
+		return false;
+	}
+	int r = follow_read(h->table, s, h->buffer, BUFFER, &in, &hole);
+	if (r == FOLLOW_HOLE) {
+		to.offset += hole;
+		to.crc = crc64_add_zeros(to.crc, hole);
+		add_batch(h, s, &to)->hole = true;
+		follow_skip(s, &to);
+		return true;
+	}
+	if (r != FOLLOW_DATA && r != FOLLOW_LAST)
+		return false;
+	size_t whole = in.len;
+	while (r == FOLLOW_DATA && whole && in.ptr[whole - 1] != '\n')
+		whole--;
+	if (!whole)
+		return false;
+	in.len = whole;
+	to.offset += whole;
+	to.crc = crc64_add(to.crc, in.ptr, whole);
+	struct host_batch *b = add_batch(h, s, &to);
+	ck_assert_int_eq(buf_add_span(&b->raw, in), 0);
+	b->last = r == FOLLOW_LAST;
+	follow_advance(s, in, &to);
+	h->arena += whole;
+	return true;
+}
+
+static bool pump(struct host *h)
+{
+	bool any = false;
+	while (h->arena < h->arena_max) {
+		struct source *s = source_next_ready(h->table);
+		if (!s)
+			break;
+		if (read_one(h, s)) {
+			source_set_ready(h->table, s);
+			any = true;
+		}
+	}
+	if (!h->down && h->batch) {
+		acknowledge(h);
+		any = true;
+	}
+	return any;
+}
+
+void host_turn(struct host *h)
+{
+	struct pollfd p = {.fd = discover_fd(h->discover), .events = POLLIN};
+	skew_ns += DISCOVER_CADENCE_NS;
+	discover_take(h->discover, clock_mono_ns(), p.fd >= 0 && poll(&p, 1, 0) > 0);
+	(void)registry_tick(h->registry, clock_mono_ns());
+}
+
+void host_run(struct host *h)
+{
+	for (int quiet = 0, turns = 0; quiet < TURNS; turns++) {
+		ck_assert_int_lt(turns, 100000);
+		host_turn(h);
+		quiet = pump(h) ? 0 : quiet + 1;
+	}
+}
+
+void host_pass(struct host *h, int64_t seconds)
+{
+	for (int64_t i = 0; i < seconds * 4; i++) {
+		skew_ns += INT64_C(250000000);
+		host_turn(h);
+		while (pump(h))
+			;
+	}
+	host_run(h);
+}
+
+/* --- files ------------------------------------------------------------------------------------------ */
+
+const char *host_path(const struct host *h, const char *name)
+{
+	static char paths[4][600];
+	static unsigned next;
+	char *path = paths[next++ % 4];
+	(void)snprintf(path, sizeof(paths[0]), "%s/%s", h->dir, name);
+	return path;
+}
+
+static void write_to(const struct host *h, const char *name, const char *text, int flags)
+{
+	int fd = open(host_path(h, name), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
+	ck_assert_msg(fd >= 0, "%s: %s", name, strerror(errno));
+	ck_assert_int_eq(file_write_all(fd, span_of(text)), 0);
+	close(fd);
+}
+
+void host_write(const struct host *h, const char *name, const char *text)
+{
+	write_to(h, name, text, O_EXCL);
+}
+
+void host_append(const struct host *h, const char *name, const char *text)
+{
+	write_to(h, name, text, O_APPEND);
+}
+
+void host_truncate(const struct host *h, const char *name, uint64_t size)
+{
+	ck_assert_int_eq(truncate(host_path(h, name), (off_t)size), 0);
+}
+
+void host_copy(const struct host *h, const char *from, const char *to)
+{
+	char command[600];
+	(void)snprintf(command, sizeof(command), "cp %s %s", from, to);
+	host_shell(h, command);
+}
+
+void host_rename(const struct host *h, const char *from, const char *to)
+{
+	ck_assert_int_eq(rename(host_path(h, from), host_path(h, to)), 0);
+}
+
+void host_unlink(const struct host *h, const char *name)
+{
+	ck_assert_int_eq(unlink(host_path(h, name)), 0);
+}
+
+void host_mkdir(const struct host *h, const char *name)
+{
+	ck_assert_int_eq(file_make_dirs(host_path(h, name), 0755), 0);
+}
+
+void host_shell(const struct host *h, const char *command)
+{
+	char text[1200];
+	(void)snprintf(text, sizeof(text), "cd %s && { %s; }", h->dir, command);
+	ck_assert_msg(system(text) == 0, "%s", text);
+}
+
+void host_numbers(const struct host *h, const char *name, const char *prefix, unsigned first,
+		  unsigned n)
+{
+	struct buf text = BUF_EMPTY;
+	for (unsigned i = first; i < first + n; i++)
+		ck_assert_int_eq(buf_printf(&text, "%s %u\n", prefix, i), 0);
+	const char *s = buf_cstr(&text);
+	host_append(h, name, s);
+	buf_free(&text);
+}
+
+/* --- what has arrived ------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+const char *host_lines(const struct host *h)
+{
+	static struct buf out;
+	struct buf all = BUF_EMPTY;
+	char **lines = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < h->n_streams; i++)
+		ck_assert_int_eq(buf_add_span(&all, buf_span(&h->streams[i].lines)), 0);
+	char *text = (char *)buf_cstr(&all);
+	for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n")) {
+		lines = realloc(lines, (n + 1) * sizeof(*lines));
+		lines[n++] = at;
+	}
+	if (n)
+		qsort(lines, n, sizeof(*lines), compare);
+	buf_clear(&out);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(buf_printf(&out, "%s%s", i ? "|" : "", lines[i]), 0);
+	free(lines);
+	buf_free(&all);
+	return buf_cstr(&out);
+}
+
+void host_expect_numbers(const struct host *h, const char *prefix, unsigned n)
+{
+	unsigned *count = calloc(n + 1, sizeof(*count));
+	size_t len = strlen(prefix);
+	for (size_t i = 0; i < h->n_streams; i++) {
+		unsigned before = 0;
+		struct span left = buf_span(&h->streams[i].lines);
+		while (left.len) {
+			size_t at = span_find(left, '\n');
+			if (at > len && memcmp(left.ptr, prefix, len) == 0 &&
+			    left.ptr[len] == ' ') {
+				unsigned v = (unsigned)strtoul(left.ptr + len, NULL, 10);
+				ck_assert_msg(v > before, "%s: %s %u after %u", h->streams[i].path,
+					      prefix, v, before);
+				ck_assert_msg(v <= n, "%s %u was never written", prefix, v);
+				count[v]++;
+				before = v;
+			}
+			left = span_from(left, at < left.len ? at + 1 : at);
+		}
+	}
+	for (unsigned v = 1; v <= n; v++)
+		ck_assert_msg(count[v] == 1, "%s %u is there %u times", prefix, v, count[v]);
+	free(count);
+}
+
+struct host_stream *host_stream(const struct host *h, const char *name)
+{
+	struct host_stream *found = NULL;
+	for (size_t i = 0; i < h->n_streams; i++)
+		if (strcmp(h->streams[i].path, host_path(h, name)) == 0)
+			found = &h->streams[i];
+	return found;
+}
+
+struct source *host_source(const struct host *h, const char *name)
+{
+	for (struct source *s = source_first(h->table); s; s = source_after(h->table, s))
+		if (strcmp(s->path, host_path(h, name)) == 0 && s->state != SOURCE_UNLINKED)
+			return s;
+	return NULL;
+}
+
+uint64_t host_lost(const struct host *h)
+{
+	uint64_t lost = 0;
+	for (size_t i = 0; i < h->n_streams; i++)
+		lost += h->streams[i].lost;
+	return lost;
+}
+
+unsigned host_open_files(const struct host *h)
+{
+	struct discover_counters c;
+	discover_counters(h->discover, &c);
+	return (unsigned)c.open_files;
+}

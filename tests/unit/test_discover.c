@@ -1,0 +1,213 @@
+/* Files that are found, followed, rotated and let go, on real directories. */
+#include "tests/lib/host.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct host h;
+
+static void set_up(void)
+{
+	host_init(&h, "/tmp");
+	host_input(&h, "logs", "*.log sub/**/*.log", "no*.log");
+}
+
+static void tear_down(void)
+{
+	host_free(&h);
+}
+
+#define LINES(text) ck_assert_str_eq(host_lines(&h), text)
+
+START_TEST(what_is_there_and_what_comes)
+{
+	host_write(&h, "a.log", "a1\na2\n");
+	host_write(&h, "other.txt", "x\n");
+	host_write(&h, "not.log", "x\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("a1|a2");
+	host_append(&h, "a.log", "a3\nun");
+	host_write(&h, "b.log", "b1\n");
+	host_run(&h);
+	LINES("a1|a2|a3|b1");
+	host_append(&h, "a.log", "finished\n");
+	host_run(&h);
+	LINES("a1|a2|a3|b1|unfinished");
+	host_mkdir(&h, "sub/x/y");
+	host_write(&h, "sub/x/y/c.log", "c1\n");
+	host_run(&h);
+	LINES("a1|a2|a3|b1|c1|unfinished");
+}
+END_TEST
+
+START_TEST(rename_rotation)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 100);
+	host_run(&h);
+	host_rename(&h, "f.log", "f.log.1");
+	host_numbers(&h, "f.log", "n", 101, 100);
+	host_run(&h);
+	host_pass(&h, 60);
+	host_numbers(&h, "f.log.1", "late", 1, 10);
+	host_run(&h);
+	host_rename(&h, "f.log.1", "f.log.2");
+	host_rename(&h, "f.log", "f.log.1");
+	host_numbers(&h, "f.log", "n", 201, 100);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 300);
+	host_expect_numbers(&h, "late", 10);
+	ck_assert_uint_eq(h.n_streams, 3);
+	ck_assert_int_eq(host_source(&h, "f.log.1")->state, SOURCE_ROTATED);
+	ck_assert_int_eq(host_source(&h, "f.log.2")->state, SOURCE_ROTATED);
+}
+END_TEST
+
+START_TEST(rotated_three_times_unseen)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_run(&h);
+	host_numbers(&h, "f.log", "n", 11, 10);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i > 1)
+			host_rename(&h, "f.log.2", "f.log.3");
+		if (i > 0)
+			host_rename(&h, "f.log.1", "f.log.2");
+		host_rename(&h, "f.log", "f.log.1");
+		host_numbers(&h, "f.log", "n", 21 + 10 * i, 10);
+	}
+	host_run(&h);
+	host_expect_numbers(&h, "n", 50);
+	ck_assert_uint_eq(h.n_streams, 4);
+}
+END_TEST
+
+START_TEST(unlinked_while_unread)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_run(&h);
+	h.down = true;
+	h.arena_max = 0;
+	host_numbers(&h, "f.log", "n", 11, 1000);
+	host_run(&h);
+	host_unlink(&h, "f.log");
+	host_run(&h);
+	ck_assert_uint_eq(host_open_files(&h), 1);
+	h.down = false;
+	h.arena_max = UINT64_MAX;
+	host_run(&h);
+	host_expect_numbers(&h, "n", 1010);
+	host_pass(&h, 61);
+	ck_assert_uint_eq(host_open_files(&h), 0);
+	ck_assert(h.streams[0].ended);
+	ck_assert_uint_eq(source_count(h.table), 0);
+}
+END_TEST
+
+START_TEST(restart_goes_on)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_append(&h, "f.log", "ab");
+	host_run(&h);
+	host_stop(&h);
+	host_start(&h);
+	host_append(&h, "f.log", "c\n");
+	host_numbers(&h, "f.log", "n", 11, 10);
+	host_run(&h);
+	host_kill(&h);
+	host_numbers(&h, "f.log", "n", 21, 10);
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 30);
+	ck_assert_uint_eq(h.n_streams, 1);
+	ck_assert_ptr_nonnull(strstr(host_lines(&h), "abc|"));
+}
+END_TEST
+
+START_TEST(rotated_while_down)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_run(&h);
+	host_stop(&h);
+	host_numbers(&h, "f.log", "n", 11, 10);
+	host_rename(&h, "f.log", "f.log.1");
+	host_numbers(&h, "f.log", "n", 21, 10);
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 30);
+	ck_assert_uint_eq(h.n_streams, 2);
+}
+END_TEST
+
+START_TEST(registry_lost)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_numbers(&h, "g.log", "m", 1, 10);
+	host_run(&h);
+	host_stop(&h);
+	host_shell(&h, "rm -rf ../$(basename $PWD).state");
+	host_numbers(&h, "f.log", "n", 11, 10);
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 20);
+	host_expect_numbers(&h, "m", 10);
+	ck_assert_uint_eq(h.n_streams, 2);
+}
+END_TEST
+
+START_TEST(truncated)
+{
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_run(&h);
+	host_truncate(&h, "f.log", 0);
+	host_numbers(&h, "f.log", "n", 11, 100);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 110);
+	ck_assert_uint_eq(h.n_streams, 2);
+	ck_assert_uint_eq(host_lost(&h), 0);
+}
+END_TEST
+
+START_TEST(no_lf_at_the_end)
+{
+	host_start(&h);
+	host_append(&h, "f.log", "one\nabc");
+	host_run(&h);
+	LINES("one");
+	host_unlink(&h, "f.log");
+	host_pass(&h, 61);
+	LINES("abc<P>|one");
+	ck_assert_uint_eq(source_count(h.table), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("discover");
+	TCase *tcase = tcase_create("discover");
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, what_is_there_and_what_comes);
+	tcase_add_test(tcase, rename_rotation);
+	tcase_add_test(tcase, rotated_three_times_unseen);
+	tcase_add_test(tcase, unlinked_while_unread);
+	tcase_add_test(tcase, restart_goes_on);
+	tcase_add_test(tcase, rotated_while_down);
+	tcase_add_test(tcase, registry_lost);
+	tcase_add_test(tcase, truncated);
+	tcase_add_test(tcase, no_lf_at_the_end);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
