@@ -27,6 +27,8 @@
 #include <stdlib.h>
 
 enum { DISK_RETRY_S = 30, FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
+/* What a body that has not come yet is taken to inflate to. */
+enum { LIKELY_RATIO = 6 };
 enum { GZIP_LEAST = 20 }; /* of an empty member: header 10, deflate 2, trailer 8 */
 
 struct own {
@@ -58,7 +60,13 @@ static void check_types(struct request *r)
 		request_refuse(r, 415, "Content-Encoding must be gzip");
 }
 
-/* The host of the session, and whether this one may speak for it. */
+static void admit(struct request *r, struct store *s, uint64_t body, uint64_t rendered)
+{
+	if (store_admit(s, body, rendered) < 0)
+		request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
+}
+
+/* The host of the session, whether this one may speak for it, and whether there is room for what it announces. */
 static void find_host(struct request *r, struct own *own)
 {
 	char reason[DOOR_REASON_MAX];
@@ -68,6 +76,9 @@ static void find_host(struct request *r, struct own *own)
 		return;
 	}
 	int result = store_session_host(s, own->session, own->host);
+	uint64_t announced = r->announced == HTTP_LENGTH_UNKNOWN ? 0 : r->announced;
+	if (result == 0 && principal_allows(&r->principal, span_of(own->host)))
+		admit(r, s, announced, announced * LIKELY_RATIO);
 	door_leave(r->intake->door);
 	if (result == -ESTALE)
 		request_refuse(r, 409,
@@ -143,6 +154,7 @@ static int inflate(struct request *r, uint64_t inflated, struct buf *out)
 {
 	struct gzip_limits limits = {.inflated_max = inflated ? inflated : 1,
 				     .ratio_max = BATCHES_RATIO_MAX};
+	out->max = limits.inflated_max; /* exactly so much is taken */
 	int result = buf_reserve(out, limits.inflated_max);
 	if (result == 0)
 		result = gzip_inflate(buf_span(&r->body), limits, out);
@@ -241,14 +253,6 @@ static void answered(struct submission *sub, void *user)
 	request_go_on(user);
 }
 
-static int admit(struct request *r, struct store *s, const struct submission *sub)
-{
-	int result = store_admit(s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
-	if (result < 0)
-		request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
-	return result;
-}
-
 static void submit(struct request *r, struct own *own, struct store *s)
 {
 	struct submission *sub = own->sub;
@@ -294,7 +298,9 @@ static bool work(struct request *r, struct own *own, uint64_t inflated)
 		request_put_off(r, 503, FAILED_RETRY_S, "not ready: %s", reason);
 		return false;
 	}
-	bool ready = admit(r, s, own->sub) == 0 && render(r, s, own->sub) == 0;
+	const struct submission *sub = own->sub;
+	admit(r, s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
+	bool ready = !r->refusal.status && render(r, s, own->sub) == 0;
 	if (ready)
 		submit(r, own, s);
 	door_leave(r->intake->door);

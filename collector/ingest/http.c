@@ -424,7 +424,8 @@ uint64_t http_content_length(struct http_exchange *x)
 	uint64_t length;
 	if (num_parse_u64(http_header(x, MHD_HTTP_HEADER_CONTENT_LENGTH), &length) < 0)
 		return 0;
-	return length;
+	return length < HTTP_LENGTH_UNKNOWN ? length
+					    : HTTP_LENGTH_UNKNOWN - 1; /* announced is known */
 }
 
 bool http_expects_continue(struct http_exchange *x)

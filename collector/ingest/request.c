@@ -337,9 +337,11 @@ static bool charge_body(struct request *r, size_t len)
 
 static int reserve_body(struct request *r, size_t len)
 {
-	/* Untouched memory costs nothing, so the announced size is asked for at once. */
-	if (r->body.cap == 0 && r->announced != HTTP_LENGTH_UNKNOWN)
+	/* Untouched memory costs nothing, so the announced size is asked for at once, and no more than it. */
+	if (r->body.cap == 0 && r->announced != HTTP_LENGTH_UNKNOWN) {
+		r->body.max = (size_t)r->announced;
 		return buf_reserve(&r->body, (size_t)r->announced);
+	}
 	return buf_reserve(&r->body, len);
 }
 
