@@ -17,19 +17,19 @@
 #include "collector/ingest/request.h"
 #include "collector/keeper.h"
 #include "collector/policy.h"
+#include "collector/process.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/num.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -115,31 +115,15 @@ static struct tls_files tls_files(const struct options *o)
 	return (struct tls_files){o->tls->cert, o->tls->key, o->tls->client_ca};
 }
 
-static unsigned thread_count(const struct options *o)
-{
-	if (o->collector->threads)
-		return (unsigned)o->collector->threads;
-	cpu_set_t cores;
-	int n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-	return n > 0 ? (unsigned)n : 1;
-}
-
-/* Descriptors: the hard limit is taken; half of it is for connections, the rest for
- * shards. */
+/* Half of the descriptors are for connections, the rest for shards. */
 static unsigned connection_limit(const struct options *o)
 {
-	struct rlimit limit;
-	uint64_t wanted = o->collector->max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return (unsigned)wanted;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 2 < wanted) {
-		log_notice("max_connections = %llu: only %llu, for no more than %llu "
-			   "files may be open (ulimit -n)",
-			   (unsigned long long)wanted, (unsigned long long)(limit.rlim_cur / 2),
-			   (unsigned long long)limit.rlim_cur);
-		wanted = limit.rlim_cur / 2;
+	uint64_t wanted = o->collector->max_connections, files = process_raise_files();
+	if (files / 2 < wanted) {
+		log_notice("max_connections = %" PRIu64 ": only %" PRIu64
+			   ", for no more than %" PRIu64 " files may be open (ulimit -n)",
+			   wanted, files / 2, files);
+		wanted = files / 2;
 	}
 	return (unsigned)wanted;
 }
@@ -155,21 +139,6 @@ static uint64_t working_bytes(const struct options *o)
 }
 
 /* --- start --- */
-
-static int block_signals(struct collector *c)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	(void)signal(SIGPIPE, SIG_IGN);
-	int r = pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (r)
-		return -r;
-	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return c->signals < 0 ? -errno : 0;
-}
 
 static int make_intake(struct collector *c, struct conf_error *err)
 {
@@ -212,9 +181,10 @@ static int start_http(struct collector *c, struct conf_error *err)
 {
 	char uuid[STORE_UUID_LEN + 1];
 	keeper_uuid(c->keeper, uuid);
-	unsigned max = connection_limit(c->options);
+	unsigned max = connection_limit(c->options),
+		 threads = (unsigned)c->options->collector->threads;
 	struct http_config config = {.listen = c->listen,
-				     .threads = thread_count(c->options),
+				     .threads = threads ? threads : process_cores(),
 				     .limits = {.max = max,
 						.per_peer = max / 2,
 						.fresh_ns = FRESH_NS,
@@ -539,7 +509,7 @@ int collector_run(struct options *options, const char *path, bool optional)
 	pthread_rwlock_init(&c->policy_lock, NULL);
 	struct conf_error err = {""};
 	int code = EXIT_FAILED;
-	int r = block_signals(c);
+	int r = process_take_signals(&c->signals);
 	if (r < 0)
 		log_error("signals: %s; the collector ends", strerror(-r));
 	else if ((r = make_intake(c, &err)) < 0)

@@ -11,6 +11,7 @@
 #include "collector/ingest/http.h"
 
 #include "collector/ingest/address.h"
+#include "collector/ingest/listener.h"
 #include "common/log.h"
 #include "common/num.h"
 
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 /* conns.h holds the real limits; these are the second net. */
-enum { LISTEN_BACKLOG = 4096, SILENCE_S = 300 };
+enum { SILENCE_S = 300 };
 
 struct http {
 	const struct http_handler *handler;
@@ -233,48 +234,6 @@ static void on_log(void *user, const char *format, va_list args)
 
 /* --- start and stop --- */
 
-static int listen_on(const struct sockaddr_storage *address, int *ret_fd)
-{
-	const struct sockaddr *a = (const struct sockaddr *)address;
-	int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	int yes = 1, no = 0;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (a->sa_family == AF_INET6) /* [::] means IPv4 too, whatever the system's default */
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-	if (bind(fd, a, address_len(a)) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
-		int r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-static int open_socket(struct http *h, const char *listen_text, int *ret_fd, bool *ret_v6,
-		       struct conf_error *err)
-{
-	struct sockaddr_storage address;
-	const char *why;
-	int r = address_resolve(listen_text, &address, &why);
-	if (r < 0) {
-		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s", listen_text, why);
-		return r;
-	}
-	r = listen_on(&address, ret_fd);
-	if (r < 0) {
-		(void)snprintf(err->text, sizeof(err->text), "listen = %s: %s", listen_text,
-			       strerror(-r));
-		return r;
-	}
-	socklen_t len = sizeof(address);
-	(void)getsockname(*ret_fd, (struct sockaddr *)&address, &len);
-	address_format((struct sockaddr *)&address, h->address);
-	*ret_v6 = address.ss_family == AF_INET6;
-	return 0;
-}
-
 static int start_daemon(struct http *h, const struct http_config *config, int fd, bool v6)
 {
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
@@ -319,10 +278,12 @@ int http_start(const struct http_config *config, struct http **ret, struct conf_
 	h->quiesced = -1;
 	(void)snprintf(h->uuid, sizeof(h->uuid), "%s", config->uuid);
 	int fd = -1;
-	bool v6 = false;
+	struct sockaddr_storage bound = {0};
 	h->conns = conns_new(config->limits);
-	int r = h->conns ? open_socket(h, config->listen, &fd, &v6, err) : -ENOMEM;
-	if (r == 0 && (r = start_daemon(h, config, fd, v6)) < 0) {
+	int r = h->conns ? listener_open(config->listen, &fd, &bound, err) : -ENOMEM;
+	if (r == 0)
+		address_format((struct sockaddr *)&bound, h->address);
+	if (r == 0 && (r = start_daemon(h, config, fd, bound.ss_family == AF_INET6)) < 0) {
 		(void)close(fd);
 		(void)snprintf(err->text, sizeof(err->text), "the HTTP server on %s does not start",
 			       h->address);

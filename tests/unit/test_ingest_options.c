@@ -123,14 +123,45 @@ START_TEST(whole)
 }
 END_TEST
 
+/* Every option stands in the manual, in its section, and every one of the manual in the tables. */
+START_TEST(options_are_documented)
+{
+	struct buf manual = BUF_EMPTY;
+	int documented = 0, defined = 0;
+	ck_assert_int_eq(file_read(AT_FDCWD, "man/haul-collector.conf.5", 1 << 20, &manual), 0);
+	ck_assert_ptr_nonnull(buf_cstr(&manual));
+	for (const char *at = manual.ptr; (at = strstr(at, "\n.It Cm ")) != NULL; at++)
+		documented++;
+	for (size_t i = 0; i < options_n_sections; i++) {
+		const struct conf_section *section = &options_sections[i];
+		char text[128];
+		(void)snprintf(text, sizeof(text), "\n.Ss [%s]\n", section->name);
+		char *begin = strstr(manual.ptr, text);
+		ck_assert_msg(begin != NULL, "no section %s", section->name);
+		char *end = strstr(begin + 1, "\n.S");
+		for (size_t k = 0; k < section->n_options; k++, defined++) {
+			(void)snprintf(text, sizeof(text), "\n.It Cm %s\n",
+				       section->options[k].key);
+			const char *at = strstr(begin, text);
+			ck_assert_msg(at && at < end, "[%s] %s is not in the manual", section->name,
+				      section->options[k].key);
+			ck_assert_ptr_nonnull(section->options[k].help);
+		}
+	}
+	ck_assert_int_eq(documented, defined);
+	buf_free(&manual);
+}
+END_TEST
+
 int main(void)
 {
-	Suite *suite = suite_create("policy");
-	TCase *tcase = tcase_create("policy");
+	Suite *suite = suite_create("ingest_options");
+	TCase *tcase = tcase_create("ingest_options");
 	tcase_add_loop_test(tcase, most_specific, 0, LEN(WINS));
 	tcase_add_test(tcase, what_is_not_said_is_as_for_all);
 	tcase_add_test(tcase, oldest_day);
 	tcase_add_test(tcase, by_default_thirty_days);
+	tcase_add_test(tcase, options_are_documented);
 	tcase_add_loop_test(tcase, whole, 0, LEN(WHOLE));
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
