@@ -1,5 +1,5 @@
-/* The flow, in one place: read a source, cut lines, find their time, decide head or continuation, filter, and
- * put them into the batch that is being built.
+/* The flow, in one place: read a source, cut lines, find their time, decide head or
+ * continuation, filter, and put them into the batch that is being built.
  *
  *     follow -> frame -> envelope -> stamp -> classify -> filter -> payload line -> batch
  */
@@ -11,11 +11,12 @@
 
 struct pump;
 
+/* `host` and the table outlive the pump. Errors: -ENOMEM. */
 int pump_new(struct source_table *t, const char *host, struct pump **ret) MUST_CHECK;
 void pump_free(struct pump *p);
 
-/* Gives ready sources their turns until the batch is full or nobody is ready. Each turn makes at most one
- * chunk. Returns how many bytes of sources were consumed. */
-uint64_t pump_fill(struct pump *p, struct batcher *b);
+/* Gives ready sources their turns until the batch is full or nobody is ready. Each turn
+ * makes at most one chunk: lines, a loss, a hole, or the end of a stream. */
+void pump_fill(struct pump *p, struct batcher *b);
 
 #endif

@@ -1,0 +1,109 @@
+/* keep, drop, mask. */
+#include "agent/filter.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct filter *make(const char *keep, const char *drop, const char *mask, const char *mask2)
+{
+	char *texts[4] = {(char *)keep, (char *)drop, (char *)mask, (char *)mask2};
+	struct conf_list k = {&texts[0], keep != NULL}, d = {&texts[1], drop != NULL};
+	struct conf_list m = {&texts[2], (size_t)(mask != NULL) + (mask2 != NULL)};
+	struct filter *f = NULL;
+	char why[256] = "";
+	ck_assert_msg(filter_new(&k, &d, &m, &f, why, sizeof(why)) == 0, "%s", why);
+	return f;
+}
+
+START_TEST(nothing_configured_is_no_filter)
+{
+	ck_assert_ptr_null(make(NULL, NULL, NULL, NULL));
+}
+END_TEST
+
+START_TEST(keep_and_drop_decide)
+{
+	struct filter *f = make("error|warn", "noise", NULL, NULL);
+	ck_assert(filter_keeps(f, SPAN_LITERAL("an error")));
+	ck_assert(!filter_keeps(f, SPAN_LITERAL("an info")));
+	ck_assert(!filter_keeps(f, SPAN_LITERAL("error noise")));
+	filter_free(f);
+}
+END_TEST
+
+START_TEST(mask_hides_matches_or_groups)
+{
+	static const struct {
+		const char *mask, *mask2, *in, *out;
+		size_t places;
+	} cases[] = {
+		{"[0-9]{4}", NULL, "card 1234 5678", "card *** ***", 2},
+		{"password=(\\S+)", NULL, "user=a password=hunter2 x", "user=a password=*** x", 1},
+		{"(a)(b)?", NULL, "ab a", "****** ***", 3},
+		{"x*", NULL, "axxb", "a***b", 1}, /* empty matches are nothing to hide */
+		{"secret", "token", "secret token", "*** ***", 2},
+		{"secret", NULL, "nothing here", "nothing here", 0},
+		{"pw=\\S+", NULL, "pw=\xff\xfe! end", "*** end",
+		 1}, /* bytes that are not UTF-8 too */
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct filter *f = make(NULL, NULL, cases[i].mask, cases[i].mask2);
+		struct span line = span_of(cases[i].in);
+		size_t places = filter_mask(f, &line);
+		ck_assert_msg(span_is(line, cases[i].out), "case %zu: %.*s", i, (int)line.len,
+			      line.ptr);
+		ck_assert_msg(places == cases[i].places, "case %zu: %zu places", i, places);
+		filter_free(f);
+	}
+}
+END_TEST
+
+START_TEST(a_pattern_that_explodes_fails_to_its_safe_side)
+{
+	/* Quadratic or worse backtracking over many bytes runs into PCRE2's match limit.
+	 */
+	static char text[65536];
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = 'b';
+	struct span line = span_make(text, sizeof(text));
+	static const char bad[] = "(?:a+)+(?:a+)+(?:a+)+c";
+	struct filter *keep = make(bad, NULL, NULL, NULL), *drop = make(NULL, bad, NULL, NULL);
+	struct filter *mask = make(NULL, NULL, bad, NULL);
+	ck_assert(filter_keeps(keep, line) || !filter_keeps(keep, SPAN_LITERAL("b")));
+	ck_assert(filter_keeps(drop, line));
+	struct span masked = line;
+	size_t places = filter_mask(mask, &masked);
+	ck_assert(places == 0 ? span_equal(masked, line) : span_is(masked, "***"));
+	filter_free(keep);
+	filter_free(drop);
+	filter_free(mask);
+}
+END_TEST
+
+START_TEST(wrong_patterns_are_said_with_their_option)
+{
+	char *bad[] = {"("};
+	struct conf_list list = {bad, 1}, none = {NULL, 0};
+	struct filter *f;
+	char why[256] = "";
+	ck_assert_int_lt(filter_new(&none, &list, &none, &f, why, sizeof(why)), 0);
+	ck_assert_ptr_nonnull(strstr(why, "drop = ("));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("filter");
+	TCase *t = tcase_create("filter");
+	tcase_add_test(t, nothing_configured_is_no_filter);
+	tcase_add_test(t, keep_and_drop_decide);
+	tcase_add_test(t, mask_hides_matches_or_groups);
+	tcase_add_test(t, a_pattern_that_explodes_fails_to_its_safe_side);
+	tcase_add_test(t, wrong_patterns_are_said_with_their_option);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
