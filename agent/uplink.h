@@ -1,9 +1,13 @@
-/* The way to the collector: session, listing of streams, batches; over libcurl's multi interface, in the
- * agent's one thread. Knows the protocol, nothing of files.
+/* The way to the collector: session, listing of streams, batches; over libcurl's multi
+ * interface, in the agent's one thread. Knows the protocol (haul-protocol(7)), nothing of
+ * files.
  *
  *     DOWN -> SESSION -> LISTING -> READY <-> SENDING
- *       ^________|__________|_________|__________|      (unreachable, 409, other collector: back-off)
- */
+ *       ^________|__________|_________________|         (unreachable, 409, another
+ * collector: back-off)
+ *
+ * One request is under way at a time. Only answers that carry Haul-Protocol: 1 are the
+ * collector's word; any other answer (a proxy's 404) is the same as none. */
 #ifndef HAUL_AGENT_UPLINK_H
 #define HAUL_AGENT_UPLINK_H
 
@@ -11,65 +15,81 @@
 #include "common/conf.h"
 
 enum uplink_state {
-	UPLINK_DOWN,	/* waiting out a back-off (or not begun) */
+	UPLINK_DOWN,    /* waiting out a back-off, or not begun; a session comes next */
 	UPLINK_SESSION, /* POST /v1/session is under way */
 	UPLINK_LISTING, /* GET /v1/streams, page by page */
-	UPLINK_READY,
+	UPLINK_READY,   /* a batch may be sent */
 	UPLINK_SENDING, /* one batch is in flight, or waits to be sent again */
-	UPLINK_HELD,	/* another collector answers under this name (its uuid differs): nothing is sent */
 };
 
 struct uplink_config {
-	struct conf_list urls;
-	const char *token_file, *ca_file, *pin, *client_cert, *client_key;
+	struct conf_list urls;                                             /* tried in order */
+	const char *token_file, *ca_file, *pin, *client_cert, *client_key; /* "" not set */
 	const char *host;
+	const char *machine; /* tells machines apart that claim one host name */
 	const char *agent_uuid;
-	const char *collector_uuid; /* "" any: the first one seen is kept by the caller */
-	bool failover;
-	int64_t timeout_ns;
-	uint64_t max_rate; /* bytes a second; 0: none */
+	const char *collector_uuid; /* the one this agent belongs to; "" not known yet */
+	bool failover;              /* another collector is as good */
+	int64_t timeout_ns;         /* without progress */
+	uint64_t max_rate;          /* bytes a second; 0: no limit */
 };
 
-/* What the agent is told; called from uplink_tick only. */
+/* What the agent is told, from within uplink_tick. */
 struct uplink_calls {
-	void (*collector)(void *user, const char *uuid);		 /* a uuid seen for the first time */
-	void (*row)(void *user, const struct stream_row *row);	 /* LISTING: one stream */
-	void (*rows_end)(void *user);				 /* LISTING is complete: READY follows */
-	void (*verdict)(void *user, size_t index, const struct chunk_verdict *v); /* of the batch in flight */
-	void (*answered)(void *user); /* all verdicts were given: the batch may be reset */
-	void (*too_large)(void *user); /* 413, or no progress within the timeout: cut it smaller */
-	void (*session_lost)(void *user); /* 409: the batch in flight was not taken; rewind, session again */
+	/* A collector that this agent did not know answers (the first, or another with
+	 * failover). */
+	void (*collector)(void *user, const char *uuid);
+	/* LISTING: one stream; then all were given and READY follows. */
+	void (*row)(void *user, const struct stream_row *row);
+	void (*rows_end)(void *user);
+	/* SENDING: one verdict a chunk, in order; then READY follows. */
+	void (*verdict)(void *user, size_t index, const struct chunk_verdict *v);
+	void (*answered)(void *user);
+	/* SENDING: the batch was not taken as it is (400, 413, no progress within the
+	 * timeout): cut it smaller. READY follows. `why` for the message when it cannot
+	 * be made smaller. */
+	void (*too_large)(void *user, const char *why);
+	/* SENDING: this session is no longer the host's (409): nothing was taken; DOWN
+	 * follows. */
+	void (*session_lost)(void *user);
 	void *user;
 };
 
 struct uplink;
 
+/* The configuration's texts and lists outlive the uplink. Errors: -ENOMEM, -EIO
+ * (libcurl). */
 int uplink_new(const struct uplink_config *config, const struct uplink_calls *calls,
 	       struct uplink **ret) MUST_CHECK;
 void uplink_free(struct uplink *u);
 
 enum uplink_state uplink_state(const struct uplink *u);
-/* One sentence for status: NULL all well. */
+
+/* What is wrong, as one sentence for status; NULL: all well. */
 const char *uplink_problem(const struct uplink *u);
 
-/* Sends a finished body; it stays the caller's and unchanged until answered, too_large or session_lost.
- * Only in state READY. Sent again verbatim by itself after failures that tell nothing. */
+/* Sends a whole body; it stays the caller's, unchanged, until answered, too_large or
+ * session_lost. Only in state READY. It is sent again, verbatim, by itself after failures
+ * that tell nothing. */
 void uplink_send(struct uplink *u, struct span body);
 
-/* Asks for session and streams again (after a conflict). */
+/* Asks for session and streams again, at once (after a conflict). Only in state READY. */
 void uplink_resync(struct uplink *u);
 
-/* Waits up to `timeout_ns` for curl's sockets or one of `fds` (struct curl_waitfd), then moves everything
- * on. */
+/* Waits up to `timeout_ns` for curl's sockets or one of the `fds`; then uplink_tick moves
+ * everything on. Errors: -EIO. */
 struct curl_waitfd;
-int uplink_wait(struct uplink *u, struct curl_waitfd *fds, unsigned n, int64_t timeout_ns) MUST_CHECK;
+int uplink_wait(struct uplink *u, struct curl_waitfd *fds, unsigned n,
+		int64_t timeout_ns) MUST_CHECK;
 void uplink_tick(struct uplink *u, int64_t now_ns);
+
+/* When uplink_tick wants to be called though no socket is ready; INT64_MAX: never. */
 int64_t uplink_next_ns(const struct uplink *u);
 
 struct uplink_counters {
-	uint64_t requests, failures, retries, bytes_sent, batches_acked, conflicts, duplicates, refused;
+	uint64_t requests, failures, bytes_sent, batches_acked;
 	double round_trip_seconds; /* sum over acknowledged batches */
 };
-void uplink_counters(const struct uplink *u, struct uplink_counters *ret);
+const struct uplink_counters *uplink_counters(const struct uplink *u);
 
 #endif
