@@ -1,0 +1,432 @@
+/* The agent: see agent.h. One thread, one loop:
+ *
+ *     wait for the collector's answers, file events, signals, the status listener or a
+ * deadline; discover -> ship (answers, fill, send) -> registry
+ *
+ * Nothing here waits for a disk or a peer, and with nothing to do the loop sleeps until
+ * something happens. */
+#include "agent/agent.h"
+
+#include "agent/discover.h"
+#include "agent/listener.h"
+#include "agent/registry.h"
+#include "agent/shipper.h"
+#include "agent/source.h"
+#include "agent/status.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/name.h"
+#include "common/notify.h"
+#include "common/num.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define STOP_NS (10 * NUM_SEC_NS) /* what is in flight may take so long at a stop */
+
+/* The two batches hold a quarter of the memory limit in raw bytes; what they compress to,
+ * libraries and the table of sources take the rest. */
+enum { ARENA_SHARE = 4, ARENA_MAX = 16 * 1024 * 1024, MACHINE_ID_MAX = 256 };
+
+struct agent {
+	struct agent_setup setup;
+	const char *file; /* of the configuration */
+	struct source_table *table;
+	struct registry *registry;
+	struct discover *discover;
+	struct shipper *shipper;
+	struct listener *listener; /* NULL: off */
+	struct status_view view;
+	char machine[33];
+	int signal_fd;
+	bool stopping;
+	int64_t stop_by_ns;
+	int64_t watchdog_ns, next_watchdog_ns;
+};
+
+/* --- configuration
+ * ---------------------------------------------------------------------------------- */
+
+static int find_host(const char *configured, char **ret)
+{
+	struct buf name = BUF_EMPTY;
+	char host[256] = "";
+	struct span text = span_of(configured);
+	if (!text.len) {
+		(void)gethostname(host, sizeof(host) - 1);
+		text = span_of(host);
+		text.len = span_find(text, '.');
+	}
+	int r = name_make_host(text, &name);
+	const char *made = r == 0 ? buf_cstr(&name) : NULL;
+	*ret = made ? strdup(made) : NULL;
+	buf_free(&name);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int agent_setup_read(const char *file, struct agent_setup *ret, struct conf_error *err)
+{
+	struct agent_setup s = {0};
+	int r = options_read(file, &s.conf, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(err->text, sizeof(err->text), "out of memory");
+	s.agent = conf_get(s.conf, "agent", 0);
+	s.collector = conf_get(s.conf, "collector", 0);
+	r = inputs_new(s.conf, &s.inputs, err);
+	if (r == 0)
+		r = find_host(s.agent->host, &s.host);
+	if (r == 0 && !s.collector->urls.n) {
+		(void)snprintf(err->text, sizeof(err->text), "%s: [collector]: url is empty",
+			       conf_where(s.conf, "collector", 0));
+		r = -EINVAL;
+	}
+	if (r < 0) {
+		agent_setup_free(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void agent_setup_free(struct agent_setup *s)
+{
+	inputs_free(&s->inputs);
+	conf_free(s->conf);
+	free(s->host);
+	*s = (struct agent_setup){0};
+}
+
+/* What tells this machine from a clone that claims the same host name. The machine id is
+ * confidential (see machine-id(5)): only a hash of it leaves the host. */
+static void find_machine(struct agent *a)
+{
+	static const char salt[] = "haul-agent";
+	struct buf id = BUF_EMPTY;
+	uint8_t hash[32];
+	if (file_read(AT_FDCWD, "/etc/machine-id", MACHINE_ID_MAX, &id) < 0 || id.len < 32) {
+		buf_clear(&id);
+	}
+	struct span what = id.len ? buf_span(&id) : span_of(registry_agent_uuid(a->registry));
+	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, salt, sizeof(salt) - 1, what.ptr, what.len, hash) ==
+	    0)
+		for (size_t i = 0; i < 16; i++)
+			(void)snprintf(a->machine + 2 * i, 3, "%02x", hash[i]);
+	buf_free(&id);
+}
+
+/* --- parts
+ * ------------------------------------------------------------------------------------------
+ */
+
+static struct discover_config discover_config(const struct agent_setup *s)
+{
+	return (struct discover_config){
+		.inputs = s->inputs.items,
+		.n_inputs = s->inputs.n,
+		.max_open_files = s->agent->max_open_files,
+	};
+}
+
+static struct shipper_config shipper_config(const struct agent *a, const struct agent_setup *setup)
+{
+	const struct collector_options *c = setup->collector;
+	uint64_t arena = setup->agent->memory_limit / ARENA_SHARE;
+	return (struct shipper_config){
+		.uplink =
+			{
+				.urls = c->urls,
+				.token_file = c->token_file,
+				.ca_file = c->ca_file,
+				.pin = c->pin,
+				.client_cert = c->client_cert,
+				.client_key = c->client_key,
+				.host = a->setup.host, /* changes at a restart only */
+				.machine = a->machine,
+				.agent_uuid = registry_agent_uuid(a->registry),
+				.collector_uuid = registry_collector_uuid(a->registry),
+				.failover = c->failover,
+				.timeout_ns = c->timeout_ns,
+				.max_rate = c->max_rate,
+			},
+		.batch_bytes = c->batch_bytes,
+		.batch_delay_ns = c->batch_delay_ns,
+		.arena_bytes = arena > ARENA_MAX ? ARENA_MAX : arena,
+	};
+}
+
+static int page_status(void *user, struct buf *out)
+{
+	struct agent *a = user;
+	return status_json(&a->view, out);
+}
+
+static int page_metrics(void *user, struct buf *out)
+{
+	struct agent *a = user;
+	return status_metrics(&a->view, out);
+}
+
+static void update_view(struct agent *a)
+{
+	a->view.host = a->setup.host;
+	a->view.url = a->setup.collector->urls.items[0];
+	a->view.table = a->table;
+	a->view.registry = a->registry;
+	a->view.discover = a->discover;
+	a->view.shipper = a->shipper;
+	a->view.inputs = &a->setup.inputs;
+}
+
+/* Logs are shipped also when nobody can ask for the status. */
+static void start_listener(struct agent *a)
+{
+	const char *address = a->setup.agent->listen;
+	if (!*address)
+		return;
+	int r = listener_new(address, page_status, page_metrics, a, &a->listener);
+	if (r < 0)
+		log_warning("cannot listen at %s: %s; going on without status and metrics", address,
+			    strerror(-r));
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	(void)signal(SIGPIPE, SIG_IGN);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Makes the parts in the order in which they need each other; says what failed. */
+static int make_parts(struct agent *a)
+{
+	const char *state_dir = a->setup.agent->state_dir;
+	a->table = source_table_new();
+	if (!a->table)
+		return -ENOMEM;
+	int r = registry_open(state_dir, a->table, &a->registry);
+	if (r < 0) {
+		log_error("state_dir %s: %s", state_dir,
+			  r == -EWOULDBLOCK ? "another agent uses it" : strerror(-r));
+		return r;
+	}
+	find_machine(a);
+	struct discover_config dc = discover_config(&a->setup);
+	r = discover_new(&dc, a->table, a->registry, &a->discover);
+	if (r < 0) {
+		log_error("cannot watch files: %s", strerror(-r));
+		return r;
+	}
+	struct shipper_config sc = shipper_config(a, &a->setup);
+	r = shipper_new(&sc, a->table, a->registry, a->discover, &a->shipper);
+	if (r < 0) {
+		log_error("cannot prepare the way to the collector: %s", strerror(-r));
+		return r;
+	}
+	update_view(a);
+	start_listener(a);
+	return 0;
+}
+
+static void free_parts(struct agent *a)
+{
+	listener_free(a->listener);
+	shipper_free(a->shipper);
+	discover_free(a->discover);
+	registry_close(a->registry);
+	source_table_free(a->table);
+	agent_setup_free(&a->setup);
+	if (a->signal_fd >= 0)
+		(void)close(a->signal_fd);
+}
+
+/* --- signals
+ * ----------------------------------------------------------------------------------------
+ */
+
+static void stop(struct agent *a, int64_t now_ns)
+{
+	if (a->stopping)
+		return;
+	notify_stopping();
+	a->stopping = true;
+	a->stop_by_ns = now_ns + STOP_NS;
+	shipper_finish(a->shipper);
+}
+
+/* What a reload cannot change while the agent runs; it says so and keeps the old value.
+ */
+static void say_what_needs_a_restart(const struct agent_setup *old, const struct agent_setup *new)
+{
+	if (strcmp(old->host, new->host) != 0 ||
+	    strcmp(old->agent->state_dir, new->agent->state_dir) != 0 ||
+	    strcmp(old->agent->listen, new->agent->listen) != 0 ||
+	    old->agent->memory_limit != new->agent->memory_limit)
+		log_warning("host, state_dir, listen and memory_limit change at a "
+			    "restart only");
+}
+
+static int switch_setup(struct agent *a, struct agent_setup *new)
+{
+	struct discover_config dc = discover_config(new);
+	struct shipper_config sc = shipper_config(a, new);
+	struct uplink *uplink;
+	int r = shipper_prepare(a->shipper, &sc, &uplink);
+	if (r < 0)
+		return r;
+	r = discover_reload(a->discover, &dc);
+	if (r < 0) {
+		uplink_free(uplink);
+		return r;
+	}
+	shipper_switch(a->shipper, &sc, uplink);
+	say_what_needs_a_restart(&a->setup, new);
+	char *unused = new->host;
+	new->host = a->setup.host;
+	a->setup.host = unused;
+	struct agent_setup old = a->setup;
+	a->setup = *new;
+	agent_setup_free(&old);
+	update_view(a);
+	return 0;
+}
+
+/* Atomic: either everything of the new configuration holds, or the old one goes on. */
+static void reload(struct agent *a)
+{
+	struct agent_setup new;
+	struct conf_error err;
+	notify_reloading();
+	int r = agent_setup_read(a->file, &new, &err);
+	if (r < 0) {
+		log_error("%s; the old configuration goes on", err.text);
+	} else if ((r = switch_setup(a, &new)) < 0) {
+		log_error("cannot reload: %s; the old configuration goes on", strerror(-r));
+		agent_setup_free(&new);
+	} else {
+		log_info("configuration reloaded");
+	}
+	notify_ready();
+}
+
+static void take_signals(struct agent *a, int64_t now_ns)
+{
+	struct signalfd_siginfo info;
+	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(a);
+		else
+			stop(a, now_ns);
+	}
+}
+
+/* --- the loop
+ * ---------------------------------------------------------------------------------------
+ */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_ns)
+{
+	int64_t next = earlier(registry_ns, shipper_next_ns(a->shipper));
+	next = earlier(next, discover_next_ns(a->discover));
+	if (a->listener)
+		next = earlier(next, listener_next_ns(a->listener, now_ns));
+	if (a->watchdog_ns)
+		next = earlier(next, a->next_watchdog_ns);
+	if (a->stopping)
+		next = earlier(next, a->stop_by_ns);
+	return next;
+}
+
+/* Waits; tells whether the inotify descriptor is readable. */
+static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_events)
+{
+	struct curl_waitfd fds[3];
+	unsigned n = 0, events = 0;
+	fds[n++] = (struct curl_waitfd){.fd = a->signal_fd, .events = CURL_WAIT_POLLIN};
+	if (a->listener)
+		fds[n++] = (struct curl_waitfd){.fd = listener_fd(a->listener),
+						.events = CURL_WAIT_POLLIN};
+	if (discover_may_poll(a->discover, now_ns)) {
+		events = n;
+		fds[n++] = (struct curl_waitfd){.fd = discover_fd(a->discover),
+						.events = CURL_WAIT_POLLIN};
+	}
+	int r = shipper_wait(a->shipper, fds, n, until_ns > now_ns ? until_ns - now_ns : 0);
+	*ret_events = r == 0 && events && fds[events].revents;
+	return r;
+}
+
+static void watchdog(struct agent *a, int64_t now_ns)
+{
+	if (!a->watchdog_ns || now_ns < a->next_watchdog_ns)
+		return;
+	notify_watchdog();
+	a->next_watchdog_ns = now_ns + a->watchdog_ns;
+}
+
+static int loop(struct agent *a)
+{
+	int64_t registry_ns = INT64_MAX;
+	for (;;) {
+		bool events;
+		int64_t now_ns = clock_mono_ns();
+		int r = wait(a, now_ns, next_deadline(a, now_ns, registry_ns), &events);
+		if (r < 0) {
+			log_error("cannot wait for events: %s", strerror(-r));
+			return r;
+		}
+		now_ns = clock_mono_ns();
+		take_signals(a, now_ns);
+		if (a->listener)
+			listener_run(a->listener);
+		discover_take(a->discover, now_ns, events);
+		shipper_tick(a->shipper, now_ns);
+		registry_ns = registry_tick(a->registry, now_ns);
+		watchdog(a, now_ns);
+		if (a->stopping && (shipper_finished(a->shipper) || now_ns >= a->stop_by_ns))
+			return 0;
+	}
+}
+
+int agent_run(const char *file)
+{
+	struct agent a = {.file = file, .signal_fd = -1};
+	struct conf_error err;
+	int r = agent_setup_read(file, &a.setup, &err);
+	if (r < 0) {
+		log_error("%s", err.text);
+		return 78;
+	}
+	a.signal_fd = open_signals();
+	r = a.signal_fd < 0 ? a.signal_fd : make_parts(&a);
+	if (r == 0) {
+		a.view.started_ns = clock_real_ns();
+		a.watchdog_ns = notify_watchdog_interval_ns();
+		log_info("started: host %s, collector %s", a.setup.host, a.view.url);
+		notify_ready();
+		r = loop(&a);
+		log_info("stopped");
+	}
+	free_parts(&a);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,118 @@
+/* From [input] sections to inputs: see inputs.h. Called at start, at a reload and by
+ * check: whatever can be wrong with a pattern or a zone is found here, before anything is
+ * followed. */
+#include "agent/inputs.h"
+
+#include "agent/classify.h"
+#include "agent/filter.h"
+#include "agent/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What is followed when nothing is configured. Whatever there is not text is left out by
+ * looking at it. */
+static char *var_log_paths[] = {"/var/log/**"};
+static char *var_log_exclude[] = {
+	"/var/log/journal/**",
+	"/var/log/pods/**",
+	"/var/log/containers/**",
+	"*.gz",
+	"*.xz",
+	"*.bz2",
+	"*.zst",
+	"*.old",
+	"*.[0-9]",
+	"*.[0-9][0-9]",
+	"*-20[0-9][0-9][0-9][0-9][0-9][0-9]",
+};
+
+static const struct input_options var_log = {
+	.type = INPUT_FILE,
+	.paths = {var_log_paths, sizeof(var_log_paths) / sizeof(var_log_paths[0])},
+	.exclude = {var_log_exclude, sizeof(var_log_exclude) / sizeof(var_log_exclude[0])},
+	.service = "",
+	.from = INPUT_FROM_BEGINNING,
+	.rotated_dir = "",
+	.multiline = "auto",
+	.timestamp = "auto",
+	.timezone = "local",
+	.max_line = 1024 * 1024,
+};
+
+static int input_new(const struct input_options *o, const char *name, struct input *in,
+		     char *ret_why, size_t why_size)
+{
+	struct stamp *stamp = NULL;
+	struct classifier *classifier = NULL;
+	struct filter *filter = NULL;
+	const char *why = NULL;
+	char text[256] = "";
+
+	*in = (struct input){
+		.name = name,
+		.type = (enum input_type)o->type,
+		.paths = o->paths,
+		.exclude = o->exclude,
+		.service = o->service,
+		.from = (enum input_from)o->from,
+		.rotated_dir = o->rotated_dir,
+		.remote = o->remote,
+		.max_line = o->max_line,
+	};
+	if (in->type == INPUT_FILE && !in->paths.n) {
+		(void)snprintf(ret_why, why_size, "path is missing");
+		return -EINVAL;
+	}
+	int r = stamp_new(o->timestamp, o->timezone, &stamp, &why);
+	in->stamp = stamp;
+	if (r == -EINVAL)
+		(void)snprintf(ret_why, why_size, "timestamp or timezone: %s", why);
+	if (r == 0) {
+		r = classifier_new(o->multiline, &classifier, text, sizeof(text));
+		in->classifier = classifier;
+		if (r == -EINVAL)
+			(void)snprintf(ret_why, why_size, "multiline = %s: %s", o->multiline, text);
+	}
+	if (r == 0) {
+		r = filter_new(&o->keep, &o->drop, &o->mask, &filter, ret_why, why_size);
+		in->filter = filter;
+	}
+	return r;
+}
+
+int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err)
+{
+	size_t n = conf_count(conf, "input");
+	size_t made = n ? n : 1;
+	struct inputs in = {.items = calloc(made, sizeof(struct input))};
+	if (!in.items)
+		return -ENOMEM;
+	for (size_t i = 0; i < made; i++) {
+		char why[400] = "out of memory";
+		const struct input_options *o = n ? conf_get(conf, "input", i) : &var_log;
+		const char *name = n ? conf_section_name(conf, "input", i) : "var-log";
+		int r = input_new(o, name, &in.items[i], why, sizeof(why));
+		in.n++;
+		if (r < 0) {
+			(void)snprintf(err->text, sizeof(err->text), "%s: [input %s]: %s",
+				       n ? conf_where(conf, "input", i) : "default", name, why);
+			inputs_free(&in);
+			return r;
+		}
+	}
+	*ret = in;
+	return 0;
+}
+
+void inputs_free(struct inputs *in)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		stamp_free(in->items[i].stamp);
+		classifier_free(in->items[i].classifier);
+		filter_free(in->items[i].filter);
+	}
+	free(in->items);
+	*in = (struct inputs){0};
+}

@@ -1,0 +1,134 @@
+/* haul-agent: the command line. See haul-agent(8). */
+#include "agent/agent.h"
+#include "agent/discover.h"
+#include "agent/status.h"
+#include "common/log.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+static const char usage[] =
+	"usage: haul-agent [-c FILE]                  follow files and send them to the "
+	"collector\n"
+	"       haul-agent check [-c FILE]            show the configuration and what "
+	"would be followed\n"
+	"       haul-agent status [-c FILE] [--json]  show how far each file is\n"
+	"       haul-agent explain [-c FILE] PATH     say why a file is or is not "
+	"followed\n"
+	"       haul-agent --help | --version\n";
+
+struct command_line {
+	const char *command; /* "run" when none is given */
+	const char *file;    /* of the configuration; NULL: the default one */
+	const char *path;    /* explain */
+	bool json;
+};
+
+static int wrong_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "haul-agent: %s%s%s\n%s", what, word ? ": " : "", word ? word : "", usage);
+	return EXIT_USAGE;
+}
+
+/* Returns -1, or the code to exit with. */
+static int parse(int argc, char **argv, struct command_line *ret)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	*ret = (struct command_line){.command = "run"};
+	for (int c; (c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
+		switch (c) {
+		case 'c': ret->file = optarg; break;
+		case 'j': ret->json = true; break;
+		case 'h': (void)fputs(usage, stdout); return EXIT_DONE;
+		case 'V': puts("haul-agent " HAUL_VERSION); return EXIT_DONE;
+		default: (void)fputs(usage, stderr); return EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		ret->command = argv[optind++];
+	if (strcmp(ret->command, "explain") == 0) {
+		if (optind == argc)
+			return wrong_usage("explain needs a PATH", NULL);
+		ret->path = argv[optind++];
+	}
+	if (optind < argc)
+		return wrong_usage("one argument too many", argv[optind]);
+	if (ret->json && strcmp(ret->command, "status") != 0)
+		return wrong_usage("--json belongs to status", NULL);
+	return -1;
+}
+
+static struct discover_config discover_config(const struct agent_setup *s)
+{
+	return (struct discover_config){s->inputs.items, s->inputs.n, s->agent->max_open_files, 0};
+}
+
+static int check(const struct agent_setup *s)
+{
+	struct buf out = BUF_EMPTY;
+	struct discover_config dc = discover_config(s);
+	int r = conf_print(s->conf, &out);
+	if (r == 0)
+		r = buf_printf(&out, "\n# host: %s\n# files that would be followed:\n", s->host);
+	if (r == 0)
+		r = discover_list(&dc, &out);
+	if (r == 0)
+		(void)fwrite(out.ptr, 1, out.len, stdout);
+	else
+		log_error("check: %s", strerror(-r));
+	buf_free(&out);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int explain(const struct agent_setup *s, const char *path)
+{
+	struct buf out = BUF_EMPTY;
+	struct discover_config dc = discover_config(s);
+	int r = discover_explain(&dc, path, &out);
+	if (r == 0)
+		(void)fwrite(out.ptr, 1, out.len, stdout);
+	else
+		log_error("explain %s: %s", path, strerror(-r));
+	buf_free(&out);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line;
+	log_start("haul-agent", LOG_LEVEL_INFO);
+	int code = parse(argc, argv, &line);
+	if (code >= 0)
+		return code;
+	if (strcmp(line.command, "run") == 0)
+		return agent_run(line.file);
+
+	struct agent_setup setup;
+	struct conf_error err;
+	bool is_check = strcmp(line.command, "check") == 0;
+	bool is_status = strcmp(line.command, "status") == 0;
+	bool is_explain = strcmp(line.command, "explain") == 0;
+	if (!is_check && !is_status && !is_explain)
+		return wrong_usage("unknown command", line.command);
+	if (agent_setup_read(line.file, &setup, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_CONFIG;
+	}
+	if (is_check)
+		code = check(&setup);
+	else if (is_status)
+		code = status_show(setup.agent->listen, line.json);
+	else
+		code = explain(&setup, line.path);
+	agent_setup_free(&setup);
+	return code;
+}
