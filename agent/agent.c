@@ -366,7 +366,10 @@ static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_eve
 	if (a->listener)
 		fds[n++] = (struct curl_waitfd){.fd = listener_fd(a->listener),
 						.events = CURL_WAIT_POLLIN};
-	if (discover_may_poll(a->discover, now_ns)) {
+	int64_t poll_ns = discover_poll_ns(a->discover);
+	if (now_ns < poll_ns) {
+		until_ns = earlier(until_ns, poll_ns);
+	} else {
 		events = n;
 		fds[n++] = (struct curl_waitfd){.fd = discover_fd(a->discover),
 						.events = CURL_WAIT_POLLIN};

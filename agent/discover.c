@@ -251,7 +251,7 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 {
 	d->now_ns = now_ns;
 	d->turn++;
-	if (d->watch && readable && discover_may_poll(d, now_ns))
+	if (d->watch && readable && now_ns >= discover_poll_ns(d))
 		take_events(d);
 	if (d->tree.n_polled && now_ns >= d->poll_due_ns) {
 		scan_polled(d);
@@ -281,9 +281,9 @@ int64_t discover_next_ns(const struct discover *d)
 	return source_any_noticed(d->table) ? 0 : next;
 }
 
-bool discover_may_poll(const struct discover *d, int64_t now_ns)
+int64_t discover_poll_ns(const struct discover *d)
 {
-	return now_ns - d->taken_ns >= DISCOVER_CADENCE_NS;
+	return d->taken_ns + DISCOVER_CADENCE_NS;
 }
 
 int discover_fd(const struct discover *d)

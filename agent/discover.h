@@ -31,7 +31,7 @@ void discover_free(struct discover *d);
  * the old inputs. */
 int discover_reload(struct discover *d, const struct discover_config *config) MUST_CHECK;
 
-/* The inotify descriptor, to be polled for input (not before discover_next_ns). */
+/* The inotify descriptor, to be polled for input (from discover_poll_ns on). */
 int discover_fd(const struct discover *d);
 
 /* Takes events when the cadence allows, does rescans, polls and closings that are due. Makes sources,
@@ -40,8 +40,8 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable);
 
 /* The next monotonic time at which discover_take wants to be called without events; INT64_MAX: never. */
 int64_t discover_next_ns(const struct discover *d);
-/* May the descriptor be polled now, or is the cadence's pause still on? */
-bool discover_may_poll(const struct discover *d, int64_t now_ns);
+/* The monotonic time from which on the descriptor may be polled: until then the cadence's pause is on. */
+int64_t discover_poll_ns(const struct discover *d);
 
 /* The collector's streams of this host are known now: rows were given by discover_row one by one, and
  * discover_rows_end settles the rest: sources without a row start as new streams (or from where the input
