@@ -44,7 +44,7 @@ void conns_free(struct conns *cs);                   /* all removed (asserted) *
 
 /* NULL when there is no room and nobody silent to make it, or no memory: the caller
  * closes the connection. */
-struct conn *conns_add(struct conns *cs, int fd, const struct sockaddr *peer);
+struct conn *conns_add(struct conns *cs, int fd, const struct sockaddr *address);
 void conns_remove(struct conns *cs, struct conn *c); /* fine on NULL */
 
 void conns_enter(struct conns *cs, struct conn *c, enum conn_phase phase);

@@ -17,9 +17,9 @@
 
 struct row {
 	const char *name;
-	enum metric_type type;
 	const char *help;
 	double value;
+	enum metric_type type;
 	bool fraction; /* not a whole number */
 };
 
@@ -40,18 +40,24 @@ static int add_rows(struct buf *out, const struct row *rows, size_t n)
 
 #define COUNTER(n, v, h)                                                                           \
 	{                                                                                          \
-		.name = PREFIX n, .type = METRIC_COUNTER, .value = (double)(v), .help = h          \
+		.name = PREFIX n, .type = METRIC_COUNTER, .value = (double)(v), .help = (h)        \
 	}
 #define GAUGE(n, v, h)                                                                             \
 	{                                                                                          \
-		.name = PREFIX n, .type = METRIC_GAUGE, .value = (double)(v), .help = h            \
+		.name = PREFIX n, .type = METRIC_GAUGE, .value = (double)(v), .help = (h)          \
 	}
 #define SECONDS(n, v, h)                                                                           \
 	{                                                                                          \
 		.name = PREFIX n, .type = METRIC_COUNTER, .value = (v), .fraction = true,          \
-		.help = h                                                                          \
+		.help = (h)                                                                        \
 	}
 #define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
+
+/* Whole ones. */
+static uint64_t seconds_of(int64_t us)
+{
+	return us > 0 ? (uint64_t)(us / NUM_SEC_US) : 0;
+}
 
 static int add_answers(struct buf *out, struct meters *m)
 {
@@ -76,7 +82,7 @@ static int add_ingest(struct buf *out, struct intake *in, struct http *http)
 	const struct row rows[] = {
 		GAUGE("ready", health_ready(in, reason, sizeof(reason)),
 		      "1 while batches are taken."),
-		GAUGE("start_time_seconds", in->started_us / NUM_SEC_US,
+		GAUGE("start_time_seconds", seconds_of(in->started_us),
 		      "When the program started."),
 		GAUGE("http_connections", c.connections, "Open connections."),
 		GAUGE("http_connections_silent", c.silent, "Open connections without a request."),
@@ -137,7 +143,7 @@ static int add_store(struct buf *out, const struct store_counters *c)
 		SECONDS("wal_sync_seconds_total", c->wal_sync_seconds, "Time spent in them."),
 		COUNTER("checkpoints_total", c->checkpoints, "Checkpoints."),
 		SECONDS("checkpoint_seconds_total", c->checkpoint_seconds, "Time spent in them."),
-		GAUGE("last_checkpoint_time_seconds", c->last_checkpoint_us / NUM_SEC_US,
+		GAUGE("last_checkpoint_time_seconds", seconds_of(c->last_checkpoint_us),
 		      "When the last checkpoint ended."),
 		GAUGE("streams", c->streams, "Streams known."),
 		GAUGE("shards_open", c->shards_open, "Live files that are open."),

@@ -55,9 +55,9 @@ static void enter(struct request *r, enum request_state state)
 	r->state = state;
 }
 
-void charge_release(void *user)
+void charge_release(void *charge)
 {
-	struct charge *c = user;
+	struct charge *c = charge;
 	if (!c)
 		return;
 	if (c->receiving)

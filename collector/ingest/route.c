@@ -11,7 +11,7 @@
 
 static const struct route *const routes[] = {
 	&batches_route, &session_route, &streams_route, &health_route,
-	&ready_route,   &page_route,    &status_route,
+	&ready_route,   &page_route,    &status_route,  NULL,
 };
 
 static bool method_fits(const struct route *route, const char *method)
@@ -24,13 +24,14 @@ const struct route *route_find(const char *method, const char *path, unsigned *r
 			       const char **ret_allow)
 {
 	*ret_status = 404;
-	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-		if (strcmp(routes[i]->path, path) != 0)
+	for (const struct route *const *at = routes; *at; at++) {
+		const struct route *route = *at;
+		if (strcmp(route->path, path) != 0)
 			continue;
-		if (method_fits(routes[i], method))
-			return routes[i];
+		if (method_fits(route, method))
+			return route;
 		*ret_status = 405;
-		*ret_allow = routes[i]->method;
+		*ret_allow = route->method;
 	}
 	return NULL;
 }

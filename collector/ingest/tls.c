@@ -214,8 +214,9 @@ static int verify(const struct generation *g, gnutls_x509_crt_t *chain, unsigned
 {
 	gnutls_x509_trust_list_t trust;
 	gnutls_certificate_get_trust_list(g->credentials, &trust);
-	gnutls_typed_vdata_st data = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-				      .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
+	gnutls_typed_vdata_st data = {0};
+	data.type = GNUTLS_DT_KEY_PURPOSE_OID;
+	data.data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT;
 	unsigned status = 0;
 	int e = gnutls_x509_trust_list_verify_crt2(trust, chain, n, &data, 1, 0, &status, NULL);
 	if (e < 0) {

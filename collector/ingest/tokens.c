@@ -55,12 +55,12 @@ static int parse_hash(struct span s, uint8_t ret[32])
 {
 	if (s.len != HASH_HEX)
 		return -EINVAL;
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		uint64_t part;
-		if (num_parse_hex64(span_make(s.ptr + 16 * i, 16), &part) < 0)
+		if (num_parse_hex64(span_make(s.ptr + i * 16, 16), &part) < 0)
 			return -EINVAL;
-		for (int j = 0; j < 8; j++)
-			ret[8 * i + j] = (uint8_t)(part >> (56 - 8 * j));
+		for (size_t j = 0; j < 8; j++)
+			ret[i * 8 + j] = (uint8_t)(part >> (56 - 8 * j));
 	}
 	return 0;
 }
