@@ -59,12 +59,8 @@ static int pin_own_key(CURL *curl, const struct options *o, struct conf_error *e
 {
 	if (!*o->tls->cert)
 		return 0;
-	struct tls *tls = NULL;
 	char pin[TLS_PIN_MAX];
-	int r = tls_new((struct tls_files){o->tls->cert, o->tls->key, ""}, &tls, err);
-	if (r == 0)
-		r = tls_pin(tls, pin);
-	tls_free(tls);
+	int r = tls_pin_of_file(o->tls->cert, pin, err);
 	if (r < 0)
 		return r;
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);

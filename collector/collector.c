@@ -149,12 +149,13 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->door = door_new("the collector is starting");
 	in->receiving = budget_new(receiving_bytes(o));
 	in->working = budget_new(working_bytes(o));
+	in->complaints = complaints_new();
 	c->policy = policy_new(o->conf);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
-	if (!in->door || !in->receiving || !in->working || !c->policy || !c->data_dir ||
-	    !c->listen) {
+	if (!in->complaints || !in->door || !in->receiving || !in->working || !c->policy ||
+	    !c->data_dir || !c->listen) {
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
@@ -436,6 +437,7 @@ static void collector_free(struct collector *c)
 {
 	auth_free(c->intake.auth);
 	tls_free(c->tls);
+	complaints_free(c->intake.complaints);
 	budget_free(c->intake.receiving);
 	budget_free(c->intake.working);
 	door_free(c->intake.door);

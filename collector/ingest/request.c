@@ -122,6 +122,9 @@ static void send_refusal(struct request *r)
 	struct refusal *why = &r->refusal;
 	struct buf text = BUF_EMPTY;
 	flatten(why->text);
+	const struct http_peer *peer = http_peer(r->x);
+	complaints_tell(r->intake->complaints, (const struct sockaddr *)&peer->address, why->status,
+			r->route ? r->route->path : "a request", why->text);
 	if (buf_printf(&text, "%s\n", why->text) < 0)
 		text.len = 0; /* the status says enough */
 	send_answer(r, (struct http_answer){.status = why->status,

@@ -15,6 +15,7 @@
 
 #include "collector/ingest/auth.h"
 #include "collector/ingest/budget.h"
+#include "collector/ingest/complaints.h"
 #include "collector/ingest/door.h"
 #include "collector/ingest/http.h"
 #include "collector/ingest/meters.h"
@@ -25,6 +26,7 @@ struct intake {
 	struct auth *auth;
 	struct budget *receiving; /* bodies as they came */
 	struct budget *working;   /* inflated and rendered, until the lines are appended */
+	struct complaints *complaints;
 	struct meters meters;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
 	int64_t started_us;

@@ -320,15 +320,14 @@ static int hash_public_key(gnutls_x509_crt_t cert, uint8_t digest[32])
 	return e < 0 ? -EINVAL : 0;
 }
 
-int tls_pin(struct tls *t, char ret[TLS_PIN_MAX])
+static int pin_of(const struct buf *pem, char ret[TLS_PIN_MAX])
 {
-	struct generation *g = newest(t);
 	gnutls_x509_crt_t cert;
 	if (gnutls_x509_crt_init(&cert) < 0)
 		return -ENOMEM;
-	gnutls_datum_t pem = datum(&g->cert), text = {0};
+	gnutls_datum_t in = datum(pem), text = {0};
 	uint8_t digest[32];
-	int r = gnutls_x509_crt_import(cert, &pem, GNUTLS_X509_FMT_PEM) < 0 ? -EINVAL : 0;
+	int r = gnutls_x509_crt_import(cert, &in, GNUTLS_X509_FMT_PEM) < 0 ? -EINVAL : 0;
 	if (r == 0)
 		r = hash_public_key(cert, digest);
 	gnutls_x509_crt_deinit(cert);
@@ -339,5 +338,20 @@ int tls_pin(struct tls *t, char ret[TLS_PIN_MAX])
 		(void)snprintf(ret, TLS_PIN_MAX, "sha256//%.*s", (int)text.size,
 			       (const char *)text.data);
 	gnutls_free(text.data);
+	return r;
+}
+
+int tls_pin(struct tls *t, char ret[TLS_PIN_MAX])
+{
+	return pin_of(&newest(t)->cert, ret);
+}
+
+int tls_pin_of_file(const char *path, char ret[TLS_PIN_MAX], struct conf_error *err)
+{
+	struct buf pem = BUF_EMPTY;
+	int r = read_pem("cert", path, &pem, err);
+	if (r == 0 && (r = pin_of(&pem, ret)) < 0)
+		(void)refuse(err, "cert", path, "it is not a certificate");
+	buf_free(&pem);
 	return r;
 }

@@ -63,4 +63,7 @@ int tls_peer_names(struct tls *t, gnutls_session_t session, struct tls_names *re
 /* The pin of the collector's public key, sha256//BASE64, as agents and curl want it. */
 int tls_pin(struct tls *t, char ret[TLS_PIN_MAX]) MUST_CHECK;
 
+/* The same of a certificate in a file, without its key. Errors, with `err`: as tls_new. */
+int tls_pin_of_file(const char *path, char ret[TLS_PIN_MAX], struct conf_error *err) MUST_CHECK;
+
 #endif

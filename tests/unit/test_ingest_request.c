@@ -222,6 +222,7 @@ static void setup(void)
 	(void)close(fd);
 	atomic_init(&intake.max_batch, 64 << 10);
 	intake.door = door_new("starting");
+	intake.complaints = complaints_new();
 	intake.receiving = budget_new(1 << 20);
 	intake.working = budget_new(4 << 20);
 	struct auth_config auth = {.tokens_file = tokens_path, .anonymous_allowed = true};
@@ -270,6 +271,7 @@ static void teardown(void)
 	budget_free(intake.receiving);
 	budget_free(intake.working);
 	door_free(intake.door);
+	complaints_free(intake.complaints);
 	(void)unlink(tokens_path);
 }
 
