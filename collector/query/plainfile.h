@@ -1,0 +1,24 @@
+/* A range of a plain file. Used by the reader alone. */
+#ifndef HAUL_COLLECTOR_QUERY_PLAINFILE_H
+#define HAUL_COLLECTOR_QUERY_PLAINFILE_H
+
+#include "collector/query/linebuf.h"
+#include "collector/query/place.h"
+
+/* Zero it to begin. */
+struct plainfile {
+	struct linebuf lines;
+	int fd;
+	uint64_t at, to, size; /* bytes of the file: read so far, end of the range, end of
+				  the file */
+	uint64_t place;        /* of what linebuf gives next */
+	bool skip;             /* the range begins inside a line that is the one's before */
+	bool ended;
+};
+
+void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to);
+/* 1, 0 or -errno; `at.segment` is left alone. */
+int plainfile_next(struct plainfile *f, struct window *ret) MUST_CHECK;
+void plainfile_free(struct plainfile *f);
+
+#endif

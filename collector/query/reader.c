@@ -1,0 +1,73 @@
+/* One way to read any segment: see reader.h. The forms have a file each; here they meet.
+ * Called by the search's threads and by what looks around a line. */
+#include "collector/query/reader.h"
+
+#include "collector/query/gzipfile.h"
+#include "collector/query/plainfile.h"
+#include "collector/query/zstdfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct reader {
+	enum segment_form form;
+	struct piece piece;
+	struct plainfile plain;
+	struct zstdfile *zstd; /* NULL until needed */
+	struct gzipfile *gzip;
+};
+
+struct reader *reader_new(void)
+{
+	return calloc(1, sizeof(struct reader));
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	plainfile_free(&r->plain);
+	zstdfile_free(r->zstd);
+	gzipfile_free(r->gzip);
+	free(r);
+}
+
+int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size,
+		 struct piece piece)
+{
+	r->form = form;
+	r->piece = piece;
+	switch (form) {
+	case SEGMENT_LIVE:
+	case SEGMENT_CLOSED: plainfile_start(&r->plain, fd, size, piece.from, piece.to); return 0;
+	case SEGMENT_ZSTD:
+		if (!r->zstd && !(r->zstd = zstdfile_new()))
+			return -ENOMEM;
+		zstdfile_start(r->zstd, fd, size, piece.from, piece.to);
+		return 0;
+	case SEGMENT_GZIP:
+		if (!r->gzip && !(r->gzip = gzipfile_new()))
+			return -ENOMEM;
+		gzipfile_start(r->gzip, fd, size, piece.from, piece.to);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int reader_next(struct reader *r, struct window *ret)
+{
+	ret->at.segment = r->piece.segment;
+	switch (r->form) {
+	case SEGMENT_LIVE:
+	case SEGMENT_CLOSED: return plainfile_next(&r->plain, ret);
+	case SEGMENT_ZSTD: return zstdfile_next(r->zstd, ret);
+	case SEGMENT_GZIP: return gzipfile_next(r->gzip, ret);
+	}
+	return -EINVAL;
+}
+
+const char *reader_error(const struct reader *r, uint64_t *ret_at)
+{
+	return r->form == SEGMENT_ZSTD ? zstdfile_error(r->zstd, ret_at)
+				       : gzipfile_error(r->gzip, ret_at);
+}

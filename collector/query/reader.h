@@ -1,0 +1,29 @@
+/* Reads a piece of a segment, whatever its form, as windows of whole lines. A reader
+ * belongs to one thread and is used for many pieces. */
+#ifndef HAUL_COLLECTOR_QUERY_READER_H
+#define HAUL_COLLECTOR_QUERY_READER_H
+
+#include "collector/query/listing.h"
+#include "collector/query/place.h"
+#include "common/buf.h"
+
+struct reader;
+
+/* NULL when memory is short. */
+struct reader *reader_new(void);
+void reader_free(struct reader *r);
+
+/* `fd` stays the caller's and open while the piece is read. `size` is the segment's: what
+ * a live file has gained since belongs to a later question. Errors: -ENOMEM. */
+int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size,
+		 struct piece piece) MUST_CHECK;
+
+/* 1 and the next window, valid until the next call; 0 at the end of the piece. Errors:
+ * -EBADMSG damaged, with reader_error; the next call goes on behind the damage as far as
+ * that can be found. -errno of reading; -ENOMEM. */
+int reader_next(struct reader *r, struct window *ret) MUST_CHECK;
+
+/* After -EBADMSG: what is wrong, and at which byte of the file. */
+const char *reader_error(const struct reader *r, uint64_t *ret_at);
+
+#endif
