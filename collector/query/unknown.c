@@ -1,0 +1,176 @@
+/* Unknown fields: see unknown.h. A wrong name would look like "nothing found", which is the worst answer a
+ * search can give. So when nothing was found, and no line that was taken apart had the field, the same files
+ * are asked once more for the field's name alone. */
+#include "collector/query/unknown.h"
+
+#include "collector/query/field.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	NAMES_MAX = 12, /* of fields that there are */
+	NAME_MAX_BYTES = 40,
+	NAMES_WINDOW = 64 * 1024, /* looked at for names */
+};
+
+struct field_names {
+	char text[NAMES_MAX][NAME_MAX_BYTES + 1];
+	size_t n;
+};
+
+/* What the threads share. */
+struct inquiry {
+	const struct search *search;
+	size_t condition;
+	struct finder finder; /* the field's name */
+	atomic_bool known;
+	atomic_bool lines; /* there are some at all */
+	atomic_uint_fast64_t bytes;
+	pthread_mutex_t lock; /* guards names */
+	struct field_names names;
+};
+
+struct worker {
+	struct inquiry *inquiry;
+	struct where_scratch *where;
+};
+
+static void note_name(struct field_names *names, struct span name)
+{
+	if (names->n == NAMES_MAX || name.len > NAME_MAX_BYTES || name.len == 0)
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (span_is(name, names->text[i]))
+			return;
+	memcpy(names->text[names->n], name.ptr, name.len);
+	names->text[names->n++][name.len] = '\0';
+}
+
+/* The names in the first JSON message of the window. */
+static void note_names(struct inquiry *q, struct span lines)
+{
+	struct span key;
+	struct json_found value;
+	size_t at = 0;
+	if (lines.len > NAMES_WINDOW)
+		lines.len = NAMES_WINDOW;
+	const char *brace = memmem(lines.ptr, lines.len, " {\"", 3);
+	if (!brace)
+		return;
+	struct span rest = span_from(lines, (size_t)(brace + 1 - lines.ptr));
+	rest.len = span_find(rest, '\n');
+	pthread_mutex_lock(&q->lock);
+	while (jsonscan_member(rest, &at, &key, &value) == 1)
+		note_name(&q->names, key);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static int look_at_window(void *worker, struct segments *segments, const struct window *w)
+{
+	struct worker *me = worker;
+	struct inquiry *q = me->inquiry;
+	struct finder_walk walk;
+	const char *end = w->lines.ptr + w->lines.len, *at = w->lines.ptr;
+	(void)segments;
+	if (!atomic_exchange(&q->lines, true) || q->names.n == 0)
+		note_names(q, w->lines);
+	atomic_fetch_add(&q->bytes, w->lines.len);
+	finder_walk_start(&walk, &q->finder, w->lines);
+	while ((at = finder_walk_next(&walk, at))) {
+		const char *lf = memrchr(w->lines.ptr, '\n', (size_t)(at - w->lines.ptr));
+		const char *start = lf ? lf + 1 : w->lines.ptr;
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		int r = where_has_field(me->where, q->condition,
+					span_make(start, (size_t)(line_end - start)));
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			atomic_store(&q->known, true);
+			return 0;
+		}
+		at = line_end;
+	}
+	return 0;
+}
+
+static bool is_wanted(void *worker, uint32_t ordinal)
+{
+	struct inquiry *q = ((struct worker *)worker)->inquiry;
+	(void)ordinal;
+	return !atomic_load(&q->known) && atomic_load(&q->bytes) < UNKNOWN_BYTES;
+}
+
+static int ask_days(struct inquiry *q, struct search *search)
+{
+	static const struct scan_ops ops = {.window = look_at_window, .wanted = is_wanted};
+	struct worker workers[SCAN_THREADS_MAX] = {{0}};
+	void *pointers[SCAN_THREADS_MAX];
+	int r = 0;
+	for (unsigned i = 0; i < search->threads; i++) {
+		workers[i].inquiry = q;
+		workers[i].where = where_scratch_new(search->where);
+		pointers[i] = &workers[i];
+		if (!workers[i].where)
+			r = -ENOMEM;
+	}
+	for (size_t day = search->n_days; r == 0 && day-- > 0 && is_wanted(&workers[0], 0);) {
+		struct segments *segments;
+		r = search_list(search, day, &segments);
+		if (r < 0)
+			break;
+		r = search_scan(search, segments, &ops, pointers);
+		segments_free(segments);
+	}
+	for (unsigned i = 0; i < search->threads; i++)
+		where_scratch_free(workers[i].where);
+	return r;
+}
+
+static int tell(const struct inquiry *q, struct span field)
+{
+	struct buf text = BUF_EMPTY;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < q->names.n; i++)
+		r = buf_printf(&text, "%s%s", i ? ", " : "; there are ", q->names.text[i]);
+	const char *names = r == 0 ? buf_cstr(&text) : NULL;
+	log_error("-w: no line has a field '%.*s'%s", (int)field.len, field.ptr,
+		  names ? names : "");
+	buf_free(&text);
+	return -EINVAL;
+}
+
+static int ask(struct search *search, size_t condition)
+{
+	struct inquiry q = {
+		.search = search, .condition = condition, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct span field = where_field(search->where, condition);
+	struct field parsed;
+	int r = field_init(&parsed, field);
+	struct span name = field_literal(&parsed);
+	if (r < 0 || name.len == 0)
+		return 0;
+	r = finder_init(&q.finder, &name, 1, false);
+	if (r == 0)
+		r = ask_days(&q, search);
+	finder_clear(&q.finder);
+	if (r == 0 && !search_stopped(search) && atomic_load(&q.lines) &&
+	    is_wanted(&(struct worker){&q, NULL}, 0))
+		r = tell(&q, field);
+	return r;
+}
+
+int unknown_fields(struct search *search, const struct hits *hits)
+{
+	/* Blocks are to be chosen by the field's name alone. */
+	struct needs needs = search->sieve.needs;
+	search->sieve.needs.n = 0;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < where_count(search->where); i++)
+		if (!hits_saw_field(hits, i) && !search_stopped(search))
+			r = ask(search, i);
+	search->sieve.needs = needs;
+	return r;
+}
