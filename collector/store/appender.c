@@ -227,6 +227,11 @@ void appender_tick(struct appender *a)
 
 /* --- trouble --- */
 
+static bool has_file(enum segment_trouble trouble)
+{
+	return trouble == SEGMENT_CUT || trouble == SEGMENT_GROWN;
+}
+
 /* What becomes of the file that is not written to any more. */
 static int abandon(struct appender *a, struct segment *s, enum segment_trouble trouble,
 		   uint64_t size)
@@ -234,7 +239,7 @@ static int abandon(struct appender *a, struct segment *s, enum segment_trouble t
 	enum segment_state state = SEGMENT_STATE_GONE;
 	uint64_t length = s->length;
 	int r = 0;
-	if (trouble == SEGMENT_CUT || trouble == SEGMENT_GROWN) {
+	if (has_file(trouble)) {
 		r = segment_retire(a->tree, s);
 		if (r < 0)
 			return r;
@@ -257,9 +262,9 @@ static int next_segment(struct appender *a, struct segment *old, enum segment_tr
 {
 	struct shard *shard = old->shard;
 	segment_settle(old);
+	struct place from = {.number = old->number, .position = old->length};
 	uint32_t number;
-	int r = a->move(a->user, shard,
-			(struct place){.number = old->number, .position = old->length}, &number);
+	int r = a->move(a->user, shard, from, !has_file(trouble), &number);
 	if (r < 0)
 		return r;
 	char path[SEGMENT_PATH_MAX];

@@ -20,9 +20,10 @@ struct archive_note {
 	int64_t time_us;
 };
 
-/* Lines that wait for a shard's file go to a new segment, from `from` on. Returns when
- * that is durable: 0 and the number of the new segment. */
-typedef int appender_move(void *user, struct shard *shard, struct place from, uint32_t *ret_number);
+/* Lines that wait for a shard's file go to a new segment, from `from` on; `gone`: the old one has no file
+ * any more. Returns when that is durable: 0 and the number of the new segment. */
+typedef int appender_move(void *user, struct shard *shard, struct place from, bool gone,
+			  uint32_t *ret_number);
 
 struct appender {
 	const struct tree *tree;

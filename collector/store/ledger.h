@@ -55,8 +55,9 @@ int ledger_read(struct ledger *l, const struct ledger_reader *reader) MUST_CHECK
 
 struct loss {
 	struct stream_id stream;
-	const char *host;          /* the host's own */
-	struct span service, path; /* owned by whoever keeps the loss */
+	const char *host; /* the host's own */
+	struct span service, path;
+	char *text; /* of service and path; whoever keeps the loss frees it */
 	uint64_t from, to;
 	char cause[CHUNK_LOSS_MAX + 1];
 	int64_t time_us;

@@ -72,7 +72,7 @@ struct shard *shards_get(struct shards *t, int32_t day, struct span service, str
 	if (!s)
 		return NULL;
 	s->day = day;
-	s->next.number = 1;
+	s->next.number = s->last_number = 1;
 	s->service_len = (uint8_t)service.len;
 	s->host_len = (uint8_t)host.len;
 	memcpy(s->names, service.ptr, service.len);
@@ -99,13 +99,15 @@ struct place shard_place(struct shards *t, struct shard *s, uint64_t length, int
 void shard_close(struct shard *s)
 {
 	s->closed_end = s->next;
-	s->next = (struct place){.number = s->next.number + 1};
+	s->next = (struct place){.number = ++s->last_number};
 	list_remove(&s->live);
 }
 
 void shard_set_next(struct shards *t, struct shard *s, struct place next)
 {
 	s->next = next;
+	if (next.number > s->last_number)
+		s->last_number = next.number;
 	s->closed_end = (struct place){0};
 	list_remove(&s->live);
 	if (next.position)
@@ -124,18 +126,18 @@ int shard_add_move(struct shard *s, struct move m)
 	return 0;
 }
 
-int shard_move(struct shards *t, struct shard *s, struct place from)
+int shard_move(struct shards *t, struct shard *s, struct place from, bool gone)
 {
-	struct place next = s->next, to = {.number = next.number + 1};
-	struct move moves[2] = {{.from = from, .to = to}};
+	struct place next = s->next, to = {.number = s->last_number + 1};
+	struct move moves[2] = {{.from = from, .to = to, .gone = gone}};
 	int n = 1;
 	if (from.number != next.number) {
-		/* The checkpoint closed the segment while its last lines were still to be
-		 * written. */
-		assert(s->closed_end.number == from.number && next.number == from.number + 1);
+		/* The checkpoint closed the segment while its last lines were still to be written. */
+		assert(s->closed_end.number == from.number);
 		assert(from.position <= s->closed_end.position);
 		to.position = s->closed_end.position - from.position;
-		moves[n++] = (struct move){.from = {.number = next.number}, .to = to};
+		/* The next one has not been made: its lines wait behind these. */
+		moves[n++] = (struct move){.from = {.number = next.number}, .to = to, .gone = true};
 		from = moves[1].from;
 	}
 	for (int i = 0; i < n; i++) {
@@ -146,9 +148,9 @@ int shard_move(struct shards *t, struct shard *s, struct place from)
 		}
 	}
 	assert(next.position >= from.position);
+	uint64_t waiting = next.position - from.position;
 	shard_set_next(t, s,
-		       (struct place){.number = to.number,
-				      .position = to.position + (next.position - from.position)});
+		       (struct place){.number = to.number, .position = to.position + waiting});
 	return n;
 }
 

@@ -37,6 +37,7 @@ struct segment;
 struct shard {
 	int32_t day;
 	struct place next;       /* of the next lines */
+	uint32_t last_number;    /* the greatest that was ever given */
 	struct place closed_end; /* where the segment before it was closed; number 0:
 				    unknown */
 	int64_t last_mono_ns;    /* of the last place given */
@@ -97,7 +98,7 @@ void shard_set_next(struct shards *t, struct shard *s, struct place next);
  * to the shard's moves the one or two that say so: a second one when a later segment was
  * begun already, whose lines then follow in the same new one. Returns how many, or
  * -ENOMEM. */
-int shard_move(struct shards *t, struct shard *s, struct place from) MUST_CHECK;
+int shard_move(struct shards *t, struct shard *s, struct place from, bool gone) MUST_CHECK;
 
 /* A move that a WAL record tells. -ENOMEM. */
 int shard_add_move(struct shard *s, struct move m) MUST_CHECK;

@@ -25,6 +25,7 @@ struct store_config {
 	uint64_t checkpoint_bytes; /* of rendered lines between checkpoints; 0: 64 MiB */
 	int64_t checkpoint_ns;     /* at most this long between checkpoints with changes; 0: 30 s */
 	struct conf_amount min_free;
+	int64_t close_after_ns; /* a quiet segment is closed so long after its day; 0: 1 h */
 	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
 	 * from any thread. */
 	int32_t (*oldest_day)(void *user, struct span service, int64_t now_us);
@@ -79,6 +80,13 @@ int store_session_host(struct store *s, uint64_t session,
 
 /* --- batches --- */
 
+/* Links whatever waits in the store's queues. */
+struct store_item {
+	struct store_item *next;
+	unsigned kind;
+	uint64_t lsn; /* of its WAL record; 0: it has none */
+};
+
 /* One batch on its way. Made by ingest; from store_submit until `answered` it belongs to the store, and
  * afterwards the memory lives until both sides have let go (lines are appended after the answer). */
 struct submission {
@@ -102,11 +110,10 @@ struct submission {
 	struct chunk_verdict *verdicts; /* one a chunk, allocated by ingest */
 
 	/* the store's own */
+	struct store_item item;
 	struct store *store;
 	unsigned refs;
-	uint64_t lsn;
-	struct submission *next;
-	void *places;
+	struct order *order;
 };
 
 /* A new one has one reference, ingest's; store_submit takes another. The last unref frees everything the

@@ -171,14 +171,18 @@ int tree_remove(const struct tree *t, const char *path)
 	return r;
 }
 
-int tree_link(const struct tree *t, const char *target, const char *path)
+int tree_link(const struct tree *t, const char *path, const char *name)
 {
-	const char *name;
-	int dir = open_parent(t, path, &name);
-	if (dir < 0)
-		return dir;
-	int r = symlinkat(target, dir, name) < 0 ? -errno : 0;
-	file_close(&dir);
+	const char *from_name, *to_name;
+	int from = open_parent(t, path, &from_name);
+	if (from < 0)
+		return from;
+	int to = open_parent(t, name, &to_name);
+	int r = to < 0 ? to : 0;
+	if (r == 0 && linkat(from, from_name, to, to_name, 0) < 0)
+		r = -errno;
+	file_close(&to);
+	file_close(&from);
 	return r;
 }
 

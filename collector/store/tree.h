@@ -45,7 +45,8 @@ int tree_stat(const struct tree *t, const char *path, struct stat *ret) MUST_CHE
 /* Both names have the same directory. Without `replace`, -EEXIST when `to` is there. */
 int tree_rename(const struct tree *t, const char *from, const char *to, bool replace) MUST_CHECK;
 int tree_remove(const struct tree *t, const char *path) MUST_CHECK;
-int tree_link(const struct tree *t, const char *target, const char *path) MUST_CHECK;
+/* A second name for a file. */
+int tree_link(const struct tree *t, const char *path, const char *name) MUST_CHECK;
 
 /* Makes what happened in the directory durable. */
 int tree_sync_dir(const struct tree *t, const char *path) MUST_CHECK;

@@ -232,6 +232,7 @@ int walrecord_encode_move(const struct walrecord_move *m, struct buf *out)
 	le_write_u64(&w, m->move.from.position);
 	le_write_u32(&w, m->move.to.number);
 	le_write_u64(&w, m->move.to.position);
+	le_write_u8(&w, m->move.gone);
 	return w.error;
 }
 
@@ -246,6 +247,7 @@ int walrecord_decode_move(struct span meta, struct walrecord_move *ret)
 	m.move.from.position = le_read_u64(&r);
 	m.move.to.number = le_read_u32(&r);
 	m.move.to.position = le_read_u64(&r);
+	m.move.gone = le_read_u8(&r);
 	if (r.bad || r.rest.len || !name_valid(m.service) || !name_valid_host(m.host))
 		return -EBADMSG;
 	*ret = m;
