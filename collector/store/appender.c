@@ -39,10 +39,16 @@ void appender_init(struct appender *a, const struct tree *tree, size_t max_open,
 	a->today = civil_day_of_us(clock_real_ns() / NUM_US_NS);
 }
 
+/* Others may read the count at any time. */
+static void count_open(struct appender *a, int change)
+{
+	__atomic_store_n(&a->n_open, a->n_open + (size_t)change, __ATOMIC_RELAXED);
+}
+
 static void forget(struct appender *a, struct segment *s)
 {
 	if (s->fd >= 0)
-		a->n_open--;
+		count_open(a, -1);
 	if (s->shard->segment == s)
 		s->shard->segment = NULL;
 	segment_free(s);
@@ -62,11 +68,11 @@ void appender_adopt(struct appender *a, struct segment *s)
 	list_add_last(&a->all, &s->all);
 	if (s->fd >= 0) {
 		list_add_last(&a->open, &s->open);
-		a->n_open++;
+		count_open(a, 1);
 	}
 }
 
-static void changed(struct appender *a, struct segment *s)
+void appender_changed(struct appender *a, struct segment *s)
 {
 	if (!list_linked(&s->changed))
 		list_add_last(&a->changed, &s->changed);
@@ -88,7 +94,7 @@ static int reserve(void *array, size_t n, size_t *capacity, size_t size)
 	return 0;
 }
 
-static int add_retired(struct appender *a, const struct segment *s, enum segment_state state)
+int appender_retired(struct appender *a, const struct segment *s, enum segment_state state)
 {
 	int r = reserve(&a->retired, a->n_retired, &a->retired_capacity, sizeof(*a->retired));
 	if (r == 0)
@@ -96,8 +102,8 @@ static int add_retired(struct appender *a, const struct segment *s, enum segment
 	return r;
 }
 
-static int add_note(struct appender *a, const struct segment *s, const char *what, uint64_t from,
-		    uint64_t to)
+int appender_note(struct appender *a, const struct segment *s, const char *what, uint64_t from,
+		  uint64_t to)
 {
 	if (from == to)
 		return 0;
@@ -152,13 +158,13 @@ static void close_file(struct appender *a, struct segment *s)
 {
 	list_remove(&s->open);
 	file_close(&s->fd);
-	a->n_open--;
+	count_open(a, -1);
 }
 
 static void opened(struct appender *a, struct segment *s)
 {
 	list_add_last(&a->open, &s->open);
-	a->n_open++;
+	count_open(a, 1);
 	while (a->n_open > a->max_open)
 		close_file(a, LIST_ENTRY(list_first(&a->open), struct segment, open));
 }
@@ -249,12 +255,12 @@ static int abandon(struct appender *a, struct segment *s, enum segment_trouble t
 		s->crc_known = false;
 	}
 	if (trouble == SEGMENT_CUT)
-		r = add_note(a, s, "cut", size, length);
+		r = appender_note(a, s, "cut", size, length);
 	else if (trouble == SEGMENT_GROWN)
-		r = add_note(a, s, "foreign", length, size);
+		r = appender_note(a, s, "foreign", length, size);
 	else
-		r = add_note(a, s, "gone", 0, length);
-	return r < 0 ? r : add_retired(a, s, state);
+		r = appender_note(a, s, "gone", 0, length);
+	return r < 0 ? r : appender_retired(a, s, state);
 }
 
 static int next_segment(struct appender *a, struct segment *old, enum segment_trouble trouble,
@@ -339,7 +345,7 @@ int appender_flush(struct appender *a)
 		struct segment *s = LIST_ENTRY(n, struct segment, queued);
 		int r = make_ready(a, &s);
 		if (r == 0) {
-			changed(a, s);
+			appender_changed(a, s);
 			r = segment_write(s);
 		}
 		if (r < 0)
@@ -365,7 +371,7 @@ int appender_close(struct appender *a, struct shard *shard, uint32_t number)
 		r = segment_retire(a->tree, s);
 		a->names_changed = true;
 		if (r == 0)
-			r = add_retired(a, s, SEGMENT_STATE_CLOSED);
+			r = appender_retired(a, s, SEGMENT_STATE_CLOSED);
 	} else {
 		char path[SEGMENT_PATH_MAX];
 		segment_path(s, path);

@@ -30,7 +30,7 @@ struct appender {
 	appender_move *move;
 	void *user;
 	size_t max_open; /* files open at once */
-	size_t n_open;
+	size_t n_open;   /* may be read by any thread, atomically */
 	int32_t today;
 	bool swept; /* today/ has been, today */
 	struct list all, open, changed, queued;
@@ -50,6 +50,14 @@ void appender_free(struct appender *a);
 
 /* Takes over a segment that exists (recovery: shard->segment). */
 void appender_adopt(struct appender *a, struct segment *s);
+
+/* For the next report: a live segment is not as the ledger has it; one is not live any more; something
+ * is wrong with a range of bytes (`what` is static). -ENOMEM. */
+void appender_changed(struct appender *a, struct segment *s);
+int appender_retired(struct appender *a, const struct segment *s,
+		     enum segment_state state) MUST_CHECK;
+int appender_note(struct appender *a, const struct segment *s, const char *what, uint64_t from,
+		  uint64_t to) MUST_CHECK;
 
 /* Queues lines for the place, whose turn it is. -ENOMEM. */
 int appender_queue(struct appender *a, struct shard *shard, struct place place,

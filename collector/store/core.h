@@ -117,6 +117,7 @@ struct checkpointer; /* checkpoint.c's own */
 
 struct store {
 	struct tree tree;
+	int tree_wal; /* the WAL's directory */
 	char *data_dir;
 	char uuid[STORE_UUID_LEN + 1];
 	struct store_config config;
@@ -184,15 +185,9 @@ void checkpoint_stop(struct store *s);
 void checkpoint_note(struct store *s, uint64_t rendered_bytes, bool segment_full);
 int checkpoint_now(struct store *s) MUST_CHECK;
 
-/* --- recovery.c --- */
-
-/* The tree is open. On success: ledger, wal, tables and appender are as after the last record, and the
- * next checkpoint makes them durable. */
-int recovery_run(struct store *s, struct conf_error *err) MUST_CHECK;
-
 /* --- judge.c --- */
 
-/* A chunk that is taken, from the wire or from a WAL record. */
+/* For recovery, too: counts a chunk that was taken. */
 void judge_count(struct store *s, struct host *host, const struct chunk *c, uint64_t stored);
 /* Notes a loss chunk for the ledger. -ENOMEM. */
 int judge_note_loss(struct store *s, const struct host *host, const struct chunk *c,

@@ -26,10 +26,11 @@ struct place {
 	uint64_t position;
 };
 
-/* What was to be written at (from.number, from.position + n) is written at (to.number,
- * to.position + n), for all n. */
+/* What was to be written at (from.number, from.position + n) is written at (to.number, to.position + n),
+ * for all n. `gone`: the old segment has no file any more. */
 struct move {
 	struct place from, to;
+	bool gone;
 };
 
 struct segment;
@@ -44,6 +45,7 @@ struct shard {
 	struct move *moves;      /* oldest first; forgotten at a checkpoint */
 	size_t n_moves;
 	struct list_node live; /* linked: next.position > 0 */
+	bool walked;           /* recovery has seen its live file */
 	struct segment *segment;
 	uint8_t service_len, host_len;
 	char names[];
