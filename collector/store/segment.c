@@ -242,8 +242,10 @@ static void written(struct segment *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		segment_note(s, &s->queue[i]);
-	s->n_queue -= n;
-	memmove(s->queue, s->queue + n, s->n_queue * sizeof(*s->queue));
+	if (n) {
+		s->n_queue -= n;
+		memmove(s->queue, s->queue + n, s->n_queue * sizeof(*s->queue));
+	}
 	s->begun = 0;
 }
 
@@ -295,7 +297,8 @@ int segment_hand_over(struct segment *from, struct segment *to)
 	int r = reserve_queue(to, from->n_queue);
 	if (r < 0)
 		return r;
-	memcpy(to->queue + to->n_queue, from->queue, from->n_queue * sizeof(*from->queue));
+	if (from->n_queue)
+		memcpy(to->queue + to->n_queue, from->queue, from->n_queue * sizeof(*from->queue));
 	to->n_queue += from->n_queue;
 	to->end += from->end - from->length;
 	from->n_queue = 0;

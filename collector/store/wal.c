@@ -252,8 +252,10 @@ int wal_drop(struct wal *w, uint64_t lsn)
 			break;
 		}
 	}
-	w->n_old -= n;
-	memmove(w->old, w->old + n, w->n_old * sizeof(*w->old));
+	if (n) {
+		w->n_old -= n;
+		memmove(w->old, w->old + n, w->n_old * sizeof(*w->old));
+	}
 	(void)pthread_mutex_unlock(&w->lock);
 	return r;
 }
