@@ -2,6 +2,7 @@
  * time, so the usual case (a full date with an offset) takes no branch but checks. */
 #include "agent/moment.h"
 
+#include "agent/text.h"
 #include "common/civil.h"
 #include "common/num.h"
 
@@ -123,11 +124,6 @@ bool moment_resolve(const struct moment *m, const struct zone *zone,
 
 /* --- epochs --- */
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* A number as digits * 10^exponent, without leading zeros; digits beyond what fits are
  * cut off. */
 struct decimal {
@@ -140,7 +136,7 @@ struct decimal {
 static inline const char *add_digits(struct decimal *d, const char *p, const char *end,
 				     int step)
 {
-	for (; p < end && is_digit(*p); p++) {
+	for (; p < end && text_is_digit(*p); p++) {
 		if (d->n_digits < NUMBER_DIGITS_MAX) {
 			d->digits = d->digits * 10 + (uint64_t)(*p - '0');
 			d->n_digits += d->digits > 0;
@@ -160,7 +156,7 @@ static bool add_exponent(struct span s, struct decimal *d)
 		s = span_from(s, 1);
 	int v = 0;
 	for (size_t i = 0; i < s.len; i++) {
-		if (!is_digit(s.ptr[i]) || v > EXPONENT_MAX)
+		if (!text_is_digit(s.ptr[i]) || v > EXPONENT_MAX)
 			return false;
 		v = v * 10 + (s.ptr[i] - '0');
 	}
@@ -174,10 +170,10 @@ static bool read_decimal(struct span s, struct decimal *ret)
 {
 	struct decimal d = {0};
 	const char *p = s.ptr, *end = s.ptr + s.len;
-	if (s.len == 0 || s.len > DECIMAL_LENGTH_MAX || !is_digit(*p))
+	if (s.len == 0 || s.len > DECIMAL_LENGTH_MAX || !text_is_digit(*p))
 		return false;
 	p = add_digits(&d, p, end, 0);
-	if (end - p > 1 && (*p == '.' || *p == ',') && is_digit(p[1]))
+	if (end - p > 1 && (*p == '.' || *p == ',') && text_is_digit(p[1]))
 		p = add_digits(&d, p + 1, end, -1);
 	bool good = p == end;
 	if (!good && (*p == 'e' || *p == 'E'))

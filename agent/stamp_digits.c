@@ -47,10 +47,15 @@ static const char *read_minutes(const char *at, const char *line_end, struct mom
 	struct text t = {at, line_end};
 	m->second = 0;
 	if (!text_take_pair(&t, &m->hour) || !text_take(&t, ':') ||
-	    !text_take_pair(&t, &m->minute) || text_peek(&t) == ':' ||
-	    !text_at_boundary(&t))
+	    !text_take_pair(&t, &m->minute) || text_peek(&t) == ':')
 		return NULL;
 	return stamp_part_zone(t.at, t.end, m);
+}
+
+/* Up to the 28th, every month has the day. */
+static inline bool valid_day(int year, unsigned month, unsigned day)
+{
+	return (month - 1 < 12 && day - 1 < 28) || civil_valid_date(year, month, day);
 }
 
 /* What most write, in one go: 2026-11-22T05:40:00.123456Z is an instant at once. NULL for
@@ -69,7 +74,7 @@ static const char *read_rfc3339_utc(const char *at, const char *line_end,
 	unsigned hour = text_byte_of(time, 3), minute = text_byte_of(time, 6);
 	unsigned second = text_pair(p + 17);
 	if (year < 1970 || hour > 23 || minute > 59 || second > 59 ||
-	    !civil_valid_date(year, month, day))
+	    !valid_day(year, month, day))
 		return NULL;
 	t.at = p + 19;
 	t.at = stamp_part_fraction(t.at, t.end, m);
@@ -254,18 +259,6 @@ const char *stamp_read_bracketed(const char *at, const char *line_end, struct mo
 	return t.at && text_take(&t, ']') ? t.at : NULL;
 }
 
-static bool is_level(struct span word)
-{
-	static const char *const levels[] = {"TRACE",  "DEBUG", "INFO",
-					     "NOTICE", "WARN",  "WARNING",
-					     "ERROR",  "FATAL", "CRITICAL"};
-	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
-		if (span_is(word, levels[i]))
-			return true;
-	}
-	return false;
-}
-
 static struct span take_word(struct text *t)
 {
 	const char *first = t->at;
@@ -292,11 +285,11 @@ const char *stamp_read_six_six(const char *at, const char *line_end, struct mome
 	if (!text_take(&t, ' '))
 		return NULL;
 	struct text word = t;
-	if (is_level(take_word(&word)))
+	if (stamp_part_level(take_word(&word)))
 		return end;
 	while (text_is_digit(text_peek(&t)))
 		t.at++;
-	return text_take(&t, ' ') && is_level(take_word(&t)) ? end : NULL;
+	return text_take(&t, ' ') && stamp_part_level(take_word(&t)) ? end : NULL;
 }
 
 /* I1122 05:40:00.123456, E20261122 05:40:00.123456: klog, glog; always with a fraction */

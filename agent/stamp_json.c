@@ -226,7 +226,9 @@ static bool read_scalar(const char *at, const char *line_end, bool any_size,
 	if (text_peek(&t) == '"')
 		return read_string(at, line_end, m);
 	*m = (struct moment){.kind = MOMENT_EPOCH};
-	return moment_epoch(take_literal(&t), any_size, &m->epoch_us);
+	struct span number = take_literal(&t);
+	/* At the very end the line was cut, and perhaps the number. */
+	return t.at < t.end && moment_epoch(number, any_size, &m->epoch_us);
 }
 
 /* {"$numberLong":"1795327200123"} */
@@ -359,15 +361,18 @@ static struct stamp_json_place place_of(struct span object, int key, const char 
 	return (struct stamp_json_place){key, from_end, from_end ? object.len - at : at};
 }
 
-/* The remembered key, wherever it stands now. */
-static __attribute__((noinline)) bool find_same_key(struct span object, struct span key,
+/* The remembered key, wherever it stands now. Both of these look for keys within `reach`
+ * bytes; a value may go on behind them. */
+static __attribute__((noinline)) bool find_same_key(struct span object, size_t reach,
+						    struct span key,
 						    const char **ret_quote,
 						    struct moment *m)
 {
-	struct text t = text_of(object);
+	struct text t = text_of(span_first(object, reach));
 	struct raw_string name;
 	while (next_member(&t, &name)) {
-		if (span_equal(name.bytes, key) && read_value(t.at, t.end, false, m)) {
+		if (span_equal(name.bytes, key) &&
+		    read_value(t.at, object.ptr + object.len, false, m)) {
 			*ret_quote = name.bytes.ptr - 1;
 			return true;
 		}
@@ -379,9 +384,9 @@ static __attribute__((noinline)) bool find_same_key(struct span object, struct s
 
 /* The most preferred key that has a time. */
 static __attribute__((noinline)) int
-find_best_key(struct span object, const char **ret_quote, struct moment *m)
+find_best_key(struct span object, size_t reach, const char **ret_quote, struct moment *m)
 {
-	struct text t = text_of(object);
+	struct text t = text_of(span_first(object, reach));
 	struct raw_string name;
 	int best = -1;
 	while (best != 0 && next_member(&t, &name)) {
@@ -389,7 +394,7 @@ find_best_key(struct span object, const char **ret_quote, struct moment *m)
 		struct moment candidate;
 		int key = stamp_key_find(text_of_string(name, &d));
 		if (key >= 0 && (best < 0 || key < best) &&
-		    read_value(t.at, t.end, false, &candidate)) {
+		    read_value(t.at, object.ptr + object.len, false, &candidate)) {
 			*ret_quote = name.bytes.ptr - 1;
 			*m = candidate;
 			best = key;
@@ -404,17 +409,18 @@ bool stamp_json_find(struct span object, size_t reach, struct stamp_json_place *
 		     struct moment *m)
 {
 	const char *quote;
-	struct span near = span_first(object, reach < object.len ? reach : object.len);
+	if (reach > object.len)
+		reach = object.len;
 	if (place->key >= 0) {
 		struct span key = stamp_key_name(place->key);
 		if (read_at_place(object, key, place, false, m))
 			return true;
-		if (find_same_key(near, key, &quote, m)) {
+		if (find_same_key(object, reach, key, &quote, m)) {
 			*place = place_of(object, place->key, quote);
 			return true;
 		}
 	}
-	int key = find_best_key(near, &quote, m);
+	int key = find_best_key(object, reach, &quote, m);
 	if (key < 0)
 		return false;
 	*place = place_of(object, key, quote);

@@ -239,3 +239,27 @@ bool stamp_part_weekday(const char *at, const char *line_end)
 	}
 	return false;
 }
+
+#define LEVEL_LENGTH_MAX 8
+
+bool stamp_part_level(struct span word)
+{
+	static const char levels[][LEVEL_LENGTH_MAX + 1] = {
+		"trace", "debug", "info",   "notice", "warn",   "warning", "error",
+		"err",   "fatal", "crit",   "alert",  "emerg",  "panic",   "critical",
+		"fine",  "finer", "finest", "severe", "config", "verbose", "inf",
+		"wrn",   "dbg",   "ftl",    "trc",    "log",
+	};
+	char lower[LEVEL_LENGTH_MAX + 1] = {0};
+	if (word.len == 1)
+		return true;
+	if (word.len > LEVEL_LENGTH_MAX)
+		return false;
+	for (size_t i = 0; i < word.len; i++)
+		lower[i] = (char)(word.ptr[i] | 0x20);
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+		if (levels[i][0] == lower[0] && strcmp(levels[i], lower) == 0)
+			return true;
+	}
+	return false;
+}

@@ -25,4 +25,8 @@ const char *stamp_part_zone(const char *at, const char *line_end, struct moment 
 unsigned stamp_part_month(const char *at, const char *line_end);
 bool stamp_part_weekday(const char *at, const char *line_end);
 
+/* Is the word the name of a level, in any case? One letter always is (I, W, E, D, F ...).
+ */
+bool stamp_part_level(struct span word);
+
 #endif

@@ -4,8 +4,7 @@
 #include "agent/stamp_search.h"
 
 #include "agent/stamp_forms.h"
-
-#define LEVEL_LENGTH_MAX 9
+#include "agent/stamp_part.h"
 
 static bool is_blank(char c)
 {
@@ -59,29 +58,6 @@ size_t stamp_search_start(struct span line)
 
 /* --- words --- */
 
-/* A level, in any case; one letter always is (I, W, E, D, F ...). */
-static bool is_level(struct span word)
-{
-	static const char levels[][LEVEL_LENGTH_MAX + 1] = {
-		"trace", "debug", "info",   "notice", "warn",   "warning", "error",
-		"err",   "fatal", "crit",   "alert",  "emerg",  "panic",   "critical",
-		"fine",  "finer", "finest", "severe", "config", "verbose", "inf",
-		"wrn",   "dbg",   "ftl",    "trc",    "log",
-	};
-	char lower[LEVEL_LENGTH_MAX + 1] = {0};
-	if (word.len == 1)
-		return true;
-	if (word.len > LEVEL_LENGTH_MAX)
-		return false;
-	for (size_t i = 0; i < word.len; i++)
-		lower[i] = (char)(word.ptr[i] | 0x20);
-	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
-		if (levels[i][0] == lower[0] && strcmp(levels[i], lower) == 0)
-			return true;
-	}
-	return false;
-}
-
 struct word {
 	struct span letters; /* that it begins with */
 	bool only_letters;   /* but for punctuation at its end */
@@ -133,7 +109,7 @@ static struct word take_word(struct text *t)
 static bool is_plain(const struct word *w)
 {
 	if (w->only_letters)
-		return !is_level(w->letters);
+		return !stamp_part_level(w->letters);
 	return !w->punctuation && w->colon;
 }
 

@@ -70,16 +70,18 @@ struct piece {
 
 /* --- pieces --- */
 
+/* What the rule makes of an instant behind the table, whose last change is at from_s.
+ * (The rule's own last change may be before that: some files have an empty one at the end
+ * of 32 bits.) */
 static struct piece piece_of_rule(const struct zone *z, int64_t utc_s, int64_t from_s)
 {
 	const struct zone_rule *r = &z->rule;
-	struct piece p = {from_s, NEVER_S, r->std_offset_s, r->std_name};
-	if (!r->has_dst)
-		return p;
-	int this_year;
+	struct piece p = {FOREVER_S, NEVER_S, r->std_offset_s, r->std_name};
+	int this_year = 0;
 	unsigned month, day;
-	civil_from_days((int32_t)(utc_s / NUM_DAY_SEC), &this_year, &month, &day);
-	for (int year = this_year - 1; year <= this_year + 1; year++) {
+	if (r->has_dst)
+		civil_from_days((int32_t)(utc_s / NUM_DAY_SEC), &this_year, &month, &day);
+	for (int year = this_year - 1; r->has_dst && year <= this_year + 1; year++) {
 		int64_t begins_s, ends_s;
 		zone_rule_changes(r, year, &begins_s, &ends_s);
 		/* In the order of time; where both fall together, what begins wins. */
@@ -95,6 +97,8 @@ static struct piece piece_of_rule(const struct zone *z, int64_t utc_s, int64_t f
 			}
 		}
 	}
+	if (p.from_s < from_s)
+		p.from_s = from_s;
 	return p;
 }
 

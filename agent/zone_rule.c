@@ -8,6 +8,7 @@
  * where a name is three letters or more, or anything of [A-Za-z0-9+-] between < and >. */
 #include "agent/zone_rule.h"
 
+#include "agent/text.h"
 #include "common/civil.h"
 #include "common/num.h"
 
@@ -17,16 +18,6 @@
 #define CHANGE_AT_S      (2 * HOUR_S) /* when the string does not say */
 #define OFFSET_HOURS_MAX 24
 #define CHANGE_HOURS_MAX 167
-
-static bool is_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 static bool take(struct span *s, char c)
 {
@@ -40,7 +31,7 @@ static bool take_number(struct span *s, int max, int *ret)
 {
 	int v = 0;
 	size_t n = 0;
-	while (n < s->len && n < 4 && is_digit(s->ptr[n]))
+	while (n < s->len && n < 4 && text_is_digit(s->ptr[n]))
 		v = v * 10 + (s->ptr[n++] - '0');
 	if (n == 0 || v > max)
 		return false;
@@ -53,8 +44,8 @@ static bool take_name(struct span *s, char name[ZONE_NAME_MAX + 1])
 {
 	bool quoted = take(s, '<');
 	size_t n = 0;
-	while (n < s->len && (is_letter(s->ptr[n]) ||
-			      (quoted && (is_digit(s->ptr[n]) || s->ptr[n] == '+' ||
+	while (n < s->len && (text_is_letter(s->ptr[n]) ||
+			      (quoted && (text_is_digit(s->ptr[n]) || s->ptr[n] == '+' ||
 					  s->ptr[n] == '-'))))
 		n++;
 	if (n < 3 || n > ZONE_NAME_MAX)
