@@ -42,7 +42,7 @@ static bool resolve_in_year(const struct moment *m, int year, const struct zone 
 	unsigned second = m->second == 60 ? 59 : m->second;
 	unsigned us = m->second == 60 ? 999999 : m->us;
 	int64_t local_s = civil_days(year, m->month, m->day) * NUM_DAY_SEC +
-			  m->hour * 3600 + m->minute * 60 + second;
+			  (int64_t)(m->hour * 3600 + m->minute * 60 + second);
 	int32_t offset_s;
 	int64_t utc_s = said_offset(m, zone, local_s, &offset_s)
 				? local_s - offset_s

@@ -157,15 +157,15 @@ struct finding {
 	struct stamp_memory *memory;
 	struct span line;
 	int64_t now_us;
-	int64_t *ret_us;
+	int64_t us; /* the result */
 };
 
-static bool resolve(const struct finding *f, const struct moment *m)
+static bool resolve(struct finding *f, const struct moment *m)
 {
-	return moment_resolve(m, f->stamp->zone, &f->memory->zone, f->now_us, f->ret_us);
+	return moment_resolve(m, f->stamp->zone, &f->memory->zone, f->now_us, &f->us);
 }
 
-static bool find_json(const struct finding *f)
+static bool find_json(struct finding *f)
 {
 	struct moment m;
 	struct stamp_json_place place = json_place(f->memory);
@@ -195,7 +195,7 @@ static const char *same_place(const struct stamp_memory *memory, struct span lin
 	return at;
 }
 
-static bool find_remembered(const struct finding *f)
+static bool find_remembered(struct finding *f)
 {
 	struct moment m;
 	if (!remembers_form(f->memory))
@@ -208,7 +208,7 @@ static bool find_remembered(const struct finding *f)
 	       resolve(f, &m);
 }
 
-static bool find_form(const struct finding *f)
+static bool find_form(struct finding *f)
 {
 	struct moment m;
 	struct stamp_found found;
@@ -222,14 +222,14 @@ static bool find_form(const struct finding *f)
 	return true;
 }
 
-static bool find_auto(const struct finding *f)
+static bool find_auto(struct finding *f)
 {
 	if (f->line.ptr[0] == '{' && find_json(f))
 		return true;
 	return find_remembered(f) || find_form(f);
 }
 
-static bool find_key(const struct finding *f)
+static bool find_key(struct finding *f)
 {
 	struct moment m;
 	struct stamp_json_place place = {-1, f->memory->from_end, f->memory->at};
@@ -242,13 +242,13 @@ static bool find_key(const struct finding *f)
 	return true;
 }
 
-static bool find_formatted(const struct finding *f)
+static bool find_formatted(struct finding *f)
 {
 	struct moment m;
 	return stamp_format_read(f->stamp->argument, f->line, &m) && resolve(f, &m);
 }
 
-static bool find(const struct finding *f)
+static bool find(struct finding *f)
 {
 	switch (f->stamp->mode) {
 	case STAMP_AUTO: return find_auto(f);
@@ -269,7 +269,7 @@ static bool is_indented(struct span line)
 int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span line,
 	       int64_t now_us, int64_t *ret_us)
 {
-	struct finding f = {s, memory, line, now_us, ret_us};
+	struct finding f = {s, memory, line, now_us, 0};
 	if (is_indented(line) && s->mode != STAMP_FORMAT)
 		return 0;
 	if (!find(&f)) {
@@ -277,5 +277,6 @@ int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span l
 		return 0;
 	}
 	memory->misses = 0;
+	*ret_us = f.us;
 	return 1;
 }

@@ -20,7 +20,7 @@
 
 /* Longer strings are neither keys nor times: 64 characters, each written as \uXXXX. */
 #define DECODED_MAX 64
-#define RAW_MAX     (6 * DECODED_MAX)
+#define RAW_MAX     ((size_t)6 * DECODED_MAX)
 
 #define NESTED_KEYS_MAX 8 /* members of an object that is a time: it has one or two */
 

@@ -28,7 +28,7 @@
 #define ZONE_TYPES_MAX  256
 
 /* No zone was ever further from UTC; RFC 8536 names the bound. */
-#define OFFSET_MAX_S (26 * 3600)
+#define OFFSET_MAX_S (26 * INT64_C(3600))
 
 /* Farther away than any change, and far from the ends of int64_t. */
 #define NEVER_S   (INT64_MAX / 4)

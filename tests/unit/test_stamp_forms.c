@@ -402,7 +402,7 @@ static const struct example listings[] = {
 #define TABLE_TEST(table, zone)                                                          \
 	START_TEST(table##_hold)                                                         \
 	{                                                                                \
-		hold(zone, &table[_i]);                                                  \
+		hold(zone, &(table)[_i]);                                                \
 	}                                                                                \
 	END_TEST
 
@@ -441,7 +441,7 @@ static void hold_cut(const struct example *e)
 #define CUT_TEST(table)                                                                  \
 	START_TEST(table##_cut)                                                          \
 	{                                                                                \
-		hold_cut(&table[_i]);                                                    \
+		hold_cut(&(table)[_i]);                                                  \
 	}                                                                                \
 	END_TEST
 

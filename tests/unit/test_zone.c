@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ZONE_DIR "/usr/share/zoneinfo"
-#define LONG_AGO INT64_MIN / 4
+#define LONG_AGO (INT64_MIN / 4)
 #define YEAR_S   INT64_C(31556952)
 
 /* Europe's rules twice (files of the tz database and strings), half an hour's change,
@@ -248,9 +248,9 @@ START_TEST(cache_reaches_from_change_to_change)
 	ck_assert_int_eq(cache.offset_s, 7200);
 	/* From 03:00 of March 29 to 02:00 of October 25, local time. */
 	ck_assert_int_eq(cache.from_s,
-			 civil_days(2026, 3, 29) * INT64_C(86400) + 3 * 3600);
+			 civil_days(2026, 3, 29) * INT64_C(86400) + 3 * INT64_C(3600));
 	ck_assert_int_eq(cache.until_s,
-			 civil_days(2026, 10, 25) * INT64_C(86400) + 2 * 3600);
+			 civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600));
 	zone_free(z);
 }
 END_TEST
@@ -262,8 +262,8 @@ START_TEST(second_pass)
 	set_tz("CET-1CEST,M3.5.0,M10.5.0/3");
 	struct zone *z = zone_of("local");
 	struct zone_range cache = {0};
-	int64_t local_s =
-		civil_days(2026, 10, 25) * INT64_C(86400) + 2 * 3600 + 1800; /* 02:30 */
+	int64_t local_s = civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) +
+			  1800; /* 02:30 */
 	int64_t first_s = local_s - 7200, second_s = local_s - 3600;
 	ck_assert_int_eq(zone_to_utc(z, &cache, local_s, first_s), first_s);
 	ck_assert_int_eq(zone_to_utc(z, &cache, local_s, first_s + 1), first_s);
@@ -284,7 +284,8 @@ START_TEST(abbreviations)
 	set_tz("CST-8");
 	struct zone *china = zone_of("local");
 	int64_t winter_s = civil_days(2026, 1, 1) * INT64_C(86400);
-	int64_t twice_s = civil_days(2026, 10, 25) * INT64_C(86400) + 2 * 3600 + 1800;
+	int64_t twice_s =
+		civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) + 1800;
 	struct {
 		struct zone *zone;
 		int64_t local_s;
