@@ -148,7 +148,7 @@ void store_submit(struct store *s, struct submission *sub)
 	pthread_mutex_lock(&s->lock);
 	bool held = s->hold;
 	if (held) {
-		sub->next = s->held;
+		sub->item.next = (struct store_item *)(void *)s->held;
 		s->held = sub;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -156,11 +156,17 @@ void store_submit(struct store *s, struct submission *sub)
 		spawn_answer(sub);
 }
 
+/* The fake store's use of the store's own link. */
+static struct submission *next_held(const struct submission *sub)
+{
+	return (struct submission *)(void *)sub->item.next;
+}
+
 static unsigned count_held(void)
 {
 	unsigned n = 0;
 	pthread_mutex_lock(&fake.lock);
-	for (struct submission *sub = fake.held; sub; sub = sub->next)
+	for (struct submission *sub = fake.held; sub; sub = next_held(sub))
 		n++;
 	pthread_mutex_unlock(&fake.lock);
 	return n;
@@ -175,7 +181,7 @@ static void let_go(void)
 	pthread_mutex_unlock(&fake.lock);
 	while (held) {
 		struct submission *sub = held;
-		held = sub->next;
+		held = next_held(sub);
 		spawn_answer(sub);
 	}
 }
