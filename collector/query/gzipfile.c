@@ -162,7 +162,7 @@ static bool give(struct gzipfile *f, bool end, struct window *ret)
 int gzipfile_next(struct gzipfile *f, struct window *ret)
 {
 	for (;;) {
-		int r;
+		int r = 0;
 		if (f->state != ENDED && give(f, false, ret))
 			return 1;
 		switch (f->state) {

@@ -273,7 +273,7 @@ static int stream(struct zstdfile *f)
 int zstdfile_next(struct zstdfile *f, struct window *ret)
 {
 	for (;;) {
-		int r;
+		int r = 0;
 		switch (f->state) {
 		case BETWEEN_FRAMES:
 			/* A frame's last line ends with it, LF or not. */
