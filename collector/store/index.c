@@ -1,0 +1,522 @@
+/* The index for who searches: see index.h. Called by the haul program.
+ *
+ * A file of parts is mapped up to the length that its head says is durable; it is only
+ * ever appended to, and replaced by a new one, never cut, so that the map stays good. A
+ * slab is read row by row. Each file is searched once a question, when a day it covers
+ * comes up; what was found is then laid out by segment in a hash table for the day.
+ *
+ * A file that vanishes while the directory is read has become a slab or was retired with
+ * its segments: the first is looked for, the second is no loss. */
+#include "collector/store/index.h"
+
+#include "collector/store/index_format.h"
+#include "common/file.h"
+#include "common/map.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct index_file {
+	struct slab *slab; /* or: */
+	char *map;
+	size_t map_len;
+	struct part *parts;
+	size_t n_parts, parts_capacity;
+	size_t n_blocks;
+	int32_t first_day, last_day;
+	uint64_t size;
+};
+
+struct index {
+	struct index_file *files;
+	size_t n, capacity;
+	uint64_t damaged;
+};
+
+/* --- files --- */
+
+static void file_free(struct index_file *f)
+{
+	slab_free(f->slab);
+	for (size_t i = 0; i < f->n_parts; i++)
+		part_free(&f->parts[i]);
+	free(f->parts);
+	if (f->map)
+		(void)munmap(f->map, f->map_len);
+	*f = (struct index_file){0};
+}
+
+static size_t file_segments(const struct index_file *f)
+{
+	return f->slab ? slab_segments(f->slab) : f->n_parts;
+}
+
+static const struct part_segment *file_segment(const struct index_file *f, size_t i)
+{
+	return f->slab ? slab_segment(f->slab, i) : &f->parts[i].segment;
+}
+
+static int open_slab(int fd, struct index_file *ret)
+{
+	int r = slab_open(fd, &ret->slab);
+	if (r < 0)
+		return r;
+	ret->first_day = slab_first_day(ret->slab);
+	ret->last_day = slab_last_day(ret->slab);
+	ret->n_blocks = slab_blocks(ret->slab);
+	return 0;
+}
+
+static int add_part(struct index_file *f, struct part *p)
+{
+	if (f->n_parts == f->parts_capacity) {
+		size_t capacity = f->parts_capacity ? f->parts_capacity * 2 : 64;
+		struct part *parts = realloc(f->parts, capacity * sizeof(*parts));
+		if (!parts)
+			return -ENOMEM;
+		f->parts = parts;
+		f->parts_capacity = capacity;
+	}
+	int32_t day = p->segment.day;
+	f->first_day = f->n_parts == 0 || day < f->first_day ? day : f->first_day;
+	f->last_day = f->n_parts == 0 || day > f->last_day ? day : f->last_day;
+	f->n_blocks += p->segment.n_blocks;
+	f->parts[f->n_parts++] = *p;
+	return 0;
+}
+
+static int open_parts(int fd, struct index_file *ret)
+{
+	char header[INDEX_PARTS_HEADER];
+	struct stat st;
+	uint64_t length = 0;
+	ssize_t n = file_pread_full(fd, header, sizeof(header), 0);
+	int r = n < 0 ? (int)n : n < INDEX_PARTS_HEADER ? -EBADMSG : 0;
+	if (r == 0)
+		r = index_parts_length(header, &length);
+	if (r == 0 && (fstat(fd, &st) < 0 || (uint64_t)st.st_size < length))
+		r = -EBADMSG;
+	if (r < 0)
+		return r;
+	char *map = mmap(NULL, (size_t)length, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	ret->map = map;
+	ret->map_len = (size_t)length;
+	struct span rest = span_from(span_make(map, (size_t)length), INDEX_PARTS_HEADER);
+	while (r == 0 && rest.len) {
+		struct part p;
+		r = part_decode(&rest, false, &p);
+		if (r == 0 && (r = add_part(ret, &p)) < 0)
+			part_free(&p);
+	}
+	return r == -EBADMSG ? 0 : r; /* what stands before the damage is good */
+}
+
+static int open_file(int dir, uint32_t number, bool slab, struct index_file *ret)
+{
+	char name[INDEX_FILE_MAX];
+	struct stat st;
+	index_file_name(name, number, slab);
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	ret->size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+	int r = slab ? open_slab(fd, ret) : open_parts(fd, ret);
+	if (!slab)
+		file_close(&fd);
+	if (r < 0)
+		file_free(ret);
+	return r;
+}
+
+static int add_file(struct index *x, struct index_file *f)
+{
+	if (x->n == x->capacity) {
+		size_t capacity = x->capacity ? x->capacity * 2 : 16;
+		struct index_file *files = realloc(x->files, capacity * sizeof(*files));
+		if (!files)
+			return -ENOMEM;
+		x->files = files;
+		x->capacity = capacity;
+	}
+	x->files[x->n++] = *f;
+	return 0;
+}
+
+/* --- directories --- */
+
+struct listed {
+	uint32_t number;
+	bool slab;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return (int)y->slab - (int)x->slab; /* the slab first */
+}
+
+/* The numbers in a directory, ascending, each once. */
+static int list_numbers(DIR *dir, struct listed **ret, size_t *ret_n)
+{
+	struct listed *items = NULL;
+	size_t n = 0, capacity = 0;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		struct listed found;
+		if (index_parse_file(span_of(e->d_name), &found.number, &found.slab) < 0)
+			continue;
+		if (n == capacity) {
+			capacity = capacity ? capacity * 2 : 64;
+			struct listed *more = realloc(items, capacity * sizeof(*more));
+			if (!more) {
+				free(items);
+				return -ENOMEM;
+			}
+			items = more;
+		}
+		items[n++] = found;
+	}
+	if (n)
+		qsort(items, n, sizeof(*items), by_number);
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || items[kept - 1].number != items[i].number)
+			items[kept++] = items[i];
+	*ret = items;
+	*ret_n = kept;
+	return 0;
+}
+
+static int read_class(struct index *x, int dir_fd)
+{
+	DIR *dir = fdopendir(dir_fd);
+	if (!dir) {
+		file_close(&dir_fd);
+		return -ENOMEM;
+	}
+	struct listed *items = NULL;
+	size_t n = 0;
+	int r = list_numbers(dir, &items, &n);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct index_file f = {0};
+		r = open_file(dirfd(dir), items[i].number, items[i].slab, &f);
+		if (r == -ENOENT && !items[i].slab)
+			r = open_file(dirfd(dir), items[i].number, true, &f);
+		if (r == 0 && (r = add_file(x, &f)) < 0)
+			file_free(&f);
+		x->damaged += r < 0 && r != -ENOENT && r != -ENOMEM;
+		r = r == -ENOMEM ? r : 0;
+	}
+	free(items);
+	(void)closedir(dir);
+	return r;
+}
+
+static int read_classes(struct index *x, int index_fd)
+{
+	DIR *dir = fdopendir(index_fd);
+	if (!dir) {
+		file_close(&index_fd);
+		return -ENOMEM;
+	}
+	int r = 0;
+	for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
+		if (!index_class_valid(span_of(e->d_name)))
+			continue;
+		int fd = openat(dirfd(dir), e->d_name,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			r = read_class(x, fd);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+int index_open(int archive_fd, struct index **ret)
+{
+	struct index *x = calloc(1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	int fd = openat(archive_fd, INDEX_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? 0 : read_classes(x, fd);
+	if (r < 0) {
+		index_free(x);
+		return r;
+	}
+	*ret = x;
+	return 0;
+}
+
+void index_free(struct index *x)
+{
+	if (!x)
+		return;
+	for (size_t i = 0; i < x->n; i++)
+		file_free(&x->files[i]);
+	free(x->files);
+	free(x);
+}
+
+struct index_sums index_sums(const struct index *x)
+{
+	struct index_sums sums = {.files = x->n, .damaged = x->damaged};
+	for (size_t i = 0; i < x->n; i++) {
+		sums.segments += file_segments(&x->files[i]);
+		sums.blocks += x->files[i].n_blocks;
+		sums.bytes += x->files[i].size;
+	}
+	return sums;
+}
+
+/* --- a question --- */
+
+enum { KEY_MAX = 2 * NAME_MAX_LEN + 16 };
+
+/* A segment of the day. */
+struct entry {
+	const struct part_segment *segment;
+	const struct slab_hit *hits; /* of its first part, or all of them */
+	size_t n;
+	uint32_t covered;   /* blocks of which the index knows */
+	struct entry *more; /* further parts of the segment */
+	struct slab_hit *gathered;
+};
+
+struct found {
+	struct slab_hits hits;
+	bool searched, usable;
+};
+
+struct index_search {
+	struct index *index;
+	const struct slab_query *query;
+	struct found *found; /* one a file */
+	struct map by_name;
+	struct entry *entries;
+	size_t n_entries;
+};
+
+static bool same_segment(const void *entry, const void *key)
+{
+	const struct part_segment *a = ((const struct entry *)entry)->segment, *b = key;
+	return a->number == b->number && a->form == b->form && a->size == b->size &&
+	       span_equal(a->host, b->host) && span_equal(a->service, b->service);
+}
+
+static uint64_t hash_segment(const struct map *m, const struct part_segment *s)
+{
+	char key[KEY_MAX];
+	size_t len = 0;
+	memcpy(key, &s->size, sizeof(s->size));
+	len += sizeof(s->size);
+	memcpy(key + len, &s->number, sizeof(s->number));
+	len += sizeof(s->number);
+	memcpy(key + len, s->service.ptr, s->service.len);
+	len += s->service.len;
+	key[len++] = '/';
+	memcpy(key + len, s->host.ptr, s->host.len);
+	return map_hash(m, span_make(key, len + s->host.len));
+}
+
+struct index_search *index_search_new(struct index *x, const struct slab_query *query)
+{
+	struct index_search *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->index = x;
+	s->query = query;
+	map_init(&s->by_name, same_segment);
+	s->found = calloc(x->n + 1, sizeof(*s->found));
+	if (s->found)
+		return s;
+	index_search_free(s);
+	return NULL;
+}
+
+static void clear_day(struct index_search *s)
+{
+	for (size_t i = 0; i < s->n_entries; i++)
+		free(s->entries[i].gathered);
+	free(s->entries);
+	s->entries = NULL;
+	s->n_entries = 0;
+	map_free(&s->by_name);
+}
+
+void index_search_free(struct index_search *s)
+{
+	if (!s)
+		return;
+	clear_day(s);
+	for (size_t i = 0; s->found && i < s->index->n; i++)
+		slab_hits_free(&s->found[i].hits);
+	free(s->found);
+	free(s);
+}
+
+static int search_parts(const struct index_file *f, const struct slab_query *q,
+			struct slab_hits *ret)
+{
+	int r = 0;
+	for (size_t i = 0; i < f->n_parts; i++) {
+		const struct part *p = &f->parts[i];
+		for (uint32_t k = 0; k < p->segment.n_blocks && r == 0; k++) {
+			const struct part_block *b = &p->blocks[k];
+			if (slab_asks_block(q, b))
+				r = slab_hits_add(
+					ret, (struct slab_hit){.segment = (uint32_t)i,
+							       .length = b->length,
+							       .offset = b->offset,
+							       .plain_length = b->plain_length});
+		}
+	}
+	return r;
+}
+
+static int search_file(struct index_search *s, size_t i)
+{
+	struct index_file *f = &s->index->files[i];
+	struct found *found = &s->found[i];
+	if (found->searched)
+		return 0;
+	int r = f->slab ? slab_search(f->slab, s->query, &found->hits)
+			: search_parts(f, s->query, &found->hits);
+	if (r == -ENOMEM)
+		return r;
+	found->searched = true;
+	found->usable = r == 0;
+	slab_hits_sort(&found->hits);
+	return 0;
+}
+
+/* A further part; one that is there already says nothing new. */
+static void chain(struct entry *first, struct entry *e)
+{
+	for (struct entry *p = first; p; p = p->more)
+		if (p->segment->first_block == e->segment->first_block)
+			return;
+	first->covered += e->covered;
+	e->more = first->more;
+	first->more = e;
+}
+
+static int add_entry(struct index_search *s, const struct part_segment *segment,
+		     const struct slab_hit *hits, size_t n)
+{
+	struct entry *e = &s->entries[s->n_entries++];
+	*e = (struct entry){.segment = segment, .hits = hits, .n = n, .covered = segment->n_blocks};
+	uint64_t hash = hash_segment(&s->by_name, segment);
+	struct entry *first = map_find(&s->by_name, hash, segment);
+	if (!first)
+		return map_add(&s->by_name, hash, e);
+	chain(first, e);
+	return 0;
+}
+
+static int add_file_entries(struct index_search *s, size_t i, int32_t day)
+{
+	const struct index_file *f = &s->index->files[i];
+	const struct slab_hits *hits = &s->found[i].hits;
+	size_t at = 0;
+	for (uint32_t k = 0; k < file_segments(f); k++) {
+		size_t from = at;
+		while (at < hits->n && hits->items[at].segment == k)
+			at++;
+		if (file_segment(f, k)->day != day)
+			continue;
+		int r = add_entry(s, file_segment(f, k), hits->items + from, at - from);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct slab_hit *x = a, *y = b;
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* Lays the hits of all parts of a segment out one after another. */
+static int gather(struct entry *first)
+{
+	size_t n = 0, at = 0;
+	for (struct entry *e = first; e; e = e->more)
+		n += e->n;
+	struct slab_hit *all = calloc(n + 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	for (struct entry *e = first; e; e = e->more) {
+		if (e->n)
+			memcpy(all + at, e->hits, e->n * sizeof(*all));
+		at += e->n;
+	}
+	qsort(all, n, sizeof(*all), by_offset);
+	first->gathered = all;
+	first->hits = all;
+	first->n = n;
+	return 0;
+}
+
+static bool covers_day(const struct index_search *s, size_t i, int32_t day)
+{
+	const struct index_file *f = &s->index->files[i];
+	return file_segments(f) && day >= f->first_day && day <= f->last_day;
+}
+
+static int lay_out(struct index_search *s, int32_t day)
+{
+	size_t n = 0;
+	int r = 0;
+	for (size_t i = 0; i < s->index->n; i++) {
+		if (!covers_day(s, i, day))
+			continue;
+		r = search_file(s, i);
+		if (r < 0)
+			return r;
+		n += s->found[i].usable ? file_segments(&s->index->files[i]) : 0;
+	}
+	s->entries = calloc(n + 1, sizeof(*s->entries));
+	r = s->entries ? map_reserve(&s->by_name, n) : -ENOMEM;
+	for (size_t i = 0; i < s->index->n && r == 0; i++)
+		if (covers_day(s, i, day) && s->found[i].usable)
+			r = add_file_entries(s, i, day);
+	for (size_t i = 0; i < s->n_entries && r == 0; i++)
+		if (s->entries[i].more && s->entries[i].covered > s->entries[i].segment->n_blocks)
+			r = gather(&s->entries[i]);
+	return r;
+}
+
+int index_search_day(struct index_search *s, int32_t day)
+{
+	clear_day(s);
+	int r = lay_out(s, day);
+	if (r < 0)
+		clear_day(s);
+	return r;
+}
+
+bool index_search_find(const struct index_search *s, const struct segment_name *name, uint64_t size,
+		       struct index_blocks *ret)
+{
+	struct part_segment key = {.service = name->service,
+				   .host = name->host,
+				   .number = name->number,
+				   .form = name->form,
+				   .size = size};
+	if (name->service.len > NAME_MAX_LEN || name->host.len > NAME_MAX_LEN || !s->n_entries)
+		return false;
+	const struct entry *e = map_find(&s->by_name, hash_segment(&s->by_name, &key), &key);
+	if (!e || e->covered != e->segment->blocks)
+		return false;
+	*ret = (struct index_blocks){e->hits, e->n};
+	return true;
+}
