@@ -231,7 +231,9 @@ static void rescan(struct discover *d)
 {
 	d->counters.rescans++;
 	d->overflow = false;
+	d->scanning = true;
 	scan_all(d);
+	d->scanning = false;
 	d->rescan_due_ns = d->now_ns + RESCAN_NS;
 }
 
@@ -247,26 +249,44 @@ static void take_events(struct discover *d)
 	rescan(d);
 }
 
+static void settled_work(struct discover *d)
+{
+	if (d->now_ns >= d->check_due_ns)
+		settle_step(d);
+	cut_between(d);
+	if (d->now_ns >= d->missing_due_ns)
+		cut_missing(d);
+	if (d->now_ns >= d->copies_due_ns)
+		copies_step(d);
+	if (d->now_ns >= d->twins_due_ns)
+		copies_twins(d);
+}
+
 void discover_take(struct discover *d, int64_t now_ns, bool readable)
 {
 	d->now_ns = now_ns;
 	d->turn++;
 	if (d->watch && readable && now_ns >= discover_poll_ns(d))
 		take_events(d);
-	if (d->tree.n_polled && now_ns >= d->poll_due_ns) {
+	bool poll = d->tree.n_polled && now_ns >= d->poll_due_ns;
+	if (poll) {
+		d->scanning = true;
 		scan_polled(d);
+		d->scanning = false;
 		d->poll_due_ns = now_ns + POLL_NS;
 	}
 	if (now_ns >= d->rescan_due_ns)
 		rescan(d);
 	look_nameless(d);
 	forget_moves(d, false);
-	if (now_ns >= d->check_due_ns)
-		settle_step(d);
 	leave_noticed(d);
+	if (d->settled)
+		settled_work(d);
 	if (now_ns >= d->leave_due_ns)
 		leave_check(d);
 	leave_noticed(d);
+	if (d->settled && (poll || !d->tree.n_polled))
+		d->since_real_ns = clock_real_ns();
 }
 
 int64_t discover_next_ns(const struct discover *d)
@@ -278,6 +298,11 @@ int64_t discover_next_ns(const struct discover *d)
 		next = d->check_due_ns;
 	if (d->tree.n_polled && d->poll_due_ns < next)
 		next = d->poll_due_ns;
+	if (d->settled) {
+		next = d->copies_due_ns < next ? d->copies_due_ns : next;
+		next = d->twins_due_ns < next ? d->twins_due_ns : next;
+		next = d->missing_due_ns < next ? d->missing_due_ns : next;
+	}
 	return source_any_noticed(d->table) ? 0 : next;
 }
 
@@ -313,6 +338,7 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->now_ns = clock_mono_ns();
 	d->taken_ns = d->now_ns - DISCOVER_CADENCE_NS;
 	d->leave_due_ns = d->check_due_ns = INT64_MAX;
+	d->copies_due_ns = d->twins_due_ns = d->missing_due_ns = INT64_MAX;
 	d->first_start = registry_was_empty(r);
 	d->since_real_ns = registry_last_alive_ns(r);
 	tree_init(&d->tree);
@@ -322,7 +348,9 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 		log_warning("inotify cannot be used: %s (fs.inotify.max_user_instances?); "
 			    "everything is polled each second",
 			    strerror(-e));
+	cut_remember_names(d);
 	rescan(d);
+	scan_missing(d);
 	look_nameless(d);
 	*ret = d;
 	return 0;
@@ -333,6 +361,8 @@ void discover_free(struct discover *d)
 	if (!d)
 		return;
 	settle_free(d);
+	copies_free(d);
+	cut_free(d);
 	forget_moves(d, true);
 	tree_free(&d->tree);
 	watch_free(d->watch);

@@ -3,7 +3,8 @@
  *     discover.c   the object, its turns, events
  *     scan.c       directories: which are watched, what is in them
  *     look.c       what a name leads to: sources made, named, renamed, without a name
- *     cut.c        files that were truncated, and what becomes of their rest
+ *     cut.c        files that were truncated or are gone, and what becomes of their rest
+ *     copies.c     copies, recognised by their bytes
  *     leave.c      files that go: read to the end, then let go
  *     settle.c     the collector's streams against the files that are here
  */
@@ -41,6 +42,8 @@ struct sources { /* a growing array of borrowed pointers */
 
 struct row; /* settle.c */
 struct check;
+struct job;      /* copies.c */
+struct replaced; /* cut.c */
 
 struct discover {
 	struct wanted wanted;
@@ -62,8 +65,9 @@ struct discover {
 	/* when */
 	int64_t taken_ns; /* events were taken last */
 	int64_t rescan_due_ns, poll_due_ns, leave_due_ns, check_due_ns;
+	bool scanning;
 	uint32_t scan;         /* number of the rescan under way or done last */
-	int64_t since_real_ns; /* files that are younger may have come unseen: see in_between */
+	int64_t since_real_ns; /* files that are younger may have come unseen */
 
 	struct sources leaving;
 
@@ -74,6 +78,14 @@ struct discover {
 	size_t n_rows, rows_capacity;
 	size_t rows_seen;
 	struct check *checks;
+
+	/* copies */
+	struct job *jobs;
+	uint32_t copies_round;
+	size_t n_twins;
+	struct replaced *replaced; /* followed names that have another file, unseen */
+	size_t n_replaced;
+	int64_t copies_due_ns, twins_due_ns, missing_due_ns;
 
 	struct log_gate watch_gate, memory_gate;
 	struct discover_counters counters;
@@ -87,12 +99,16 @@ void scan_all(struct discover *d);
 void scan_enter(struct discover *d, const char *path);
 /* A directory for names that are known already (the target of a symbolic link, rotated_dir). */
 struct dir *scan_enter_unlisted(struct discover *d, const char *path);
+/* The directory in which rotated versions of this file are put (rotated_dir). */
+void scan_enter_rotated(struct discover *d, const char *path, const char *rotated_dir);
 /* What is in it now, against what was known. */
 void scan_dir(struct discover *d, struct dir *dir);
 /* The directory and all below are gone, or moved to where no path is known. */
 void scan_leave(struct discover *d, const char *path);
 void scan_moved_away(struct discover *d, const char *path);
 void scan_polled(struct discover *d);
+/* The directories in which sources were seen last that are missing now. */
+void scan_missing(struct discover *d);
 /* Drops the directory; its names are lost. */
 void scan_drop(struct discover *d, struct dir *dir);
 
@@ -136,6 +152,31 @@ struct source *look_find(const struct discover *d, const struct identity *id);
 
 /* The source's file is not what it was: it ends here, and a new one begins in its place. */
 void cut_source(struct discover *d, struct source *s);
+/* No file was found to go on in, or one was. */
+void cut_search_over(struct discover *d, struct source *s, bool found);
+/* The followed name leads to another file, and nobody saw how: between the two there may have been more. */
+void cut_replaced(struct discover *d, const char *path, const struct source *before);
+/* Looks for those. */
+void cut_between(struct discover *d);
+/* Names that were followed when the agent ended last. */
+void cut_remember_names(struct discover *d);
+/* Sources without a file: given up when it is time. */
+void cut_missing(struct discover *d);
+void cut_free(struct discover *d);
+
+/* --- copies.c --- */
+
+/* Is there a copy of the source's bytes? Ends in cut_search_over, at once or later. */
+void copies_search(struct discover *d, struct source *s);
+/* A new file whose name is that of a rotated one: is it a copy? Then it is held until that is known. */
+bool copies_hold(struct discover *d, struct source *file);
+void copies_twins(struct discover *d);
+void copies_step(struct discover *d);
+/* The source is about to be dropped. */
+void copies_forget(struct discover *d, struct source *s);
+void copies_free(struct discover *d);
+/* The directories in which its rotated versions may be. */
+void copies_each_dir(const struct source *s, void (*each)(void *user, const char *dir), void *user);
 
 /* --- leave.c --- */
 
@@ -156,7 +197,8 @@ void settle_free(struct discover *d);
 void settle_forget(struct discover *d, const struct source *s);
 /* Compares file contents, a piece at a time; sets check_due_ns. */
 void settle_step(struct discover *d);
-/* A file without a stream begins one, at the place that its input says. */
+/* A file without a stream begins one, at the place that its input says; settle_fresh: unless it is a copy. */
+void settle_fresh(struct discover *d, struct source *s);
 void settle_new_stream(struct discover *d, struct source *s);
 
 /* --- discover.c --- */

@@ -251,6 +251,9 @@ static bool is_binary(struct source_table *t, struct source *s, const char *data
 	if (zeros == len)
 		return false;
 	s->sniffed = len >= SNIFF_ENOUGH;
+	/* NUL bytes at the end may be room for what comes. */
+	while (data[len - 1] == '\0')
+		len--;
 	s->refusal = sniff(span_make(data + zeros, len - zeros));
 	if (s->refusal)
 		source_notice(t, s);
@@ -271,7 +274,8 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
 		have = room;
 	if (have)
 		memcpy(data, s->replay.ptr, have);
-	if (have < room && !s->cut) {
+	bool no_file = s->cut || (s->closing && s->fd < 0 && !s->names);
+	if (have < room && !no_file) {
 		new = read_new(t, s, data, have, room);
 		if (new < 0 && have)
 			memcpy(data, s->replay.ptr, have); /* the check bytes lay over it */
@@ -282,14 +286,14 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
 	}
 	if (new < 0 && !have && !s->cut)
 		return (int)new;
-	if (!have && s->cut)
+	if (!have && (s->cut || no_file))
 		return FOLLOW_GONE;
 	if (new < 0)
 		new = 0;
 	if (!have && is_binary(t, s, data, (size_t) new))
 		return FOLLOW_END;
 	size_t len = have + (size_t) new;
-	bool end = to_loss ? len == room : len < room && (s->cut || !s->last_error);
+	bool end = to_loss ? len == room : len < room && (s->cut || no_file || !s->last_error);
 	return judge(t, s, data, len, end, ret, ret_hole);
 }
 
@@ -329,6 +333,13 @@ void follow_skip(struct source *s, const struct position *to)
 	s->tail_known = hole && skipped >= check_len(to->offset);
 	if (s->tail_known)
 		s->tail_hash = crc64_add_zeros(CRC64_EMPTY, check_len(to->offset));
+}
+
+int follow_verify(struct source *s)
+{
+	if (s->fd < 0)
+		return -EAGAIN;
+	return s->tail_known ? follow_check(s) : verify(s);
 }
 
 int follow_check(const struct source *s)

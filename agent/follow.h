@@ -37,6 +37,9 @@ void follow_advance(struct source *s, struct span bytes, const struct position *
  * of them. */
 void follow_skip(struct source *s, const struct position *to);
 
+/* The same from the ladder, when nothing has been read yet since a restart: opens nothing. */
+int follow_verify(struct source *s) MUST_CHECK;
+
 /* Are the file's bytes before tail_at still those that were read? 1: they are; 0: it was truncated or replaced;
  * -errno: that cannot be told now (it is closed, or nothing has been read yet since a restart). */
 int follow_check(const struct source *s) MUST_CHECK;

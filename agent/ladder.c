@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_POWER = 1024, CAPACITY_FIRST = 4 };
+enum { FIRST_POWER = 64, CAPACITY_FIRST = 4 };
 
 void ladder_free(struct ladder *l)
 {

@@ -14,6 +14,7 @@
 #include "agent/descriptor.h"
 #include "agent/past.h"
 #include "agent/rotation.h"
+#include "agent/zreader.h"
 #include "common/clock.h"
 #include "common/num.h"
 
@@ -103,6 +104,24 @@ static bool is_quiet(const struct discover *d, const struct source *s, const str
 	return age_ns >= DISCOVER_QUIET_NS && age_ns < INT64_MAX / 2;
 }
 
+/* A compressed rest does not grow any more once it is whole: it is let go when it is read. */
+static int64_t leave_compressed(struct discover *d, struct source *s, bool quiet)
+{
+	if (list_linked(&s->ready))
+		return INT64_MAX; /* being read: its acknowledgements bring it back here */
+	if (!s->closing) {
+		s->closing = quiet || zreader_complete(s->zreader);
+		source_set_ready(d->table, s);
+		return d->now_ns + LOOK_AGAIN_NS;
+	}
+	if (s->size > s->tail_at || s->cursor.offset != s->committed.offset) {
+		source_set_ready(d->table, s);
+		return d->now_ns + LOOK_AGAIN_NS;
+	}
+	leave_finish(d, s);
+	return STAYS;
+}
+
 static int64_t leave_file(struct discover *d, struct source *s)
 {
 	struct identity id;
@@ -118,8 +137,9 @@ static int64_t leave_file(struct discover *d, struct source *s)
 		s->last_growth_ns = d->now_ns;
 	}
 	bool quiet = is_quiet(d, s, &id);
-	bool read = s->zreader ? s->closing && !list_linked(&s->ready) : s->tail_at >= id.size;
-	if (read)
+	if (s->zreader)
+		return leave_compressed(d, s, quiet);
+	if (s->tail_at >= id.size)
 		return leave_read(d, s, quiet);
 	if (!quiet)
 		return s->last_growth_ns + DISCOVER_QUIET_NS;

@@ -48,6 +48,7 @@ static void restate(struct discover *d, struct source *s)
 		s->closing = false;
 	} else if (s->names && s->state != SOURCE_ROTATED) {
 		source_move(d->table, s, SOURCE_ROTATED);
+		s->closing = false;
 		s->last_growth_ns = d->now_ns;
 		leave_add(d, s);
 	}
@@ -175,13 +176,15 @@ static void link_name(struct discover *d, struct name *n, struct source *s, stru
 		n->source = s;
 		s->names++;
 	}
-	bool followed = want && !is_rotated_name(s, n->text, origin);
+	bool followed = want && !s->copied && !is_rotated_name(s, n->text, origin);
 	s->followed += followed;
 	s->followed -= n->followed;
 	n->followed = followed;
 	take_input(d, s, want ? want : origin ? origin->input : NULL, path);
 	if (s->followed == followed && source_set_path(d->table, s, path) < 0)
 		discover_short_of_memory(d);
+	if (followed && s->input && *s->input->rotated_dir)
+		scan_enter_rotated(d, path, s->input->rotated_dir);
 	if (s->state == SOURCE_MISSING && s->input)
 		found(d, s, id);
 	else
@@ -192,7 +195,7 @@ static void link_name(struct discover *d, struct name *n, struct source *s, stru
 
 static bool is_in(const struct source *s, const struct identity *id)
 {
-	if (s->cut || s->ino != id->ino || s->btime_ns != id->btime_ns)
+	if ((s->cut && !s->copied) || s->ino != id->ino || s->btime_ns != id->btime_ns)
 		return false;
 	/* The device number changes with a reboot or a remount; birth time and inode do not. */
 	if (s->btime_ns != 0 || s->state == SOURCE_MISSING)
@@ -224,12 +227,20 @@ void look_grown(struct discover *d, struct source *s, const struct identity *id)
 {
 	if (s->cut)
 		return;
-	if (id->size < s->tail_at && !s->zreader) {
+	if (!s->zreader && id->size < s->tail_at) {
 		s->cut = true;
 		source_notice(d->table, s);
 		return;
 	}
 	s->dev = id->dev;
+	if (s->zreader) {
+		if (id->size != s->candidate_size) {
+			s->candidate_size = id->size;
+			s->last_growth_ns = d->now_ns;
+			source_set_ready(d->table, s);
+		}
+		return;
+	}
 	if (id->size != s->size) {
 		int same = follow_check(s);
 		if (same == 0) {
@@ -316,6 +327,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 	}
 	s->size = s->sure_size = id->size;
 	s->last_growth_ns = d->now_ns;
+	s->created_ns = clock_real_ns();
 	return s;
 }
 
@@ -327,8 +339,10 @@ static struct source *look_new(struct discover *d, const char *path, const struc
 		return NULL;
 	struct source *s =
 		look_make(d, path, id, want ? want : origin->input, origin ? origin->path : path);
-	if (s)
+	if (s) {
+		s->between = origin && !want;
 		open_now(d, s, path);
+	}
 	return s;
 }
 
@@ -421,6 +435,8 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 		return;
 	}
 	struct source *s = look_find(d, id);
+	if (d->scanning && n && n->followed && n->source != s)
+		cut_replaced(d, path, n->source);
 	/* A link of no input's leads to a followed file: that is the file's own affair. */
 	if (is_link && !want)
 		s = NULL;
@@ -442,7 +458,7 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	if (is_link)
 		look_along(d, path, s);
 	if (d->settled && s->state == SOURCE_NEW && !s->held)
-		settle_new_stream(d, s);
+		settle_fresh(d, s);
 }
 
 void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin)
@@ -549,6 +565,7 @@ void look_rename_all(struct discover *d, struct source *from, struct source *to)
 		n->source = to;
 		from->names--;
 		from->followed -= n->followed;
+		n->followed = n->followed && !to->copied;
 		to->names++;
 		to->followed += n->followed;
 	}
@@ -565,6 +582,7 @@ void look_drop(struct discover *d, struct source *s)
 	}
 	leave_remove(d, s);
 	settle_forget(d, s);
+	copies_forget(d, s);
 	sources_remove(&d->nameless, s);
 	source_drop(d->table, s);
 }

@@ -207,8 +207,10 @@ static void load(struct registry *r)
 /* What loading has touched is what the file has. */
 static void settle(struct registry *r)
 {
-	for (struct source *s; (s = source_next_touched(r->table)) != NULL;)
-		s->known = true;
+	while (source_next_touched(r->table))
+		;
+	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+		s->known = s->recorded = true;
 	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
 }
 
@@ -293,7 +295,7 @@ static void all_written(struct registry *r)
 		;
 	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
 		if (worth_keeping(s))
-			s->known = true;
+			s->known = s->recorded = true;
 	buf_free(&r->pending);
 }
 
@@ -333,7 +335,7 @@ static void collect(struct registry *r)
 		if (e < 0)
 			r->replace = true;
 		else
-			s->known = true;
+			s->known = s->recorded = true;
 	}
 }
 
@@ -400,7 +402,7 @@ void registry_touch(struct registry *r, struct source *s)
 
 void registry_forget(struct registry *r, const struct source *s, const struct past *past)
 {
-	if (!s->known)
+	if (!s->recorded)
 		return;
 	int e = past ? registry_add_past(&r->pending, past)
 		     : registry_add_forgotten(&r->pending, &s->id);

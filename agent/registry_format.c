@@ -65,9 +65,10 @@ int registry_add_source(struct buf *out, const struct source *s)
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
-			       " %s %d %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRIu64,
-			       source_state_name(s->state), s->born, s->start, s->ino, s->btime_ns,
-			       (uint64_t)s->dev, s->sure_size);
+			       " %s %d %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
+			       " %" PRIu64,
+			       source_state_name(s->state), s->born, s->created_ns, s->start,
+			       s->ino, s->btime_ns, (uint64_t)s->dev, s->sure_size);
 	if (r == 0)
 		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
 	if (r == 0)
@@ -240,6 +241,7 @@ static int take_source(struct fields *f, struct source_table *t)
 	struct source *s;
 	c.id = next_id(f);
 	bool followed = next_followed(f), born = next_bool(f);
+	int64_t created_ns = next_i64(f);
 	c.start = next_u64(f);
 	c.ino = next_u64(f);
 	c.btime_ns = next_i64(f);
@@ -264,6 +266,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->input_name = strdup(input_name);
 		s->was_followed = followed;
 		s->born = born;
+		s->created_ns = created_ns;
 		s->announced = true;
 		s->size = s->sure_size = size;
 	}

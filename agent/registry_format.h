@@ -1,7 +1,7 @@
 /* The lines of the registry file. Each is 16 hex digits (CRC-64/XZ of what follows the
  * blank), a blank and one of
  *
- *     s ID STATE BORN START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
+ *     s ID STATE BORN CREATED START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
  *                                         a source
  *     c ID OFFSET BASE CRC SIZE BORN FRAME
  *                                         how far it is committed

@@ -7,6 +7,8 @@
 
 #include "common/crc64.h"
 
+#include <stdio.h>
+
 enum { DATE_MAX = 32 };
 
 struct span path_name(const char *path)
@@ -185,6 +187,38 @@ bool rotation_of(struct span name, struct span original)
 		return false;
 	body.len -= extension.len;
 	return body.len > root.len && only_suffixes(span_from(body, root.len));
+}
+
+bool rotation_rotated(struct span name)
+{
+	return rotation_suffixed(name) || rotation_suffixed(without_extension(name));
+}
+
+bool rotation_original(struct span name, int step, char *dst, size_t size)
+{
+	struct span at = name;
+	size_t n;
+	while ((n = any_suffix(at)) != 0 && n < at.len) {
+		at.len -= n;
+		if (step-- == 0)
+			goto found;
+	}
+	struct span root = without_extension(at), extension = span_from(at, root.len);
+	while (extension.len && (n = any_suffix(root)) != 0 && n < root.len) {
+		root.len -= n;
+		if (step-- == 0) {
+			int len = snprintf(dst, size, "%.*s%.*s", (int)root.len, root.ptr,
+					   (int)extension.len, extension.ptr);
+			return len > 0 && (size_t)len < size;
+		}
+	}
+	return false;
+found:
+	if (at.len >= size)
+		return false;
+	memcpy(dst, at.ptr, at.len);
+	dst[at.len] = '\0';
+	return true;
 }
 
 uint64_t rotation_family(struct span name)

@@ -18,6 +18,13 @@ bool rotation_of(struct span name, struct span original);
 /* Has the name a rotation suffix at its end? */
 bool rotation_suffixed(struct span name);
 
+/* Has it a rotation suffix at its end or before its extension? */
+bool rotation_rotated(struct span name);
+
+/* The names that it may be a rotated version of, from the longest on: the `step`-th into dst; false: no further
+ * one. */
+bool rotation_original(struct span name, int step, char *dst, size_t size);
+
 /* The same for all rotated versions of a name, whichever way they are named: a hash. */
 uint64_t rotation_family(struct span name);
 

@@ -213,6 +213,25 @@ struct dir *scan_enter_unlisted(struct discover *d, const char *path)
 	return enter(d, path, true, false);
 }
 
+void scan_enter_rotated(struct discover *d, const char *path, const char *rotated_dir)
+{
+	char text[PATH_MAX];
+	struct span own = path_dir(path);
+	if (*rotated_dir == '/')
+		(void)snprintf(text, sizeof(text), "%s", rotated_dir);
+	else if (snprintf(text, sizeof(text), "%.*s/%s", (int)own.len, own.ptr, rotated_dir) >=
+		 PATH_MAX)
+		return;
+	struct dir *dir = tree_dir(&d->tree, text);
+	if (dir && dir->rotated)
+		return;
+	dir = scan_enter_unlisted(d, text);
+	if (!dir)
+		return;
+	dir->rotated = true;
+	scan_dir(d, dir);
+}
+
 /* --- listing ---------------------------------------------------------------------------------------- */
 
 /* A file that no input wants may still be one that is known: renamed, or waited for. */
@@ -379,7 +398,7 @@ void scan_polled(struct discover *d)
 static void tidy(struct discover *d, struct dir *dir)
 {
 	if (dir->orphan || !dir->listed) {
-		if (list_empty(&dir->names))
+		if (list_empty(&dir->names) && !dir->rotated)
 			scan_drop(d, dir);
 		else if (!dir->orphan && enter(d, dir->path, true, false) == dir)
 			scan_dir(d, dir);
@@ -404,5 +423,21 @@ void scan_all(struct discover *d)
 				break;
 			}
 		}
+	}
+}
+
+void scan_missing(struct discover *d)
+{
+	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s)) {
+		char text[PATH_MAX];
+		struct span own = path_dir(s->path);
+		if (s->state != SOURCE_MISSING)
+			continue;
+		(void)snprintf(text, sizeof(text), "%.*s", (int)own.len, own.ptr);
+		if (tree_dir(&d->tree, text))
+			continue;
+		struct dir *dir = scan_enter_unlisted(d, text);
+		if (dir)
+			scan_dir(d, dir);
 	}
 }

@@ -214,6 +214,12 @@ void settle_new_stream(struct discover *d, struct source *s)
 	look_begin(d, s);
 }
 
+void settle_fresh(struct discover *d, struct source *s)
+{
+	if (!copies_hold(d, s))
+		settle_new_stream(d, s);
+}
+
 /* --- comparing -------------------------------------------------------------------------------------- */
 
 static void go_on(struct discover *d, struct source *s)
@@ -375,7 +381,7 @@ static void compared(struct discover *d, struct check *c, bool same)
 		go_on(d, s);
 	} else if (c->adopt) {
 		(void)source_of_row(d, &c->row);
-		settle_new_stream(d, s);
+		settle_fresh(d, s);
 	} else {
 		log_notice("%s is not the file that the collector knows: it is shipped as a new "
 			   "stream",
@@ -395,7 +401,7 @@ static void vanished(struct discover *d, struct check *c)
 	s->held = false;
 	if (c->adopt) {
 		(void)source_of_row(d, &c->row);
-		settle_new_stream(d, s);
+		settle_fresh(d, s);
 		return;
 	}
 	place(d, s, &c->row);
@@ -490,7 +496,7 @@ static void without_row(struct discover *d, struct source *s)
 	}
 	s->born = false;
 	if (s->state == SOURCE_NEW)
-		settle_new_stream(d, s);
+		settle_fresh(d, s);
 	source_set_ready(d->table, s);
 }
 
@@ -521,8 +527,13 @@ void discover_rows_end(struct discover *d)
 		if (s->state == SOURCE_MISSING)
 			s->last_growth_ns = d->now_ns;
 	}
-	d->first_start = false;
+	d->missing_due_ns = 0;
 	drop_rows(d);
 	settle_step(d);
 	leave_noticed(d);
+	cut_missing(d);
+	cut_between(d);
+	copies_step(d);
+	copies_twins(d);
+	d->first_start = false;
 }

@@ -114,22 +114,31 @@ struct source {
 	struct zreader *zreader; /* the file is compressed; NULL: it is not */
 	char *input_name;        /* of the input it had before a restart, until it has one again;
 			     owned */
+	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
+	uint32_t searching;      /* so many files are being compared with it, or for it */
+	int64_t created_ns;      /* real time: its file was first seen */
 	uint32_t names;          /* how many names lead to it */
 	uint32_t followed;       /* of these an input wants so many */
 	uint32_t event;          /* the turn in which its last event was taken */
 	bool touched;            /* the registry is to write it */
 	bool known;              /* the registry has what does not change with each commit */
+	bool recorded;           /* the registry has something of it */
 	bool was_followed;       /* MISSING: a followed name led to it when the agent ended */
-	bool listed;	   /* the collector's list has it */
-	bool held;               /* not to be read: its bytes are being compared */
-	bool tail_known;         /* tail_hash is valid; else the ladder is asked before the first
+	bool between;            /* it was made and rotated away unseen */
+	bool copied;     /* its file is a copy of the one it was read from: it ends with it */
+	bool twin;       /* held because its name is that of a copy of a file that stands */
+	bool unfinished; /* what it was compared with, or is, is a gzip file that is being written */
+	bool searched;   /* MISSING: copies of it were looked for */
+	bool listed;     /* the collector's list has it */
+	bool held;       /* not to be read: its bytes are being compared */
+	bool tail_known; /* tail_hash is valid; else the ladder is asked before the first
 			    read */
-	bool sniffed;            /* it is text */
-	bool in_hole;            /* the cursor came over NUL bytes: further ones belong to them */
-	bool closing;            /* nothing will be written any more: an unfinished last line may go
+	bool sniffed;    /* it is text */
+	bool in_hole;    /* the cursor came over NUL bytes: further ones belong to them */
+	bool closing;    /* nothing will be written any more: an unfinished last line may go
 		       */
-	bool leaving;            /* discover waits for it to be read to the end */
-	bool cut;                /* its bytes behind tail_at are gone: truncated or replaced */
+	bool leaving;    /* discover waits for it to be read to the end */
+	bool cut;        /* its bytes behind tail_at are gone: truncated or replaced */
 };
 
 struct source_table;

@@ -30,6 +30,7 @@ struct dir {
 	struct dir *same_wd;
 	bool full;           /* its files are of interest, not only its directories */
 	bool listed;         /* unknown names in it are looked at; else only those that are known */
+	bool rotated;        /* rotated files go there: it stays */
 	bool polled;         /* inotify does not serve: scanned each second */
 	bool orphan;         /* moved out of sight: its path is not valid, its watch is */
 	const char *refusal; /* a static text: why nothing in it is followed; NULL: it is */
