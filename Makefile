@@ -95,6 +95,13 @@ QUERY_LIBS     := $(if $(QUERY_SRC),$(B)/libquery.a) $(if $(STORE_SRC),$(B)/libs
 TESTLIB        := $(if $(TESTLIB_SRC),$(B)/libtest.a)
 ALL_LIBS := $(sort $(AGENT_LIBS) $(COLLECTOR_LIBS) $(QUERY_LIBS))
 
+# A test belongs to the program whose headers it includes, and is linked with that program's libraries: two
+# programs may use the same name for a thing of their own.
+test_files  := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c)
+AGENT_TESTS := $(if $(test_files),$(shell grep -lE '"(agent/|tests/lib/host)' $(test_files)))
+QUERY_TESTS := $(if $(test_files),$(shell grep -lE '"collector/query/' $(test_files)))
+libs_of = $(if $(filter $(1),$(AGENT_TESTS)),$(AGENT_LIBS),$(if $(filter $(1),$(QUERY_TESTS)),$(QUERY_LIBS),$(COLLECTOR_LIBS)))
+
 # A program whose main.c is not there is not built.
 PROGRAMS := $(if $(wildcard agent/main.c),$(B)/haul-agent) \
 	    $(if $(wildcard collector/main.c),$(B)/haul-collector) \
@@ -151,17 +158,18 @@ $(B)/haul-collector: $(call obj,collector/main.c) $(COLLECTOR_LIBS)
 $(B)/haul: $(call obj,collector/query/main.c) $(QUERY_LIBS)
 	$(link) $(LDLIBS_all)
 
-$(B)/tests/%: $(B)/obj/tests/unit/%.o $(TESTLIB) $(ALL_LIBS)
+.SECONDEXPANSION:
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(TESTLIB) $$(call libs_of,tests/unit/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(call pkg,--libs,$(TEST_PKGS)) $(LDLIBS_all)
 
-$(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $$(call libs_of,tests/bench/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(LDLIBS_all)
 
 # A fuzz target is built twice: for libFuzzer (MODE=fuzz), and with a plain main that runs a corpus.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(call obj,$(FUZZ_DRIVER))) \
-	     $(TESTLIB) $(ALL_LIBS)
+	     $(TESTLIB) $$(call libs_of,tests/fuzz/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(LDLIBS_all) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 
