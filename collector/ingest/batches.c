@@ -135,6 +135,9 @@ static bool size_is_fine(struct request *r, uint64_t *ret_inflated)
 		return false;
 	}
 	uint64_t inflated = promised_size(gz);
+	if (inflated > BATCHES_RATIO_FREE && inflated / BATCHES_RATIO_MAX > gz.len)
+		request_refuse(r, 413, "the body inflates to more than %d times its size",
+			       BATCHES_RATIO_MAX);
 	if (inflated > BATCHES_INFLATED_MAX)
 		request_refuse(r, 413,
 			       "the body inflates to %" PRIu64 " bytes, at most %u are taken",
@@ -152,16 +155,12 @@ static uint64_t memory_guess(uint64_t inflated)
 
 static int inflate(struct request *r, uint64_t inflated, struct buf *out)
 {
-	struct gzip_limits limits = {.inflated_max = inflated ? inflated : 1,
-				     .ratio_max = BATCHES_RATIO_MAX};
+	struct gzip_limits limits = {.inflated_max = inflated ? inflated : 1};
 	out->max = limits.inflated_max; /* exactly so much is taken */
 	int result = buf_reserve(out, limits.inflated_max);
 	if (result == 0)
 		result = gzip_inflate(buf_span(&r->body), limits, out);
-	if (result == -EMSGSIZE && inflated / BATCHES_RATIO_MAX > r->body.len)
-		request_refuse(r, 413, "the body inflates to more than %d times its size",
-			       BATCHES_RATIO_MAX);
-	else if (result == -ENOMEM)
+	if (result == -ENOMEM)
 		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 	else if (result < 0)
 		request_refuse(r, 400, "the body is not one whole gzip member");

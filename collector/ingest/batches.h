@@ -8,7 +8,9 @@
 #include "collector/ingest/route.h"
 
 #define BATCHES_INFLATED_MAX (128u << 20) /* bytes of an inflated body */
-#define BATCHES_RATIO_MAX    200          /* inflated / compressed */
+#define BATCHES_RATIO_MAX    200          /* inflated / compressed, beyond BATCHES_RATIO_FREE */
+/* So much may come of any body: a service that says the same thing over and over compresses better than a bomb. */
+#define BATCHES_RATIO_FREE (4u << 20)
 
 extern const struct route batches_route;
 
