@@ -119,49 +119,52 @@ static void batches_forget(struct request *r)
 
 /* --- inflating --- */
 
-/* What the gzip trailer says of the inflated size. It may lie: inflating is bounded by
- * it, and a body that is longer than it says is damaged. */
-static uint32_t promised_size(struct span gz)
+/* What the gzip trailer says of the inflated size. Of a body that was cut short it says anything, so nothing is refused
+ * on its word alone; but more than it says never comes out of a good body. */
+static uint64_t promised_size(struct span gz)
 {
 	const unsigned char *p = (const unsigned char *)gz.ptr + gz.len - 4;
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
 }
 
-static bool size_is_fine(struct request *r, uint64_t *ret_inflated)
+/* The most that may come out of a body of this length. */
+static uint64_t size_limit(uint64_t body)
 {
-	struct span gz = buf_span(&r->body);
-	if (gz.len < GZIP_LEAST) {
-		request_refuse(r, 400, "the body is not gzip: it has %zu bytes", gz.len);
-		return false;
-	}
-	uint64_t inflated = promised_size(gz);
-	if (inflated > BATCHES_RATIO_FREE && inflated / BATCHES_RATIO_MAX > gz.len)
-		request_refuse(r, 413, "the body inflates to more than %d times its size",
-			       BATCHES_RATIO_MAX);
-	if (inflated > BATCHES_INFLATED_MAX)
-		request_refuse(r, 413,
-			       "the body inflates to %" PRIu64 " bytes, at most %u are taken",
-			       inflated, BATCHES_INFLATED_MAX);
-	*ret_inflated = inflated;
-	return !r->refusal.status;
+	uint64_t limit = body * BATCHES_RATIO_MAX;
+	if (limit < BATCHES_RATIO_FREE)
+		limit = BATCHES_RATIO_FREE;
+	return limit < BATCHES_INFLATED_MAX ? limit : BATCHES_INFLATED_MAX;
 }
 
-/* Inflated once, and rendered, which puts host and service before each line. What it
- * really was is known after rendering. */
+/* The most that will come out of this one. */
+static uint64_t size_expected(struct span gz)
+{
+	uint64_t promised = promised_size(gz), limit = size_limit(gz.len);
+	return promised < limit ? promised : limit;
+}
+
+/* Inflated once, and rendered, which puts host and service before each line. What it really was is known after
+ * rendering. */
 static uint64_t memory_guess(uint64_t inflated)
 {
 	return inflated + inflated + inflated / 4 + 4096;
 }
 
-static int inflate(struct request *r, uint64_t inflated, struct buf *out)
+static int inflate(struct request *r, struct buf *out)
 {
-	struct gzip_limits limits = {.inflated_max = inflated ? inflated : 1};
-	out->max = limits.inflated_max; /* exactly so much is taken */
-	int result = buf_reserve(out, limits.inflated_max);
+	struct span gz = buf_span(&r->body);
+	uint64_t expected = size_expected(gz);
+	out->max = expected ? expected : 1; /* exactly so much is taken */
+	int result = buf_reserve(out, out->max);
 	if (result == 0)
-		result = gzip_inflate(buf_span(&r->body), limits, out);
+		result = gzip_inflate(gz, (struct gzip_limits){.inflated_max = out->max}, out);
 	if (result == -ENOMEM)
 		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
+	else if (result == -EMSGSIZE && promised_size(gz) > expected)
+		request_refuse(r, 413,
+			       "the body inflates to more than %" PRIu64
+			       " bytes or %d times its size",
+			       (uint64_t)BATCHES_INFLATED_MAX, BATCHES_RATIO_MAX);
 	else if (result < 0)
 		request_refuse(r, 400, "the body is not one whole gzip member");
 	return result;
@@ -267,14 +270,14 @@ static void submit(struct request *r, struct own *own, struct store *s)
 }
 
 /* From here on the compressed body belongs to the submission. */
-static int prepare(struct request *r, struct own *own, uint64_t inflated)
+static int prepare(struct request *r, struct own *own)
 {
 	struct submission *sub = own->sub = submission_new();
 	if (!sub) {
 		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return -ENOMEM;
 	}
-	int result = inflate(r, inflated, &sub->body);
+	int result = inflate(r, &sub->body);
 	meters_add(&r->intake->meters.body_bytes, r->body.len);
 	meters_add(&r->intake->meters.inflated_bytes, sub->body.len);
 	sub->gzip_body = r->body;
@@ -287,9 +290,9 @@ static int prepare(struct request *r, struct own *own, uint64_t inflated)
 }
 
 /* True when the store has it. */
-static bool work(struct request *r, struct own *own, uint64_t inflated)
+static bool work(struct request *r, struct own *own)
 {
-	if (prepare(r, own, inflated) < 0 || own->sub->batch.n_chunks == 0)
+	if (prepare(r, own) < 0 || own->sub->batch.n_chunks == 0)
 		return false;
 	char reason[DOOR_REASON_MAX];
 	struct store *s = door_enter(r->intake->door, r->pass, reason);
@@ -322,15 +325,16 @@ static void answer_batch(struct request *r, struct own *own)
 static void batches_run(struct request *r)
 {
 	struct own *own = r->own;
-	uint64_t inflated;
-	if (!size_is_fine(r, &inflated)) {
+	if (r->body.len < GZIP_LEAST) {
+		request_refuse(r, 400, "the body is not gzip: it has %zu bytes", r->body.len);
 		request_answer(r, NULL, NULL);
 		return;
 	}
+	uint64_t inflated = size_expected(buf_span(&r->body));
 	if (r->charge->working == 0 && !request_take_memory(r, memory_guess(inflated)))
 		return; /* held: called again when there is memory */
 	int64_t began_ns = clock_mono_ns();
-	bool submitted = work(r, own, inflated);
+	bool submitted = work(r, own);
 	meters_add(&r->intake->meters.work_ns, (uint64_t)(clock_mono_ns() - began_ns));
 	if (!submitted)
 		answer_batch(r, own);

@@ -535,7 +535,7 @@ START_TEST(bomb)
 	post_and_expect(gz, 413, "200 times");
 	gz = gzip(SPAN_LITERAL("x"));
 	memcpy(gz.ptr + gz.len - 4, "\xff\xff\xff\xff", 4); /* promises 4 GiB */
-	post_and_expect(gz, 413, "times its size");
+	post_and_expect(gz, 400, "gzip");
 	/* What is no bomb, only the same again and again, is taken for what it is. */
 	zeros.len = 3 << 20;
 	post_and_expect(gzip(buf_span(&zeros)), 400, "chunk 0: ");
