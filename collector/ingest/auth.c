@@ -247,7 +247,7 @@ bool principal_allows(const struct principal *p, struct span host)
 
 int auth_operator(struct auth *a, struct http_exchange *x, const char **ret_why)
 {
-	bool passed_on = http_header(x, "Forwarded").len || http_header(x, "X-Forwarded-For").len;
+	bool passed_on = http_has_header(x, "Forwarded") || http_has_header(x, "X-Forwarded-For");
 	if (http_peer(x)->local && !passed_on)
 		return 0;
 	struct principal p;

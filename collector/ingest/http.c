@@ -368,9 +368,40 @@ const char *http_path(const struct http_exchange *x)
 	return x->path;
 }
 
+struct header_search {
+	const char *name;
+	const char *value;
+	unsigned n;
+};
+
+static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char *key,
+				 const char *value)
+{
+	struct header_search *s = user;
+	(void)kind;
+	if (strcasecmp(key, s->name) == 0) {
+		s->value = value;
+		s->n++;
+	}
+	return MHD_YES;
+}
+
+static struct header_search search_header(struct http_exchange *x, const char *name)
+{
+	struct header_search s = {.name = name};
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &s);
+	return s;
+}
+
 struct span http_header(struct http_exchange *x, const char *name)
 {
-	return span_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
+	struct header_search s = search_header(x, name);
+	return span_of(s.n == 1 ? s.value : NULL);
+}
+
+bool http_has_header(struct http_exchange *x, const char *name)
+{
+	return search_header(x, name).n > 0;
 }
 
 struct span http_argument(struct http_exchange *x, const char *name)
@@ -380,7 +411,7 @@ struct span http_argument(struct http_exchange *x, const char *name)
 
 uint64_t http_content_length(struct http_exchange *x)
 {
-	if (http_header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING).len)
+	if (http_has_header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING))
 		return HTTP_LENGTH_UNKNOWN;
 	uint64_t length;
 	if (num_parse_u64(http_header(x, MHD_HTTP_HEADER_CONTENT_LENGTH), &length) < 0)

@@ -87,9 +87,10 @@ struct http *http_server(struct http_exchange *x);
 struct http_peer *http_peer(struct http_exchange *x);
 const char *http_method(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
-/* The value of the first header or query argument of that name; empty when there is none.
- */
+/* The value of the header of that name; empty when there is none, or several: which of them would hold? */
 struct span http_header(struct http_exchange *x, const char *name);
+bool http_has_header(struct http_exchange *x, const char *name); /* once or more */
+/* The value of the first query argument of that name; empty when there is none. */
 struct span http_argument(struct http_exchange *x, const char *name);
 /* Bytes of the body as announced; HTTP_LENGTH_UNKNOWN for a chunked one; 0 for none. */
 uint64_t http_content_length(struct http_exchange *x);

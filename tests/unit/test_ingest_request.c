@@ -482,6 +482,25 @@ START_TEST(headers)
 }
 END_TEST
 
+/* Of two headers neither holds. */
+START_TEST(headers_twice)
+{
+	struct buf body = batch_of("web-01", 2);
+	static const struct {
+		const char *second;
+		long status;
+	} rows[] = {{"Content-Type: text/plain", 415},
+		    {"Content-Encoding: identity", 415},
+		    {"Haul-Agent: 9f2c 8 haul-agent/0.1", 400}};
+	for (int i = 0; i < LEN(rows); i++) {
+		const char *const list[] = {agent_headers[0], agent_headers[1], agent_headers[2],
+					    rows[i].second, NULL};
+		expect(request("POST", "/v1/batches", list, &body), rows[i].status, "");
+	}
+	buf_free(&body);
+}
+END_TEST
+
 /* --- bodies that are none --- */
 
 START_TEST(malformed)
@@ -791,6 +810,8 @@ START_TEST(operators)
 	const char *const passed_on[] = {"X-Forwarded-For: 10.0.0.1", NULL};
 	expect(get("/metrics"), 200, "haul_collector_ready 1");
 	expect(request("GET", "/metrics", passed_on, NULL), 401, "with a token");
+	const char *const passed_on_twice[] = {passed_on[0], passed_on[0], NULL};
+	expect(request("GET", "/metrics", passed_on_twice, NULL), 401, "with a token");
 	expect(request("GET", "/v1/status", passed_on, NULL), 401, "with a token");
 	char any[TOKEN_LEN + 64];
 	add_token("prometheus", any);
@@ -948,6 +969,7 @@ int main(void)
 	tcase_add_test(tcase, no_chunk);
 	tcase_add_test(tcase, another_host);
 	tcase_add_loop_test(tcase, headers, 0, LEN(HEADERS));
+	tcase_add_test(tcase, headers_twice);
 	tcase_add_test(tcase, malformed);
 	tcase_add_test(tcase, not_one_gzip_member);
 	tcase_add_test(tcase, bomb);
