@@ -8,6 +8,7 @@
 
 #include "collector/query/zstdfile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ int pieces_add(struct pieces *p, struct piece piece)
 		p->items = more;
 		p->cap = cap;
 	}
+	assert(p->items);
 	p->items[p->n++] = piece;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "common/map.h"
 #include "common/num.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -285,24 +286,25 @@ static int compare_in_directory(const void *pa, const void *pb)
 
 static int update_shards(struct follow *f, struct directory *d, struct listing *list)
 {
+	struct segment *items = list->items;
 	size_t n = 0;
 	if (list->n == 0)
 		return 0;
-	qsort(list->items, list->n, sizeof(*list->items), compare_in_directory);
+	assert(items);
+	qsort(items, list->n, sizeof(*items), compare_in_directory);
 	for (size_t i = 0; i < list->n; i++) {
-		struct segment *last = n ? &list->items[n - 1] : NULL;
-		struct segment *seg = &list->items[i];
-		if (last && last->number == seg->number && strcmp(last->host, seg->host) == 0)
-			listing_forget(list, seg);
+		if (n && items[n - 1].number == items[i].number &&
+		    strcmp(items[n - 1].host, items[i].host) == 0)
+			listing_forget(list, &items[i]);
 		else
-			list->items[n++] = *seg;
+			items[n++] = items[i];
 	}
 	list->n = n;
 	for (size_t from = 0, to; from < n; from = to) {
 		for (to = from + 1; to < n; to++)
-			if (strcmp(list->items[to].host, list->items[from].host) != 0)
+			if (strcmp(items[to].host, items[from].host) != 0)
 				break;
-		int r = update_shard(f, d, &list->items[from], to - from);
+		int r = update_shard(f, d, &items[from], to - from);
 		/* A segment vanished since the listing: the directory is looked at again. */
 		if (r == -ENOENT)
 			d->dirty = true;

@@ -25,6 +25,11 @@ struct row {
 	struct extent extent;
 };
 
+/* Rows stay where they are while there come more of them. */
+struct row_ref {
+	struct row *row;
+};
+
 struct worker {
 	struct sieve_scratch *sieve;
 	struct extent *extents; /* by ordinal */
@@ -36,7 +41,7 @@ struct ls {
 	struct table *table;
 	struct worker workers[SCAN_THREADS_MAX];
 	bool by_day, by_service, by_host;
-	struct row **rows; /* of the day, or of all days without by_day */
+	struct row_ref *rows; /* of the day, or of all days without by_day */
 	size_t n_rows, cap_rows;
 	struct map by_name; /* the rows */
 	struct table_column columns[8];
@@ -72,13 +77,17 @@ static int take_window(void *worker, struct segments *segments, const struct win
 
 /* --- rows --- */
 
-static int compare_rows(const void *pa, const void *pb)
+static int compare_rows(const struct row *a, const struct row *b)
 {
-	const struct row *a = *(const struct row *const *)pa, *b = *(const struct row *const *)pb;
 	int r = strcmp(a->day, b->day);
 	if (r == 0)
 		r = strcmp(a->service, b->service);
 	return r ? r : strcmp(a->host, b->host);
+}
+
+static int compare_refs(const void *a, const void *b)
+{
+	return compare_rows(((const struct row_ref *)a)->row, ((const struct row_ref *)b)->row);
 }
 
 static void sum_up(struct extent *to, const struct extent *from)
@@ -92,7 +101,7 @@ static void sum_up(struct extent *to, const struct extent *from)
 
 static bool same_row(const void *entry, const void *key)
 {
-	return compare_rows(&entry, &key) == 0;
+	return compare_rows(entry, key) == 0;
 }
 
 static uint64_t hash_row(const struct ls *ls, const struct row *row)
@@ -106,7 +115,7 @@ static int add_row(struct ls *ls, const struct row *key, struct row **ret)
 {
 	if (ls->n_rows == ls->cap_rows) {
 		size_t cap = ls->cap_rows ? ls->cap_rows * 2 : 64;
-		struct row **more = realloc(ls->rows, cap * sizeof(*more));
+		struct row_ref *more = realloc(ls->rows, cap * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		ls->rows = more;
@@ -121,7 +130,7 @@ static int add_row(struct ls *ls, const struct row *key, struct row **ret)
 		free(row);
 		return r;
 	}
-	ls->rows[ls->n_rows++] = row;
+	ls->rows[ls->n_rows++].row = row;
 	*ret = row;
 	return 0;
 }
@@ -143,7 +152,7 @@ static int row_of(struct ls *ls, const char *day, const struct segment *seg, str
 static void forget_rows(struct ls *ls)
 {
 	for (size_t i = 0; i < ls->n_rows; i++)
-		free(ls->rows[i]);
+		free(ls->rows[i].row);
 	ls->n_rows = 0;
 	map_free(&ls->by_name);
 }
@@ -175,9 +184,9 @@ static int print_rows(struct ls *ls)
 {
 	int r = 0;
 	if (ls->n_rows)
-		qsort(ls->rows, ls->n_rows, sizeof(*ls->rows), compare_rows);
+		qsort(ls->rows, ls->n_rows, sizeof(*ls->rows), compare_refs);
 	for (size_t i = 0; r == 0 && i < ls->n_rows; i++) {
-		const struct row *row = ls->rows[i];
+		const struct row *row = ls->rows[i].row;
 		const struct extent *e = &row->extent;
 		size_t time_len = e->lines ? CIVIL_TIME_LEN : 0, n = 0;
 		struct cell cells[TABLE_COLUMNS_MAX] = {{.number = 0}};

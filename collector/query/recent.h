@@ -6,7 +6,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 
-#define RECENT_BYTES (256 * 1024) /* of an event that has not matched yet */
+#define RECENT_BYTES ((size_t)256 * 1024) /* of an event that has not matched yet */
 
 struct recent;
 

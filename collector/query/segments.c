@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/num.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -120,17 +121,16 @@ static int compare_paths(const void *pa, const void *pb)
  * order: they are neighbours. */
 static void drop_doubles(struct segments *s)
 {
+	struct segment *items = s->list.items;
 	size_t kept = 0;
 	for (size_t i = 0; i < s->list.n; i++) {
-		struct segment *seg = &s->list.items[i];
-		struct segment *last = kept ? &s->list.items[kept - 1] : NULL;
-		if (last && last->service == seg->service && last->number == seg->number &&
-		    last->form != seg->form && strcmp(last->host, seg->host) == 0) {
+		struct segment *last = kept ? &items[kept - 1] : NULL;
+		if (last && last->service == items[i].service && last->number == items[i].number &&
+		    last->form != items[i].form && strcmp(last->host, items[i].host) == 0) {
 			listing_forget(&s->list, last);
-			*last = *seg;
-			continue;
+			kept--;
 		}
-		s->list.items[kept++] = *seg;
+		items[kept++] = items[i];
 	}
 	s->list.n = kept;
 }
@@ -147,7 +147,8 @@ static int compare_in_shard(const void *pa, const void *pb, void *items)
 
 static int link_shards(struct segments *s)
 {
-	uint32_t *order = malloc((s->list.n + 1) * sizeof(*order));
+	assert(s->list.items);
+	uint32_t *order = malloc(s->list.n * sizeof(*order));
 	if (!order)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->list.n; i++)
@@ -233,9 +234,8 @@ int segments_list(int archive_fd, int32_t day, const struct segment_choice *choi
 	s->list.held_max = held_allowance();
 	pthread_mutex_init(&s->lock, NULL);
 	int r = list_day(s, choice, trouble);
-	if (r == 0) {
-		if (s->list.n)
-			qsort(s->list.items, s->list.n, sizeof(*s->list.items), compare_paths);
+	if (r == 0 && s->list.n) {
+		qsort(s->list.items, s->list.n, sizeof(*s->list.items), compare_paths);
 		drop_doubles(s);
 		r = link_shards(s);
 	}

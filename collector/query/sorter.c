@@ -5,6 +5,8 @@
  * the arena is full they are sorted and written as a run. Lines of a shard come nearly in
  * order, so that sorting usually is one comparison a line. Too many runs are merged into
  * fewer before they are read, so that the merge's buffers are bounded too. */
+#include "collector/query/sorter.h"
+
 #include "collector/query/sorter_parts.h"
 
 #include "common/file.h"
@@ -130,8 +132,9 @@ static int unite_runs(struct sorter *s)
 	struct spill_run run;
 	size_t n = MERGE_FAN_IN / 2;
 	int r = spill_flush(&s->spill, &run.from);
-	if (r == 0)
-		r = merge_open_runs(s, s->runs, n, &m);
+	if (r < 0)
+		return r;
+	r = merge_open_runs(s, s->runs, n, &m);
 	if (r < 0)
 		return r;
 	while ((r = merge_next(m, &record)) > 0) {

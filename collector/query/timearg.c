@@ -87,7 +87,7 @@ static bool take_clock(struct cursor *c, int64_t *ret_us)
 		return false;
 	if (take(c, ':') && !take_number(c, 2, 60, &second))
 		return false;
-	int64_t us = ((int64_t)hour * 3600 + minute * 60 + second) * NUM_SEC_US;
+	int64_t us = (INT64_C(3600) * hour + INT64_C(60) * minute + second) * NUM_SEC_US;
 	if (take(c, '.')) {
 		int64_t unit = NUM_SEC_US;
 		bool any = false, beyond = false;
@@ -119,7 +119,7 @@ static bool take_zone(struct cursor *c, int64_t *ret_east_us)
 	bool colon = take(c, ':');
 	if ((colon || c->at < c->text.len) && !take_number(c, 2, 59, &minute))
 		return false;
-	*ret_east_us = ((int64_t)hour * 3600 + minute * 60) * NUM_SEC_US * (west ? -1 : 1);
+	*ret_east_us = (INT64_C(3600) * hour + INT64_C(60) * minute) * NUM_SEC_US * (west ? -1 : 1);
 	return true;
 }
 
