@@ -26,8 +26,7 @@ static bool said_offset(const struct moment *m, const struct zone *zone, int64_t
 {
 	switch (m->zone_kind) {
 	case MOMENT_ZONE_OFFSET: *ret_s = m->offset_s; return true;
-	case MOMENT_ZONE_NAME:
-		return zone_abbreviation(zone, local_s, m->zone_name, ret_s);
+	case MOMENT_ZONE_NAME: return zone_abbreviation(zone, local_s, m->zone_name, ret_s);
 	case MOMENT_ZONE_OPEN: return false;
 	}
 	return false;
@@ -97,16 +96,15 @@ static bool resolve_calendar(const struct moment *m, const struct zone *zone,
 	if (!fields_valid(m))
 		return false;
 	switch (m->year_kind) {
-	case MOMENT_YEAR_FULL:
-		return resolve_in_year(m, m->year, zone, cache, now_us, ret_us);
+	case MOMENT_YEAR_FULL: return resolve_in_year(m, m->year, zone, cache, now_us, ret_us);
 	case MOMENT_YEAR_SHORT: return resolve_short_year(m, zone, cache, now_us, ret_us);
 	case MOMENT_YEAR_OPEN: return resolve_open_year(m, zone, cache, now_us, ret_us);
 	}
 	return false;
 }
 
-bool moment_resolve(const struct moment *m, const struct zone *zone,
-		    struct zone_range *cache, int64_t now_us, int64_t *ret_us)
+bool moment_resolve(const struct moment *m, const struct zone *zone, struct zone_range *cache,
+		    int64_t now_us, int64_t *ret_us)
 {
 	switch (m->kind) {
 	case MOMENT_CALENDAR: return resolve_calendar(m, zone, cache, now_us, ret_us);
@@ -133,8 +131,7 @@ struct decimal {
 };
 
 /* Digits before the point (step 0) or behind it (step -1); returns where they end. */
-static inline const char *add_digits(struct decimal *d, const char *p, const char *end,
-				     int step)
+static inline const char *add_digits(struct decimal *d, const char *p, const char *end, int step)
 {
 	for (; p < end && text_is_digit(*p); p++) {
 		if (d->n_digits < NUMBER_DIGITS_MAX) {

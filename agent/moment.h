@@ -51,8 +51,8 @@ _Static_assert(sizeof(struct moment) <= 64, "it is cleared for each form that is
  * An open year is the one that puts the moment nearest before now + 1 day; of two digits
  * it is in this century unless that lies beyond now + 1 day. An open zone is `zone`, by
  * way of `cache`. */
-bool moment_resolve(const struct moment *m, const struct zone *zone,
-		    struct zone_range *cache, int64_t now_us, int64_t *ret_us);
+bool moment_resolve(const struct moment *m, const struct zone *zone, struct zone_range *cache,
+		    int64_t now_us, int64_t *ret_us);
 
 /* A decimal number (digits, perhaps a point or comma and further digits, perhaps an
  * exponent) as an epoch. Its magnitude says the unit: 9 or 10 digits before the point are

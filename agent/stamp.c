@@ -3,8 +3,7 @@
  *
  * The flow for `auto`:
  *
- *     begins with a blank? none -> where the last line had it -> JSON, or search of the
- * prefix
+ *     indented? none -> where the last line had it -> JSON, or search of the prefix
  *
  * A source whose lines have no time must cost little, too: after PATIENCE lines without
  * one only the line's start (for JSON the first bytes) is looked at, and every
@@ -14,6 +13,7 @@
 #include "agent/stamp_format.h"
 #include "agent/stamp_forms.h"
 #include "agent/stamp_json.h"
+#include "agent/stamp_key.h"
 #include "agent/stamp_search.h"
 
 #include <errno.h>
@@ -27,6 +27,8 @@
 #define WORDS_UNSETTLED 1
 
 #define JSON_PATH_MAX 255
+
+_Static_assert(STAMP_FORMS_MAX + STAMP_KEYS <= UINT8_MAX, "stamp_memory.format holds either");
 
 enum stamp_mode { STAMP_AUTO, STAMP_NONE, STAMP_JSON_KEY, STAMP_FORMAT };
 
@@ -74,8 +76,7 @@ static int parse_spec(const char *spec, struct stamp *s, const char **ret_why)
 	return s->argument ? 0 : -ENOMEM;
 }
 
-int stamp_new(const char *spec, const char *timezone, struct stamp **ret,
-	      const char **ret_why)
+int stamp_new(const char *spec, const char *timezone, struct stamp **ret, const char **ret_why)
 {
 	struct stamp *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -181,16 +182,15 @@ static bool find_json(struct finding *f)
 static const char *same_place(const struct stamp_memory *memory, struct span line)
 {
 	if (memory->bracket) {
-		const char *bracket = memchr(
-			line.ptr, '[', line.len < STAMP_REACH ? line.len : STAMP_REACH);
+		const char *bracket =
+			memchr(line.ptr, '[', line.len < STAMP_REACH ? line.len : STAMP_REACH);
 		return bracket ? bracket + 1 : NULL;
 	}
 	if (line.len <= memory->at)
 		return NULL;
 	const char *at = line.ptr + memory->at;
 	struct text before = {at - 1, line.ptr + line.len};
-	if (memory->at > 0 && !text_at_boundary(&before) &&
-	    at[-1] != 'm') /* a colour ends in m */
+	if (memory->at > 0 && !text_at_boundary(&before) && at[-1] != 'm') /* a colour ends in m */
 		return NULL;
 	return at;
 }
@@ -203,8 +203,7 @@ static bool find_remembered(struct finding *f)
 	const char *at = same_place(f->memory, f->line);
 	if (!at)
 		return false;
-	return stamp_forms_read_one(f->memory->format - 1, at, f->line.ptr + f->line.len,
-				    &m) &&
+	return stamp_forms_read_one(f->memory->format - 1, at, f->line.ptr + f->line.len, &m) &&
 	       resolve(f, &m);
 }
 
@@ -262,12 +261,11 @@ static bool find(struct finding *f)
 /* A line that begins with white space belongs to the one before it. */
 static bool is_indented(struct span line)
 {
-	return line.len == 0 || line.ptr[0] == ' ' || line.ptr[0] == '\t' ||
-	       line.ptr[0] == '\r';
+	return line.len == 0 || line.ptr[0] == ' ' || line.ptr[0] == '\t' || line.ptr[0] == '\r';
 }
 
-int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span line,
-	       int64_t now_us, int64_t *ret_us)
+int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span line, int64_t now_us,
+	       int64_t *ret_us)
 {
 	struct finding f = {s, memory, line, now_us, 0};
 	if (is_indented(line) && s->mode != STAMP_FORMAT)

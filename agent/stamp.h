@@ -42,7 +42,7 @@ void stamp_free(struct stamp *s);
  * "Nov 22 05:40:00" is the one that puts it nearest before now + 1 day. Digits beyond
  * microseconds are cut off; second 60 is 59.999999. Never fails: a line that is odd has
  * no timestamp. */
-int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span line,
-	       int64_t now_us, int64_t *ret_us);
+int stamp_find(const struct stamp *s, struct stamp_memory *memory, struct span line, int64_t now_us,
+	       int64_t *ret_us);
 
 #endif

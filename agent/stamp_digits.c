@@ -30,8 +30,7 @@ static const char *read_time_zone(const char *at, const char *line_end, struct m
 }
 
 /* 15.42.50.675872 */
-static const char *read_dotted_time(const char *at, const char *line_end,
-				    struct moment *m)
+static const char *read_dotted_time(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	if (!text_take_pair(&t, &m->hour) || !text_take(&t, '.') ||
@@ -60,8 +59,7 @@ static inline bool valid_day(int year, unsigned month, unsigned day)
 
 /* What most write, in one go: 2026-11-22T05:40:00.123456Z is an instant at once. NULL for
  * anything else, also what is wrong: that is sorted out by those who have the time. */
-static const char *read_rfc3339_utc(const char *at, const char *line_end,
-				    struct moment *m)
+static const char *read_rfc3339_utc(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	const char *p = t.at;
@@ -73,8 +71,7 @@ static const char *read_rfc3339_utc(const char *at, const char *line_end,
 	unsigned month = text_byte_of(date, 5), day = text_byte_of(time, 0);
 	unsigned hour = text_byte_of(time, 3), minute = text_byte_of(time, 6);
 	unsigned second = text_pair(p + 17);
-	if (year < 1970 || hour > 23 || minute > 59 || second > 59 ||
-	    !valid_day(year, month, day))
+	if (year < 1970 || hour > 23 || minute > 59 || second > 59 || !valid_day(year, month, day))
 		return NULL;
 	t.at = p + 19;
 	t.at = stamp_part_fraction(t.at, t.end, m);
@@ -95,8 +92,7 @@ const char *stamp_read_iso(const char *at, const char *line_end, struct moment *
 	if (end)
 		return end;
 	const char *p = t.at;
-	if (text_left(&t) < 15 || p[7] != p[4] ||
-	    (p[4] != '-' && p[4] != '/' && p[4] != '.'))
+	if (text_left(&t) < 15 || p[7] != p[4] || (p[4] != '-' && p[4] != '/' && p[4] != '.'))
 		return NULL;
 	unsigned century = text_pair(p), year = text_pair(p + 2);
 	m->month = text_pair(p + 5);
@@ -136,8 +132,7 @@ const char *stamp_read_iso_month(const char *at, const char *line_end, struct mo
 }
 
 /* 054000.123 */
-static const char *read_packed_time(const char *at, const char *line_end,
-				    struct moment *m)
+static const char *read_packed_time(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	if (!text_take_pair(&t, &m->hour) || !text_take_pair(&t, &m->minute) ||
@@ -147,8 +142,7 @@ static const char *read_packed_time(const char *at, const char *line_end,
 }
 
 /* 22:15:29:606, where no number is padded: 23:21:0:5 is 5 ms behind 23:21:00. */
-static const char *read_unpadded_time(const char *at, const char *line_end,
-				      struct moment *m)
+static const char *read_unpadded_time(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	if (!text_take_one_or_two(&t, &m->hour) || !text_take(&t, ':') ||
@@ -196,9 +190,8 @@ const char *stamp_read_short_year(const char *at, const char *line_end, struct m
 	struct text t = {at, line_end};
 	unsigned year;
 	m->year_kind = MOMENT_YEAR_SHORT;
-	if (!text_take_pair(&t, &year) || !text_take(&t, '/') ||
-	    !text_take_pair(&t, &m->month) || !text_take(&t, '/') ||
-	    !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
+	if (!text_take_pair(&t, &year) || !text_take(&t, '/') || !text_take_pair(&t, &m->month) ||
+	    !text_take(&t, '/') || !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
 		return NULL;
 	m->year = (int)year;
 	return read_time_zone(t.at, t.end, m);
@@ -240,8 +233,8 @@ const char *stamp_read_month_day(const char *at, const char *line_end, struct mo
 {
 	struct text t = {at, line_end};
 	m->year_kind = MOMENT_YEAR_OPEN;
-	if (!text_take_pair(&t, &m->month) || !text_take(&t, '-') ||
-	    !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
+	if (!text_take_pair(&t, &m->month) || !text_take(&t, '-') || !text_take_pair(&t, &m->day) ||
+	    !text_take(&t, ' '))
 		return NULL;
 	const char *end = stamp_part_time(t.at, t.end, m);
 	return end && end - t.at > 8 && t.at[8] == '.' ? end : NULL;
@@ -252,8 +245,8 @@ const char *stamp_read_bracketed(const char *at, const char *line_end, struct mo
 {
 	struct text t = {at, line_end};
 	m->year_kind = MOMENT_YEAR_OPEN;
-	if (!text_take(&t, '[') || !text_take_pair(&t, &m->month) ||
-	    !text_take(&t, '.') || !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
+	if (!text_take(&t, '[') || !text_take_pair(&t, &m->month) || !text_take(&t, '.') ||
+	    !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
 		return NULL;
 	t.at = stamp_part_time(t.at, t.end, m);
 	return t.at && text_take(&t, ']') ? t.at : NULL;
@@ -313,8 +306,7 @@ const char *stamp_read_klog(const char *at, const char *line_end, struct moment 
 		m->year_kind = MOMENT_YEAR_FULL;
 		m->year = (int)(century * 100 + year);
 	}
-	if (!text_take_pair(&t, &m->month) || !text_take_pair(&t, &m->day) ||
-	    !text_take(&t, ' '))
+	if (!text_take_pair(&t, &m->month) || !text_take_pair(&t, &m->day) || !text_take(&t, ' '))
 		return NULL;
 	const char *end = stamp_part_time(t.at, t.end, m);
 	return end && end - t.at > 8 ? end : NULL;

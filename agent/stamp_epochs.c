@@ -32,14 +32,12 @@ static bool take_epoch(struct text *t, struct moment *m)
 	if (*t->at == '0')
 		return false;
 	struct text end = {t->at + digits, t->end};
-	if (digits <= 13 && text_peek(&end) == '.' &&
-	    text_is_digit(text_peek_at(&end, 1))) {
+	if (digits <= 13 && text_peek(&end) == '.' && text_is_digit(text_peek_at(&end, 1))) {
 		end.at++;
 		end.at += count_digits(&end);
 	}
 	m->kind = MOMENT_EPOCH_BARE;
-	if (!moment_epoch(span_make(t->at, (size_t)(end.at - t->at)), false,
-			  &m->epoch_us))
+	if (!moment_epoch(span_make(t->at, (size_t)(end.at - t->at)), false, &m->epoch_us))
 		return false;
 	*t = end;
 	return true;
@@ -77,28 +75,24 @@ static bool take_date(struct text *t)
 {
 	int year;
 	unsigned month, day;
-	return text_take_year(t, &year) && text_take(t, '.') &&
-	       text_take_pair(t, &month) && text_take(t, '.') &&
-	       text_take_pair(t, &day) && text_take(t, ' ');
+	return text_take_year(t, &year) && text_take(t, '.') && text_take_pair(t, &month) &&
+	       text_take(t, '.') && text_take_pair(t, &day) && text_take(t, ' ');
 }
 
 /* 1117838570 2005.06.03 NODE 2005-06-03-15.42.50.675872 ..., as supercomputers' RAS logs
  * have it behind a label: the second, its date. The instant is that of the number, which
  * needs no zone; where a finer time follows the node's name and shows the same second,
  * its fraction is added. */
-static const char *read_dated_epoch(const char *at, const char *line_end,
-				    struct moment *m)
+static const char *read_dated_epoch(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
-	if (!text_take(&t, ' ') || count_digits(&t) != SECONDS_DIGITS ||
-	    !take_epoch(&t, m))
+	if (!text_take(&t, ' ') || count_digits(&t) != SECONDS_DIGITS || !take_epoch(&t, m))
 		return NULL;
 	const char *end = t.at;
 	if (!text_take(&t, ' ') || !take_date(&t))
 		return NULL;
 	struct moment fine = {0};
-	if (take_word(&t) && stamp_read_iso(t.at, t.end, &fine) &&
-	    fine.kind == MOMENT_CALENDAR &&
+	if (take_word(&t) && stamp_read_iso(t.at, t.end, &fine) && fine.kind == MOMENT_CALENDAR &&
 	    fine.second == (unsigned)(m->epoch_us / NUM_SEC_US % 60))
 		m->epoch_us += fine.us;
 	return end;
@@ -122,8 +116,7 @@ const char *stamp_read_dash_epoch(const char *at, const char *line_end, struct m
 
 /* 134681 node-246 unix.hw state_change.unavailable 1077804742 1 Component ...: a number,
  * three words, the second, a number. */
-const char *stamp_read_column_epoch(const char *at, const char *line_end,
-				    struct moment *m)
+const char *stamp_read_column_epoch(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	size_t digits = count_digits(&t);
@@ -149,9 +142,8 @@ const char *stamp_read_audit(const char *at, const char *line_end, struct moment
 
 /* --- TAI64N --- */
 
-#define TAI64_EPOCH (UINT64_C(1) << 62)
-#define TAI64_AHEAD_S                                                                    \
-	10 /* what multilog and svlogd add, whatever the leap seconds since */
+#define TAI64_EPOCH       (UINT64_C(1) << 62)
+#define TAI64_AHEAD_S     10 /* what multilog and svlogd add, whatever the leap seconds since */
 #define TAI64N_HEX        24
 #define TAI64_SECONDS_HEX 16
 

@@ -67,9 +67,9 @@ static unsigned take_name(struct text *t, const char *const *names, unsigned n)
 
 static bool take_month(struct text *t, unsigned *ret)
 {
-	static const char *const names[] = {
-		"January", "February", "March",     "April",   "May",      "June",
-		"July",    "August",   "September", "October", "November", "December"};
+	static const char *const names[] = {"January",   "February", "March",    "April",
+					    "May",       "June",     "July",     "August",
+					    "September", "October",  "November", "December"};
 	*ret = take_name(t, names, 12);
 	return *ret > 0;
 }
@@ -220,8 +220,7 @@ static unsigned said_by(char directive)
 	case 'j': return SAID_YEAR_DAY;
 	case 's': return SAID_EPOCH;
 	}
-	return directive != '\0' && strchr("aAHkIlMSfLNpPzZntTRr%", directive) ? SAID_TIME
-									       : 0;
+	return directive != '\0' && strchr("aAHkIlMSfLNpPzZntTRr%", directive) ? SAID_TIME : 0;
 }
 
 int stamp_format_check(const char *format, const char **ret_why)
@@ -274,8 +273,8 @@ static bool set_year_day(struct moment *m, unsigned year_day)
 	if (m->year_kind == MOMENT_YEAR_SHORT)
 		m->year += 2000;
 	m->year_kind = MOMENT_YEAR_FULL;
-	civil_from_days(civil_days(m->year, 1, 1) + (int32_t)year_day - 1, &year,
-			&m->month, &m->day);
+	civil_from_days(civil_days(m->year, 1, 1) + (int32_t)year_day - 1, &year, &m->month,
+			&m->day);
 	return year_day > 0 && year == m->year;
 }
 

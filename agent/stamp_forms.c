@@ -1,8 +1,8 @@
 /* The table of textual forms: see stamp_forms.h. Called by stamp.c (the form that the
- * last line had), stamp_search.c (all of them) and stamp_json.c (values). To add a form:
- * a function, a line in the enum, a line in the table, its place in the list for its
- * first byte, and lines in the unit test's table: what it takes, and what looks like it
- * and is none. */
+ * last line had), stamp_search.c (all of them) and stamp_json.c (values).
+ *
+ * To add a form: a function, a line in the enum, a line in the table, and lines in the
+ * unit test's tables: what it takes, and what looks like it and is none. */
 #include "agent/stamp_forms.h"
 
 #include <assert.h>
@@ -35,8 +35,7 @@ enum form {
 	FORM_OTHER_FIRST = FORM_DASH_EPOCH,
 };
 
-_Static_assert(FORM_COUNT <= STAMP_FORMS_MAX,
-	       "stamp_memory tells forms from keys by this");
+_Static_assert(FORM_COUNT <= STAMP_FORMS_MAX, "stamp_memory tells forms from JSON keys by this");
 
 #define START    STAMP_AT_START
 #define PREFIX   (STAMP_AT_START | STAMP_IN_PREFIX)
@@ -52,26 +51,26 @@ _Static_assert(FORM_COUNT <= STAMP_FORMS_MAX,
 #define RUN_KEYS (RUN_1_2 | RUN(4) | RUN(7) | RUN(8) | RUN(9) | RUN(10))
 
 static const struct stamp_form forms[FORM_COUNT] = {
-	[FORM_ISO] = {"iso", stamp_read_iso, ANYWHERE, RUN(4)},
-	[FORM_DAY_FIRST] = {"day-first", stamp_read_day_first, ANYWHERE, RUN_1_2},
-	[FORM_SHORT_YEAR] = {"short-year", stamp_read_short_year, ANYWHERE, RUN(2)},
-	[FORM_COMPACT] = {"compact", stamp_read_compact, ANYWHERE, RUN(8)},
-	[FORM_MONTH_DAY] = {"month-day", stamp_read_month_day, START, RUN(2)},
-	[FORM_EPOCH] = {"epoch", stamp_read_epoch, START, RUN_LONG},
-	[FORM_SIX_SIX] = {"six-six", stamp_read_six_six, START, RUN(6)},
-	[FORM_ISO_MONTH] = {"iso-month", stamp_read_iso_month, ANYWHERE, RUN(4)},
-	[FORM_DOTTED] = {"dotted", stamp_read_dotted, ANYWHERE, RUN_1_2},
-	[FORM_AMERICAN] = {"american", stamp_read_american, ANYWHERE, RUN_1_2},
-	[FORM_COLUMN_EPOCH] = {"column-epoch", stamp_read_column_epoch, START, RUN_ANY},
-	[FORM_MONTH_FIRST] = {"month-first", stamp_read_month_first, ANYWHERE, RUN(3)},
-	[FORM_WEEKDAY] = {"weekday", stamp_read_weekday, ANYWHERE, RUN(3)},
-	[FORM_KLOG] = {"klog", stamp_read_klog, PREFIX, RUN(1)},
-	[FORM_AUDIT] = {"audit", stamp_read_audit, PREFIX, RUN(3)},
-	[FORM_KEY_VALUE] = {"key=value", stamp_read_key_value, PREFIX, RUN_KEYS},
-	[FORM_LABEL_EPOCH] = {"label-epoch", stamp_read_label_epoch, START, RUN_ANY},
-	[FORM_DASH_EPOCH] = {"dash-epoch", stamp_read_dash_epoch, START, RUN_ANY},
-	[FORM_BRACKETED] = {"[month-day]", stamp_read_bracketed, START, RUN_ANY},
-	[FORM_TAI64N] = {"tai64n", stamp_read_tai64n, START, RUN_ANY},
+	[FORM_ISO] = {stamp_read_iso, ANYWHERE, RUN(4)},
+	[FORM_DAY_FIRST] = {stamp_read_day_first, ANYWHERE, RUN_1_2},
+	[FORM_SHORT_YEAR] = {stamp_read_short_year, ANYWHERE, RUN(2)},
+	[FORM_COMPACT] = {stamp_read_compact, ANYWHERE, RUN(8)},
+	[FORM_MONTH_DAY] = {stamp_read_month_day, START, RUN(2)},
+	[FORM_EPOCH] = {stamp_read_epoch, START, RUN_LONG},
+	[FORM_SIX_SIX] = {stamp_read_six_six, START, RUN(6)},
+	[FORM_ISO_MONTH] = {stamp_read_iso_month, ANYWHERE, RUN(4)},
+	[FORM_DOTTED] = {stamp_read_dotted, ANYWHERE, RUN_1_2},
+	[FORM_AMERICAN] = {stamp_read_american, ANYWHERE, RUN_1_2},
+	[FORM_COLUMN_EPOCH] = {stamp_read_column_epoch, START, RUN_ANY},
+	[FORM_MONTH_FIRST] = {stamp_read_month_first, ANYWHERE, RUN(3)},
+	[FORM_WEEKDAY] = {stamp_read_weekday, ANYWHERE, RUN(3)},
+	[FORM_KLOG] = {stamp_read_klog, PREFIX, RUN(1)},
+	[FORM_AUDIT] = {stamp_read_audit, PREFIX, RUN(3)},
+	[FORM_KEY_VALUE] = {stamp_read_key_value, PREFIX, RUN_KEYS},
+	[FORM_LABEL_EPOCH] = {stamp_read_label_epoch, START, RUN_ANY},
+	[FORM_DASH_EPOCH] = {stamp_read_dash_epoch, START, RUN_ANY},
+	[FORM_BRACKETED] = {stamp_read_bracketed, START, RUN_ANY},
+	[FORM_TAI64N] = {stamp_read_tai64n, START, RUN_ANY},
 };
 
 static bool read_form(int form, const char *at, const char *line_end, struct moment *m)
@@ -82,8 +81,7 @@ static bool read_form(int form, const char *at, const char *line_end, struct mom
 }
 
 /* How many digits or letters stand in a row. */
-static inline unsigned run_of(const char *at, const char *line_end,
-			      bool (*is_one)(char c))
+static inline unsigned run_of(const char *at, const char *line_end, bool (*is_one)(char c))
 {
 	unsigned n = 0;
 	while (n < RUN_MAX && at + n < line_end && is_one(at[n]))
@@ -91,8 +89,7 @@ static inline unsigned run_of(const char *at, const char *line_end,
 	return n;
 }
 
-int stamp_forms_read(const char *at, const char *line_end, enum stamp_place place,
-		     struct moment *m)
+int stamp_forms_read(const char *at, const char *line_end, enum stamp_place place, struct moment *m)
 {
 	int form = FORM_DIGIT_FIRST, last = FORM_LETTER_FIRST;
 	unsigned run = run_of(at, line_end, text_is_digit);
@@ -113,17 +110,10 @@ int stamp_forms_read(const char *at, const char *line_end, enum stamp_place plac
 	return -1;
 }
 
-bool stamp_forms_read_one(int index, const char *at, const char *line_end,
-			  struct moment *m)
+bool stamp_forms_read_one(int index, const char *at, const char *line_end, struct moment *m)
 {
 	assert(index >= 0 && index < FORM_COUNT);
 	return read_form(index, at, line_end, m);
-}
-
-const char *stamp_forms_name(int index)
-{
-	assert(index >= 0 && index < FORM_COUNT);
-	return forms[index].name;
 }
 
 bool stamp_forms_read_value(struct span value, struct moment *m)

@@ -1,5 +1,4 @@
-/* The textual forms of timestamps, as a table: one entry and one function for each form.
- */
+/* The textual forms of timestamps, as a table: an entry and a function for each. */
 #ifndef HAUL_AGENT_STAMP_FORMS_H
 #define HAUL_AGENT_STAMP_FORMS_H
 
@@ -9,16 +8,15 @@
 /* Where a form may stand. The less it looks like a time and nothing else, the fewer
  * places. */
 enum stamp_place {
-	STAMP_AT_START = 1, /* at the beginning of the line */
-	STAMP_IN_PREFIX =
-		2, /* at a word behind what log lines begin with (stamp_search.h) */
-	STAMP_AS_VALUE = 4, /* as the value of a key that says it is a time */
+	STAMP_AT_START = 1,  /* at the beginning of the line */
+	STAMP_IN_PREFIX = 2, /* at a word behind what log lines begin with (stamp_search.h) */
+	STAMP_AS_VALUE = 4,  /* as the value of a key that says it is a time */
 };
 
 struct stamp_form {
-	const char *name;
-	/* Takes the form off the text; *m is zeroed before. On failure both may be left
-	 * in any state. Ranges of fields are not checked here, but by moment_resolve. */
+	/* Reads the form at `at`: where the text goes on behind it; NULL when it does not
+	 * stand there. *m is zeroed before, and in any state after a failure. Whether
+	 * fields are in their ranges is moment_resolve's affair. */
 	const char *(*read)(const char *at, const char *line_end, struct moment *m);
 	unsigned places; /* of enum stamp_place */
 	uint32_t runs;   /* bit n: it may begin with n digits (or letters) in a row */
@@ -26,19 +24,16 @@ struct stamp_form {
 
 #define STAMP_FORMS_MAX 64
 
-/* Index of the form that stands at t.at and makes sense at `place`, moment in *m; -1:
- * none. */
+/* The index of the form that stands at `at` and may stand at `place`, with what it says
+ * in *m; -1: none. */
 int stamp_forms_read(const char *at, const char *line_end, enum stamp_place place,
 		     struct moment *m);
 
-/* Does form `index` (as returned above) stand at t.at? */
-bool stamp_forms_read_one(int index, const char *at, const char *line_end,
-			  struct moment *m);
+/* Does form `index` (as returned above) stand at `at`? */
+bool stamp_forms_read_one(int index, const char *at, const char *line_end, struct moment *m);
 
-const char *stamp_forms_name(int index);
-
-/* The value of a key that says it is a time: a form, or a number as epoch. All of it:
- * nothing but a word boundary and further words may follow. */
+/* The value of a key that says it is a time: a form, behind which further words may
+ * follow, or all of it a number, as epoch. */
 bool stamp_forms_read_value(struct span value, struct moment *m);
 
 /* --- the forms, by what their dates are written with --- */
@@ -56,18 +51,15 @@ const char *stamp_read_six_six(const char *at, const char *line_end, struct mome
 const char *stamp_read_klog(const char *at, const char *line_end, struct moment *m);
 
 /* stamp_names.c */
-const char *stamp_read_month_first(const char *at, const char *line_end,
-				   struct moment *m);
+const char *stamp_read_month_first(const char *at, const char *line_end, struct moment *m);
 const char *stamp_read_day_first(const char *at, const char *line_end, struct moment *m);
 const char *stamp_read_weekday(const char *at, const char *line_end, struct moment *m);
 
 /* stamp_epochs.c */
 const char *stamp_read_epoch(const char *at, const char *line_end, struct moment *m);
-const char *stamp_read_label_epoch(const char *at, const char *line_end,
-				   struct moment *m);
+const char *stamp_read_label_epoch(const char *at, const char *line_end, struct moment *m);
 const char *stamp_read_dash_epoch(const char *at, const char *line_end, struct moment *m);
-const char *stamp_read_column_epoch(const char *at, const char *line_end,
-				    struct moment *m);
+const char *stamp_read_column_epoch(const char *at, const char *line_end, struct moment *m);
 const char *stamp_read_audit(const char *at, const char *line_end, struct moment *m);
 const char *stamp_read_tai64n(const char *at, const char *line_end, struct moment *m);
 

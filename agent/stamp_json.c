@@ -3,13 +3,12 @@
  * Why bytes at a remembered place can be trusted: a key's opening quote follows { or a
  * comma. In a string a quote has a backslash before it, and behind a string's closing
  * quote no name may follow. So where  ,"ts"  and a colon stand in valid JSON, they are a
- * key. Whether it is one of the outermost object is a question of the brackets before it:
- * without { or [ between the line's first byte and the key it is; else the scanner looks
- * (a bracket in a string costs that look, nothing else).
+ * key. It belongs to the outermost object when no { or [ stands between that one's first
+ * byte and the key; or no } or ] between the key and the last byte. That is looked at on
+ * the side where the key stands nearer; a bracket in a string costs a full look, no more.
  *
- * The scanner checks no more than it needs to find its way; a line that is cut off or no
- * JSON at all has whatever was found before that showed. It never reads behind the line.
- */
+ * The scanner checks no more than it needs to find its way: a line that is cut off or no
+ * JSON at all has whatever was found before that showed. It never reads behind the line. */
 #include "agent/stamp_json.h"
 
 #include "agent/stamp_forms.h"
@@ -29,8 +28,7 @@
 static bool has_bracket(const char *p, const char *end, char upper)
 {
 	for (; end - p >= 8; p += 8) {
-		if (text_zero_bytes((text_load8(p) | TEXT_EACH(0x20)) ^
-				    TEXT_EACH((uint8_t)upper)))
+		if (text_zero_bytes((text_load8(p) | TEXT_EACH(0x20)) ^ TEXT_EACH((uint8_t)upper)))
 			return true;
 	}
 	for (; p < end; p++) {
@@ -50,8 +48,8 @@ SCANNER_INLINE const char *quote_or_backslash(const char *p, const char *end)
 {
 	for (; end - p >= 8; p += 8) {
 		uint64_t v = text_load8(p);
-		uint64_t hits = text_zero_bytes(v ^ TEXT_EACH('"')) |
-				text_zero_bytes(v ^ TEXT_EACH('\\'));
+		uint64_t hits =
+			text_zero_bytes(v ^ TEXT_EACH('"')) | text_zero_bytes(v ^ TEXT_EACH('\\'));
 		if (hits)
 			return p + __builtin_ctzll(hits) / 8;
 	}
@@ -219,8 +217,7 @@ static __attribute__((noinline)) bool read_string(const char *at, const char *li
 	return take_string(&t, &s) && stamp_forms_read_value(text_of_string(s, &d), m);
 }
 
-static bool read_scalar(const char *at, const char *line_end, bool any_size,
-			struct moment *m)
+static bool read_scalar(const char *at, const char *line_end, bool any_size, struct moment *m)
 {
 	struct text t = {at, line_end};
 	if (text_peek(&t) == '"')
@@ -243,8 +240,7 @@ static bool read_number_long(const char *at, const char *line_end, struct moment
 static bool read_nanoseconds(const char *at, const char *line_end, uint64_t *ret_ns)
 {
 	struct text t = {at, line_end};
-	return num_parse_u64(take_literal(&t), ret_ns) == 0 &&
-	       *ret_ns < (uint64_t)NUM_SEC_NS;
+	return num_parse_u64(take_literal(&t), ret_ns) == 0 && *ret_ns < (uint64_t)NUM_SEC_NS;
 }
 
 /* {"$date":...}, {"epochSecond":1795327200,"nanoOfSecond":123456789},
@@ -262,8 +258,7 @@ static __attribute__((noinline)) bool read_object(const char *at, const char *li
 						    : read_scalar(t.at, t.end, false, m);
 		if (span_is(key.bytes, "epochSecond") || span_is(key.bytes, "seconds"))
 			has_seconds = read_scalar(t.at, t.end, false, m);
-		else if (span_is(key.bytes, "nanoOfSecond") ||
-			 span_is(key.bytes, "nanos"))
+		else if (span_is(key.bytes, "nanoOfSecond") || span_is(key.bytes, "nanos"))
 			(void)read_nanoseconds(t.at, t.end, &ns);
 		if (!skip_value(&t))
 			return false;
@@ -285,8 +280,7 @@ static bool read_plain_iso(const char *at, const char *line_end, struct moment *
 	return t.at && text_peek(&t) == '"';
 }
 
-static bool read_value(const char *at, const char *line_end, bool any_size,
-		       struct moment *m)
+static bool read_value(const char *at, const char *line_end, bool any_size, struct moment *m)
 {
 	struct text t = {at, line_end};
 	if (read_plain_iso(t.at, t.end, m))
@@ -324,8 +318,7 @@ static inline bool same_bytes(const char *a, struct span b)
 static const char *value_at_place(struct span object, struct span key,
 				  const struct stamp_json_place *place)
 {
-	size_t at = place->from_end && place->at < object.len ? object.len - place->at
-							      : place->at;
+	size_t at = place->from_end && place->at < object.len ? object.len - place->at : place->at;
 	if (at == 0 || object.len < at + key.len + 3)
 		return NULL;
 	const char *quote = object.ptr + at;
@@ -345,9 +338,8 @@ static const char *value_at_place(struct span object, struct span key,
 	return t.at;
 }
 
-static bool read_at_place(struct span object, struct span key,
-			  const struct stamp_json_place *place, bool any_size,
-			  struct moment *m)
+static bool read_at_place(struct span object, struct span key, const struct stamp_json_place *place,
+			  bool any_size, struct moment *m)
 {
 	const char *value = value_at_place(object, key, place);
 	return value && read_value(value, object.ptr + object.len, any_size, m);
@@ -364,8 +356,7 @@ static struct stamp_json_place place_of(struct span object, int key, const char 
 /* The remembered key, wherever it stands now. Both of these look for keys within `reach`
  * bytes; a value may go on behind them. */
 static __attribute__((noinline)) bool find_same_key(struct span object, size_t reach,
-						    struct span key,
-						    const char **ret_quote,
+						    struct span key, const char **ret_quote,
 						    struct moment *m)
 {
 	struct text t = text_of(span_first(object, reach));
@@ -383,8 +374,8 @@ static __attribute__((noinline)) bool find_same_key(struct span object, size_t r
 }
 
 /* The most preferred key that has a time. */
-static __attribute__((noinline)) int
-find_best_key(struct span object, size_t reach, const char **ret_quote, struct moment *m)
+static __attribute__((noinline)) int find_best_key(struct span object, size_t reach,
+						   const char **ret_quote, struct moment *m)
 {
 	struct text t = text_of(span_first(object, reach));
 	struct raw_string name;
@@ -442,8 +433,7 @@ static bool find_path(const char *at, const char *line_end, struct span path,
 			return true;
 		bool leads_on = name.len < path.len && path.ptr[name.len] == '.' &&
 				span_starts_with(path, name) && text_peek(&t) == '{';
-		if (leads_on &&
-		    find_path(t.at, t.end, span_from(path, name.len + 1), ret_quote, m))
+		if (leads_on && find_path(t.at, t.end, span_from(path, name.len + 1), ret_quote, m))
 			return true;
 		if (!skip_value(&t))
 			return false;
@@ -451,8 +441,8 @@ static bool find_path(const char *at, const char *line_end, struct span path,
 	return false;
 }
 
-bool stamp_json_find_key(struct span object, struct span path,
-			 struct stamp_json_place *place, struct moment *m)
+bool stamp_json_find_key(struct span object, struct span path, struct stamp_json_place *place,
+			 struct moment *m)
 {
 	const char *quote;
 	if (read_at_place(object, path, place, true, m))

@@ -17,15 +17,15 @@ struct stamp_json_place {
  * `place` when it is there, else the one with that key wherever it stands, else the most
  * preferred. A value that is no time does not count. Values may be strings (of any
  * textual form, or a number), numbers, and the objects of MongoDB ($date), Log4j
- * (epochSecond, nanoOfSecond) and Google (seconds, nanos). Looks at the first `reach`
- * bytes. True: *m and *place are set. */
+ * (epochSecond, nanoOfSecond) and Google (seconds, nanos). Keys are looked for in
+ * the first `reach` bytes. True: *m and *place are set. */
 bool stamp_json_find(struct span object, size_t reach, struct stamp_json_place *place,
 		     struct moment *m);
 
 /* The same for one given key and no other; a dot leads into a nested object (a.b is b in
  * a) or is part of the key itself, whichever the line has. Numbers of any size are epochs
  * here. */
-bool stamp_json_find_key(struct span object, struct span path,
-			 struct stamp_json_place *place, struct moment *m);
+bool stamp_json_find_key(struct span object, struct span path, struct stamp_json_place *place,
+			 struct moment *m);
 
 #endif

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#define KEY(name)                                                                        \
-	{                                                                                \
-		name, sizeof(name) - 1                                                   \
+#define KEY(name)                                                                                  \
+	{                                                                                          \
+		name, sizeof(name) - 1                                                             \
 	}
 
 static const struct span keys[] = {
@@ -45,20 +45,20 @@ static const struct span keys[] = {
 	KEY("date"),
 };
 
-#define N_KEYS ((int)(sizeof(keys) / sizeof(*keys)))
+_Static_assert(sizeof(keys) / sizeof(*keys) == STAMP_KEYS, "stamp_key.h counts them");
 
 /* The lengths of all of them, a bit each: most keys of a line have another. */
 #define BIT(n) (UINT32_C(1) << (n))
-#define LENGTHS                                                                          \
-	(BIT(1) | BIT(2) | BIT(4) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(11) |       \
-	 BIT(12) | BIT(20) | BIT(24))
+#define LENGTHS                                                                                    \
+	(BIT(1) | BIT(2) | BIT(4) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) |       \
+	 BIT(20) | BIT(24))
 #define LENGTH_MAX 24
 
 int stamp_key_find(struct span key)
 {
 	if (key.len > LENGTH_MAX || !(LENGTHS >> key.len & 1))
 		return -1;
-	for (int i = 0; i < N_KEYS; i++) {
+	for (int i = 0; i < STAMP_KEYS; i++) {
 		if (keys[i].len == key.len && keys[i].ptr[0] == key.ptr[0] &&
 		    memcmp(keys[i].ptr, key.ptr, key.len) == 0)
 			return i;

@@ -4,7 +4,9 @@
 
 #include "common/span.h"
 
-/* Index in the order of preference, from 0; -1: not such a key. */
+#define STAMP_KEYS 25
+
+/* Index in the order of preference, 0 to STAMP_KEYS - 1; -1: not such a key. */
 int stamp_key_find(struct span key);
 
 struct span stamp_key_name(int index);

@@ -16,8 +16,7 @@ static const char *read_late_year(const char *at, const char *line_end, struct m
 
 /* In syslog the next word is the host, so only an offset or (as routers write) a name
  * with a colon behind it is a zone. */
-static const char *read_syslog_zone(const char *at, const char *line_end,
-				    struct moment *m)
+static const char *read_syslog_zone(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
 	char next = text_peek(&t);
@@ -131,9 +130,7 @@ static const char *read_day_month(const char *at, const char *line_end, bool wee
 	if (!t.at)
 		return NULL;
 	t.at = stamp_part_zone(t.at, t.end, m);
-	return weekday && m->year_kind == MOMENT_YEAR_OPEN
-		       ? read_late_year(t.at, t.end, m)
-		       : t.at;
+	return weekday && m->year_kind == MOMENT_YEAR_OPEN ? read_late_year(t.at, t.end, m) : t.at;
 }
 
 /* 22/Nov/2026:05:40:00 +0000, 22-Nov-2026 05:40:00.123, 22 Nov 2026 05:40:00 */

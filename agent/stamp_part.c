@@ -28,8 +28,7 @@ static const char *take_meridiem(const char *at, const char *line_end, struct mo
 const char *stamp_part_fraction(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
-	static const unsigned scale[US_DIGITS + 1] = {1000000, 100000, 10000, 1000,
-						      100,     10,     1};
+	static const unsigned scale[US_DIGITS + 1] = {1000000, 100000, 10000, 1000, 100, 10, 1};
 	char mark = text_peek(&t);
 	if (mark != '.' && mark != ',' && mark != ':')
 		return t.at;
@@ -95,8 +94,7 @@ static bool at_gap(const struct text *t)
 
 /* +02:00, +0200, +02; NULL: none. Behind a blank it might be any number: then only
  * offsets that exist. */
-static const char *take_offset(const char *at, const char *line_end, bool parted,
-			       struct moment *m)
+static const char *take_offset(const char *at, const char *line_end, bool parted, struct moment *m)
 {
 	struct text t = {at, line_end};
 	unsigned hours, minutes = 0;
@@ -135,10 +133,8 @@ static bool looks_like_zone(struct span word)
 
 static bool is_utc(struct span word)
 {
-	return span_equal(word, SPAN_LITERAL("UTC")) ||
-	       span_equal(word, SPAN_LITERAL("GMT")) ||
-	       span_equal(word, SPAN_LITERAL("UT")) ||
-	       span_equal(word, SPAN_LITERAL("Z"));
+	return span_equal(word, SPAN_LITERAL("UTC")) || span_equal(word, SPAN_LITERAL("GMT")) ||
+	       span_equal(word, SPAN_LITERAL("UT")) || span_equal(word, SPAN_LITERAL("Z"));
 }
 
 /* UTC, GMT+0200, CEST; NULL: none. */
@@ -155,9 +151,8 @@ static const char *take_name(const char *at, const char *line_end, struct moment
 		m->zone_kind = MOMENT_ZONE_OFFSET;
 		m->offset_s = 0;
 		char sign = text_peek(&t);
-		const char *behind = sign == '+' || sign == '-'
-					     ? take_offset(t.at, t.end, false, m)
-					     : NULL;
+		const char *behind =
+			sign == '+' || sign == '-' ? take_offset(t.at, t.end, false, m) : NULL;
 		return behind ? behind : t.at;
 	}
 	if (!looks_like_zone(word))

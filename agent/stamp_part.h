@@ -1,16 +1,13 @@
-/* The parts that several forms of timestamps share. Each takes its part off the text,
- * puts it into the moment and returns where the text goes on. What is optional and not
- * there changes nothing.
- *
- * Texts are passed by value, so that they stay in registers. */
+/* The parts that several forms of timestamps share. Each reads its part at `at`, puts it
+ * into the moment and returns where the text goes on. What is optional and not there
+ * changes nothing. */
 #ifndef HAUL_AGENT_STAMP_PART_H
 #define HAUL_AGENT_STAMP_PART_H
 
 #include "agent/moment.h"
 #include "agent/text.h"
 
-/* 05:40:00, 5:40:00, with a fraction and AM or PM when they follow. NULL: no time of day.
- */
+/* 05:40:00, 5:40:00, with a fraction and AM or PM when they follow. NULL: none. */
 const char *stamp_part_time(const char *at, const char *line_end, struct moment *m);
 
 /* .123456789 or ,123 or :123 behind the seconds; what is finer than microseconds is cut
@@ -25,8 +22,7 @@ const char *stamp_part_zone(const char *at, const char *line_end, struct moment 
 unsigned stamp_part_month(const char *at, const char *line_end);
 bool stamp_part_weekday(const char *at, const char *line_end);
 
-/* Is the word the name of a level, in any case? One letter always is (I, W, E, D, F ...).
- */
+/* Is the word the name of a level, in any case? One letter always is (I, W, E, D ...). */
 bool stamp_part_level(struct span word);
 
 #endif

@@ -1,6 +1,10 @@
 /* Where in a line a timestamp may stand: see stamp_search.h. Called by stamp.c when the
  * line has none where the last one had it; so this runs for lines without a time, too,
- * and gives up early: at the second plain word, at the latest after STAMP_REACH bytes. */
+ * and gives up early: at the second plain word, at the latest after STAMP_REACH bytes.
+ *
+ * The price of strictness is a time not found, that of laxity a text taken for the head of
+ * an event of another day. What the rules for words are held against are the tables of
+ * test_stamp_forms.c. */
 #include "agent/stamp_search.h"
 
 #include "agent/stamp_forms.h"
@@ -43,7 +47,7 @@ static void take_priority(struct text *t)
 		*t = ahead;
 }
 
-size_t stamp_search_start(struct span line)
+static size_t start_of(struct span line)
 {
 	struct text t = text_of(line);
 	char first = text_peek(&t);
@@ -137,8 +141,8 @@ struct search {
 	unsigned brackets; /* open [ and < */
 };
 
-static bool try_here(const struct search *s, enum stamp_place place,
-		     struct stamp_found *ret, struct moment *m)
+static bool try_here(const struct search *s, enum stamp_place place, struct stamp_found *ret,
+		     struct moment *m)
 {
 	struct text t = {s->prefix.at, s->line_end};
 	int form = stamp_forms_read(t.at, t.end, place, m);
@@ -158,7 +162,7 @@ static struct search search_of(struct span line, unsigned words)
 {
 	size_t reach = line.len < STAMP_REACH ? line.len : STAMP_REACH;
 	struct text prefix = text_of(span_first(line, reach));
-	size_t start = stamp_search_start(line);
+	size_t start = start_of(line);
 	prefix.at += start < reach ? start : reach;
 	return (struct search){
 		.prefix = prefix,
@@ -173,8 +177,7 @@ static bool try_start(struct search *s, struct stamp_found *ret, struct moment *
 {
 	if (try_here(s, STAMP_AT_START, ret, m))
 		return true;
-	return text_take(&s->prefix, '[') &&
-	       (s->brackets++, try_here(s, STAMP_AT_START, ret, m));
+	return text_take(&s->prefix, '[') && (s->brackets++, try_here(s, STAMP_AT_START, ret, m));
 }
 
 bool stamp_search_at_start(struct span line, struct stamp_found *ret, struct moment *m)
@@ -195,8 +198,7 @@ static bool next_word(struct search *s)
 		case ']':
 		case '>':
 		case '#':
-			s->brackets -=
-				s->brackets > 0 && (*t->at == ']' || *t->at == '>');
+			s->brackets -= s->brackets > 0 && (*t->at == ']' || *t->at == '>');
 			t->at++;
 			continue;
 		case '|':

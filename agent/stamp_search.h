@@ -1,5 +1,4 @@
-/* Looks for a timestamp at the beginning of a line and behind what log lines begin with.
- */
+/* Looks for a timestamp at a line's start and behind what log lines begin with. */
 #ifndef HAUL_AGENT_STAMP_SEARCH_H
 #define HAUL_AGENT_STAMP_SEARCH_H
 
@@ -18,11 +17,8 @@ struct stamp_found {
 	uint16_t at;   /* where in the line */
 };
 
-/* Where the line really begins: behind a byte order mark, colours, and a syslog priority.
- */
-size_t stamp_search_start(struct span line);
-
-/* Only at the line's start, as above; cheap. */
+/* Only at the line's start, which is behind a byte order mark, colours, and a syslog
+ * priority. Cheap. */
 bool stamp_search_at_start(struct span line, struct stamp_found *ret, struct moment *m);
 
 /* At the start, and then behind a prefix, which may be any number of

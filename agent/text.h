@@ -1,11 +1,10 @@
-/* Taking a line apart from left to right. A text is what is left
- * of a line; functions that take something move `at` behind it, and leave it when it is
- * not there.
+/* Taking a line apart from left to right. A text is what is left of a line; functions
+ * that take something move `at` behind it, and leave it when it is not there.
  *
- * All inline, so that a text lives in registers: this runs several times for every log
- * line of the host. For the same reason functions that are not inlined are given `at` and
- * `line_end`, and begin a text of their own: compilers put a struct that is passed to
- * where they read it back at a loss. */
+ * All inline, so that a text stays in registers: this runs several times for every log
+ * line of the host. For the same reason functions that are not inlined are passed `at`
+ * and `line_end` and make a text of their own: a struct that is passed goes through
+ * memory, written in halves and read as a whole, which costs more than the parsing. */
 #ifndef HAUL_AGENT_TEXT_H
 #define HAUL_AGENT_TEXT_H
 
@@ -76,8 +75,8 @@ static inline bool text_take_word(struct text *t, struct span word)
  * letter. */
 static inline bool text_is_boundary(const char *at, const char *end)
 {
-	return at == end || (!text_is_letter(*at) && !text_is_digit(*at) && *at != '_' &&
-			     (uint8_t)*at < 0x80);
+	return at == end ||
+	       (!text_is_letter(*at) && !text_is_digit(*at) && *at != '_' && (uint8_t)*at < 0x80);
 }
 
 static inline bool text_at_boundary(const struct text *t)
@@ -154,12 +153,10 @@ static inline uint64_t text_zero_bytes(uint64_t v)
 
 /* Do the eight bytes look like `shape`, in which 0 is any digit and everything else
  * itself? Then byte i of *ret_pairs is the number that the digits i and i + 1 make. */
-static inline bool text_pairs8(const char *p, const char shape[static 8],
-			       uint64_t *ret_pairs)
+static inline bool text_pairs8(const char *p, const char shape[static 8], uint64_t *ret_pairs)
 {
 	uint64_t wanted = text_load8(shape);
-	uint64_t v =
-		text_load8(p) ^ wanted; /* a digit's value, and 0 for what is itself */
+	uint64_t v = text_load8(p) ^ wanted; /* a digit's value, and 0 for what is itself */
 	uint64_t digit_places = text_zero_bytes(wanted ^ TEXT_EACH('0')) >> 7;
 	uint64_t most = TEXT_EACH(0x7f) - digit_places * 9;
 	if (((v + most) | v) & TEXT_EACH(0x80))

@@ -105,8 +105,7 @@ static struct piece piece_of_rule(const struct zone *z, int64_t utc_s, int64_t f
 /* The piece that an instant lies in. */
 static struct piece piece_at(const struct zone *z, int64_t utc_s)
 {
-	size_t low = 0,
-	       high = z->n_changes; /* changes before `low` are not after utc_s */
+	size_t low = 0, high = z->n_changes; /* changes before `low` are not after utc_s */
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		if (z->changes[mid].at_s <= utc_s)
@@ -135,25 +134,23 @@ static int32_t smaller(int32_t a, int32_t b)
 /* --- local time to UTC --- */
 
 /* A time that the clock shows in both of two neighbouring pieces. */
-static int64_t choose_pass(const struct piece *first, const struct piece *second,
-			   int64_t local_s, int64_t now_s)
+static int64_t choose_pass(const struct piece *first, const struct piece *second, int64_t local_s,
+			   int64_t now_s)
 {
 	int64_t later_s = local_s - second->offset_s;
 	int32_t overlap_s = first->offset_s - second->offset_s;
-	bool reading_live = later_s <= now_s &&
-			    now_s < second->from_s + overlap_s + SECOND_PASS_LAG_S;
+	bool reading_live =
+		later_s <= now_s && now_s < second->from_s + overlap_s + SECOND_PASS_LAG_S;
 	return reading_live ? later_s : local_s - first->offset_s;
 }
 
-int64_t zone_look_up(const struct zone *z, struct zone_range *cache, int64_t local_s,
-		     int64_t now_s)
+int64_t zone_look_up(const struct zone *z, struct zone_range *cache, int64_t local_s, int64_t now_s)
 {
 	assert(local_s > -ASKED_MAX_S && local_s < ASKED_MAX_S);
 	struct piece p = piece_at(z, local_s - OFFSET_MAX_S);
 	int64_t from_s = FOREVER_S; /* local: here p's times begin to be p's alone */
 	if (p.from_s != FOREVER_S)
-		from_s =
-			p.from_s + larger(piece_at(z, p.from_s - 1).offset_s, p.offset_s);
+		from_s = p.from_s + larger(piece_at(z, p.from_s - 1).offset_s, p.offset_s);
 	for (;;) {
 		if (p.until_s == NEVER_S) {
 			*cache = (struct zone_range){from_s, NEVER_S, p.offset_s};
@@ -169,8 +166,7 @@ int64_t zone_look_up(const struct zone *z, struct zone_range *cache, int64_t loc
 		if (local_s < from_s) {
 			if (next.offset_s < p.offset_s)
 				return choose_pass(&p, &next, local_s, now_s);
-			return local_s -
-			       p.offset_s; /* never shown: by the clock before */
+			return local_s - p.offset_s; /* never shown: by the clock before */
 		}
 		p = next;
 	}
@@ -183,12 +179,11 @@ static const struct {
 	int16_t offset_minutes;
 } abbreviations[] = {
 	/* Left out for meaning several things: BST, CST, IST and the like. */
-	{"UTC", 0},    {"GMT", 0},     {"UT", 0},      {"WET", 0},    {"WEST", 60},
-	{"CET", 60},   {"CEST", 120},  {"MET", 60},    {"MEST", 120}, {"EET", 120},
-	{"EEST", 180}, {"MSK", 180},   {"SAST", 120},  {"JST", 540},  {"KST", 540},
-	{"HKT", 480},  {"SGT", 480},   {"AWST", 480},  {"ACST", 570}, {"ACDT", 630},
-	{"AEST", 600}, {"AEDT", 660},  {"NZST", 720},  {"NZDT", 780}, {"EST", -300},
-	{"EDT", -240}, {"CDT", -300},  {"MST", -420},  {"MDT", -360}, {"PST", -480},
+	{"UTC", 0},    {"GMT", 0},     {"UT", 0},      {"WET", 0},    {"WEST", 60},  {"CET", 60},
+	{"CEST", 120}, {"MET", 60},    {"MEST", 120},  {"EET", 120},  {"EEST", 180}, {"MSK", 180},
+	{"SAST", 120}, {"JST", 540},   {"KST", 540},   {"HKT", 480},  {"SGT", 480},  {"AWST", 480},
+	{"ACST", 570}, {"ACDT", 630},  {"AEST", 600},  {"AEDT", 660}, {"NZST", 720}, {"NZDT", 780},
+	{"EST", -300}, {"EDT", -240},  {"CDT", -300},  {"MST", -420}, {"MDT", -360}, {"PST", -480},
 	{"PDT", -420}, {"AKST", -540}, {"AKDT", -480}, {"HST", -600},
 };
 
@@ -198,8 +193,7 @@ bool zone_abbreviation(const struct zone *z, int64_t local_s, struct span abbrev
 	struct piece p = piece_at(z, local_s - OFFSET_MAX_S);
 	for (;;) {
 		int64_t utc_s = local_s - p.offset_s;
-		if (utc_s >= p.from_s && utc_s < p.until_s &&
-		    span_is(abbreviation, p.name)) {
+		if (utc_s >= p.from_s && utc_s < p.until_s && span_is(abbreviation, p.name)) {
 			*ret_offset_s = p.offset_s;
 			return true;
 		}
@@ -279,8 +273,7 @@ static bool fill_types(struct zone *z, const struct block *b)
 		const uint8_t *t = b->types + i * TYPE_BYTES;
 		int32_t offset_s = (int32_t)get_u32(t);
 		uint8_t name = t[5];
-		if (offset_s <= -OFFSET_MAX_S || offset_s >= OFFSET_MAX_S ||
-		    name >= b->n_chars)
+		if (offset_s <= -OFFSET_MAX_S || offset_s >= OFFSET_MAX_S || name >= b->n_chars)
 			return false;
 		z->types[i] = (struct zone_type){offset_s, z->names + name};
 	}
@@ -316,12 +309,10 @@ static bool fill_rule(struct zone *z, struct span footer)
 	return len == 0 || zone_rule_parse(span_first(footer, len), &z->rule) == 0;
 }
 
-static int fill_zone(struct zone *z, const struct block *b, size_t width,
-		     const char **ret_why)
+static int fill_zone(struct zone *z, const struct block *b, size_t width, const char **ret_why)
 {
 	if (b->n_leaps > 0) {
-		*ret_why =
-			"a time zone that counts leap seconds (right/...) cannot be used";
+		*ret_why = "a time zone that counts leap seconds (right/...) cannot be used";
 		return -EINVAL;
 	}
 	z->names = malloc(b->n_chars + 1U);
@@ -392,9 +383,8 @@ static int zone_from_path(const char *path, struct zone **ret, const char **ret_
 /* Names become paths: no way out of the folder. */
 static bool is_plain_name(const char *name)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789_+-/";
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_+-/";
 	return name[0] != '\0' && name[0] != '/' && name[strspn(name, allowed)] == '\0';
 }
 
@@ -402,8 +392,7 @@ static int zone_from_database(const char *name, struct zone **ret, const char **
 {
 	const char *dir = getenv("TZDIR");
 	char path[ZONE_PATH_MAX];
-	int len =
-		snprintf(path, sizeof(path), "%s/%s", dir && *dir ? dir : ZONE_DIR, name);
+	int len = snprintf(path, sizeof(path), "%s/%s", dir && *dir ? dir : ZONE_DIR, name);
 	if (!is_plain_name(name) || len < 0 || (size_t)len >= sizeof(path))
 		return -ENOENT;
 	return zone_from_path(path, ret, ret_why);
@@ -480,9 +469,8 @@ int zone_new(const char *name, struct zone **ret, const char **ret_why)
 		return zone_from_offset("", offset_s, ret);
 	int r = zone_from_database(name, ret, ret_why);
 	if (r < 0 && r != -EINVAL && r != -ENOMEM) {
-		*ret_why =
-			"not a time zone: local, UTC, an offset (+02:00), or a name that "
-			"the tz database has (Europe/Berlin; package tzdata)";
+		*ret_why = "not a time zone: local, UTC, an offset (+02:00), or a name that "
+			   "the tz database has (Europe/Berlin; package tzdata)";
 		return -EINVAL;
 	}
 	return r;

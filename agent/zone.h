@@ -2,14 +2,15 @@
  * which lock and look at files. The tz database's file is read once; after that a zone is
  * immutable and may be shared by threads.
  *
- * Clocks are changed, so a local time may exist twice or never:
- *   - twice (autumn): it is the first of the two (still summer time, as mktime has it for
- * a program that has come there in order), unless `now` says otherwise: while the second
- * pass goes on, and up to an hour later, a time that lies in the second pass and not in
- * the future is taken to be that, so that lines read as they are written are right in
- * both passes;
- *   - never (spring): it is read by the clock that was in force before the change (02:30
- * is 03:30 summer time), as mktime has it. */
+ * Clocks are changed, so a local time may exist twice or never.
+ *
+ * Twice (autumn): it is the first of the two, which is still summer time; so has mktime it
+ * for a program that has come there in order. But lines that are read as they are written
+ * are right in the second pass, too: while that goes on, and for an hour more, a time that
+ * lies in it and not in the future is taken to be of the second pass.
+ *
+ * Never (spring): it is read by the clock that was in force before the change, so 02:30 is
+ * 03:30 summer time; mktime has it so, too. */
 #ifndef HAUL_AGENT_ZONE_H
 #define HAUL_AGENT_ZONE_H
 
@@ -44,8 +45,8 @@ int64_t zone_look_up(const struct zone *z, struct zone_range *cache, int64_t loc
 		     int64_t now_s);
 
 /* Seconds since 1970, UTC, of a local time. */
-static inline int64_t zone_to_utc(const struct zone *z, struct zone_range *cache,
-				  int64_t local_s, int64_t now_s)
+static inline int64_t zone_to_utc(const struct zone *z, struct zone_range *cache, int64_t local_s,
+				  int64_t now_s)
 {
 	if (local_s >= cache->from_s && local_s < cache->until_s)
 		return local_s - cache->offset_s;

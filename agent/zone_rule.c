@@ -44,9 +44,9 @@ static bool take_name(struct span *s, char name[ZONE_NAME_MAX + 1])
 {
 	bool quoted = take(s, '<');
 	size_t n = 0;
-	while (n < s->len && (text_is_letter(s->ptr[n]) ||
-			      (quoted && (text_is_digit(s->ptr[n]) || s->ptr[n] == '+' ||
-					  s->ptr[n] == '-'))))
+	while (n < s->len &&
+	       (text_is_letter(s->ptr[n]) ||
+		(quoted && (text_is_digit(s->ptr[n]) || s->ptr[n] == '+' || s->ptr[n] == '-'))))
 		n++;
 	if (n < 3 || n > ZONE_NAME_MAX)
 		return false;
@@ -112,8 +112,7 @@ static bool take_day(struct span *s, struct zone_day *d)
 
 static bool take_summer_time(struct span *s, struct zone_rule *r)
 {
-	static const struct zone_day us_begins = {ZONE_DAY_OF_MONTH, 0, 3, 2,
-						  CHANGE_AT_S};
+	static const struct zone_day us_begins = {ZONE_DAY_OF_MONTH, 0, 3, 2, CHANGE_AT_S};
 	static const struct zone_day us_ends = {ZONE_DAY_OF_MONTH, 0, 11, 1, CHANGE_AT_S};
 	if (!take_name(s, r->dst_name))
 		return false;
@@ -154,9 +153,8 @@ static int32_t day_in_year(const struct zone_day *d, int year)
 	case ZONE_DAY_OF_YEAR: return civil_days(year, 1, 1) + d->day;
 	case ZONE_DAY_OF_MONTH: {
 		int32_t first = civil_days(year, (unsigned)d->month, 1);
-		int32_t next_month =
-			d->month == 12 ? civil_days(year + 1, 1, 1)
-				       : civil_days(year, (unsigned)d->month + 1, 1);
+		int32_t next_month = d->month == 12 ? civil_days(year + 1, 1, 1)
+						    : civil_days(year, (unsigned)d->month + 1, 1);
 		/* 1970-01-01 was a Thursday; years before 1970 do not come here, but %
 		 * wants care. */
 		int32_t weekday = ((first + 4) % 7 + 7) % 7;
@@ -170,8 +168,8 @@ static int32_t day_in_year(const struct zone_day *d, int year)
 void zone_rule_changes(const struct zone_rule *rule, int year, int64_t *ret_begins_s,
 		       int64_t *ret_ends_s)
 {
-	*ret_begins_s = day_in_year(&rule->dst_begins, year) * NUM_DAY_SEC +
-			rule->dst_begins.at_s - rule->std_offset_s;
-	*ret_ends_s = day_in_year(&rule->dst_ends, year) * NUM_DAY_SEC +
-		      rule->dst_ends.at_s - rule->dst_offset_s;
+	*ret_begins_s = day_in_year(&rule->dst_begins, year) * NUM_DAY_SEC + rule->dst_begins.at_s -
+			rule->std_offset_s;
+	*ret_ends_s = day_in_year(&rule->dst_ends, year) * NUM_DAY_SEC + rule->dst_ends.at_s -
+		      rule->dst_offset_s;
 }

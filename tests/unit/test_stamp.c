@@ -22,8 +22,7 @@ static struct stamp *stamp_of(const char *spec, const char *zone)
 	return s;
 }
 
-static const char *found(const struct stamp *s, struct stamp_memory *memory,
-			 const char *line)
+static const char *found(const struct stamp *s, struct stamp_memory *memory, const char *line)
 {
 	static char text[CIVIL_TIME_LEN + 1];
 	int64_t us = 77;
@@ -40,8 +39,8 @@ static void hold(const struct stamp *s, struct stamp_memory *memory, const char 
 		 const char *expected)
 {
 	const char *is = found(s, memory, line);
-	ck_assert_msg(strcmp(is, expected) == 0, "%s\n  gives   %s\n  and not %s", line,
-		      is, expected);
+	ck_assert_msg(strcmp(is, expected) == 0, "%s\n  gives   %s\n  and not %s", line, is,
+		      expected);
 }
 
 /* --- options --- */
@@ -67,11 +66,10 @@ START_TEST(bad_options)
 	for (int i = 0; i < N(bad); i++) {
 		struct stamp *s = NULL;
 		const char *why = NULL;
-		ck_assert_msg(stamp_new(bad[i].spec, bad[i].zone, &s, &why) == -EINVAL,
-			      "%s %s", bad[i].spec, bad[i].zone);
+		ck_assert_msg(stamp_new(bad[i].spec, bad[i].zone, &s, &why) == -EINVAL, "%s %s",
+			      bad[i].spec, bad[i].zone);
 		ck_assert_ptr_null(s);
-		ck_assert_msg(why && *why, "%s %s says nothing", bad[i].spec,
-			      bad[i].zone);
+		ck_assert_msg(why && *why, "%s %s says nothing", bad[i].spec, bad[i].zone);
 	}
 	char long_path[300] = "json:";
 	memset(long_path + 5, 'a', sizeof(long_path) - 6);
@@ -121,8 +119,7 @@ START_TEST(forms_change_from_line_to_line)
 		for (int k = 0; k < N(lines); k++) {
 			hold(s, &memory, lines[i], T);
 			hold(s, &memory, "    at com.acme.Foo.bar(Foo.java:12)", "none");
-			hold(s, &memory, "java.lang.IllegalStateException: oh no",
-			     "none");
+			hold(s, &memory, "java.lang.IllegalStateException: oh no", "none");
 			hold(s, &memory, lines[k], T);
 		}
 	}
@@ -188,8 +185,7 @@ START_TEST(found_again_after_many_without)
 		struct stamp_memory prefixed = memory;
 		hold(s, &memory, "2026-11-22T05:40:00Z up", T);
 		int tries = 1;
-		while (strcmp(found(s, &prefixed, "INFO 2026-11-22T05:40:00Z up"), T) !=
-		       0)
+		while (strcmp(found(s, &prefixed, "INFO 2026-11-22T05:40:00Z up"), T) != 0)
 			ck_assert_int_le(++tries, 16);
 		hold(s, &prefixed, "INFO 2026-11-22T05:40:00Z up", T);
 	}
@@ -214,8 +210,7 @@ START_TEST(any_memory_is_harmless)
 				memory.at = (uint16_t)(at / 4);
 				memory.misses = (uint8_t)(at * 7);
 				const char *is = found(s, &memory, lines[i]);
-				ck_assert_msg(strcmp(is, T) == 0 ||
-						      strcmp(is, "none") == 0,
+				ck_assert_msg(strcmp(is, T) == 0 || strcmp(is, "none") == 0,
 					      "%s: %s", lines[i], is);
 			}
 		}
@@ -245,11 +240,9 @@ START_TEST(local_times_over_a_change)
 	struct stamp_memory memory = {0};
 	for (int i = 0; i < N(night); i++) {
 		int64_t written_us, us = -1;
-		ck_assert_int_eq(civil_parse_us(span_of(night[i].expected), &written_us),
-				 0);
-		ck_assert_int_eq(stamp_find(s, &memory, span_of(night[i].line),
-					    written_us + 50000, &us),
-				 1);
+		ck_assert_int_eq(civil_parse_us(span_of(night[i].expected), &written_us), 0);
+		ck_assert_int_eq(
+			stamp_find(s, &memory, span_of(night[i].line), written_us + 50000, &us), 1);
 		ck_assert_msg(us == written_us, "%s", night[i].line);
 	}
 	stamp_free(s);
@@ -316,8 +309,7 @@ START_TEST(epochs)
 		int64_t us = -1;
 		bool good = moment_epoch(span_of(all[i].number), all[i].any_size, &us);
 		ck_assert_msg(good == (all[i].us != -1), "%s", all[i].number);
-		ck_assert_msg(!good || us == all[i].us, "%s: %lld", all[i].number,
-			      (long long)us);
+		ck_assert_msg(!good || us == all[i].us, "%s: %lld", all[i].number, (long long)us);
 	}
 }
 END_TEST

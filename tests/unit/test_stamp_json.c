@@ -25,8 +25,7 @@ static struct stamp *stamp_of(const char *spec)
 	return s;
 }
 
-static const char *found(const struct stamp *s, struct stamp_memory *memory,
-			 const char *line)
+static const char *found(const struct stamp *s, struct stamp_memory *memory, const char *line)
 {
 	static char text[CIVIL_TIME_LEN + 1];
 	int64_t us;
@@ -41,8 +40,8 @@ static void hold(const struct stamp *s, struct stamp_memory *memory, const char 
 		 const char *expected)
 {
 	const char *is = found(s, memory, line);
-	ck_assert_msg(strcmp(is, expected) == 0, "%s\n  gives   %s\n  and not %s", line,
-		      is, expected);
+	ck_assert_msg(strcmp(is, expected) == 0, "%s\n  gives   %s\n  and not %s", line, is,
+		      expected);
 }
 
 struct example {
@@ -75,8 +74,7 @@ static const struct example objects[] = {
 	 "\"mongod\"}",
 	 T_MS},
 	{"{\"t\":{\"$date\":1795326000123},\"msg\":\"mongod\"}", T_MS},
-	{"{\"t\":{\"$date\":{\"$numberLong\":\"1795326000123\"}},\"msg\":\"mongod\"}",
-	 T_MS},
+	{"{\"t\":{\"$date\":{\"$numberLong\":\"1795326000123\"}},\"msg\":\"mongod\"}", T_MS},
 	{"{\"instant\":{\"epochSecond\":1795326000,\"nanoOfSecond\":123456789},\"level\":"
 	 "\"INFO\"}",
 	 T_US},
@@ -127,8 +125,7 @@ static const struct example objects[] = {
 	/* the outermost object only */
 	{"{\"a\":{\"ts\":1795326000}}", "none"},
 	{"{\"a\":[{\"ts\":1795326000}]}", "none"},
-	{"{\"a\":{\"ts\":1},\"b\":{\"time\":\"2025-11-22T05:40:00Z\"},\"ts\":1795326000}",
-	 T},
+	{"{\"a\":{\"ts\":1},\"b\":{\"time\":\"2025-11-22T05:40:00Z\"},\"ts\":1795326000}", T},
 	{"{\"a\":{\"b\":{\"c\":\"}\"}},\"ts\":1795326000,\"z\":{\"ts\":5}}", T},
 	/* preference: ts, time, timestamp, @timestamp, others; what is no time does not
 	   count */
@@ -272,8 +269,7 @@ START_TEST(remembered_place_from_the_end)
 	ck_assert(memory.from_end);
 	hold(s, &memory, "{\"msg\":\"some more words before it\",\"ts\":1795326000}", T);
 	hold(s, &memory, "{\"msg\":\"}\",\"ts\":1795326000}\r", T);
-	hold(s, &memory, "{\"msg\":{\"and an inner object\":5,\"ts\":179532600}}",
-	     "none");
+	hold(s, &memory, "{\"msg\":{\"and an inner object\":5,\"ts\":179532600}}", "none");
 	hold(s, &memory, "{\"ts\":1795326000,\"msg\":{\"x\":5,\"ts\":1795326009}}", T);
 	hold(s, &memory, "{\"ts\":1795326000,\"msg\":[{\"x\":5,\"ts\":1795326009 }]}", T);
 	hold(s, &memory, "\"", "none");
@@ -309,12 +305,10 @@ START_TEST(keys_change)
 	}
 	hold(s, &memory, "{\"@timestamp\":\"2026-11-22T05:40:00Z\"}", T);
 	/* The source's key goes before the preferred one ... */
-	hold(s, &memory, "{\"ts\":1795326009,\"@timestamp\":\"2026-11-22T05:40:00Z\"}",
-	     T);
+	hold(s, &memory, "{\"ts\":1795326009,\"@timestamp\":\"2026-11-22T05:40:00Z\"}", T);
 	/* ... and text lines are found between. */
 	hold(s, &memory, "2026-11-22T05:40:00Z plain", T);
-	hold(s, &memory, "{\"ts\":1795326000,\"@timestamp\":\"2025-11-22T05:40:00Z\"}",
-	     T);
+	hold(s, &memory, "{\"ts\":1795326000,\"@timestamp\":\"2025-11-22T05:40:00Z\"}", T);
 	stamp_free(s);
 }
 END_TEST
@@ -353,11 +347,9 @@ START_TEST(numbers_are_whole)
 	char line[200];
 	for (int pad = 0; pad < 90; pad++) {
 		struct stamp_memory memory = {.misses = 99};
-		(void)snprintf(line, sizeof(line), "{\"pad\":\"%*s\",\"ts\":1795326000}",
-			       pad, "");
+		(void)snprintf(line, sizeof(line), "{\"pad\":\"%*s\",\"ts\":1795326000}", pad, "");
 		const char *is = found(s, &memory, line);
-		ck_assert_msg(strcmp(is, T) == 0 || strcmp(is, "none") == 0, "%s: %s",
-			      line, is);
+		ck_assert_msg(strcmp(is, T) == 0 || strcmp(is, "none") == 0, "%s: %s", line, is);
 	}
 	struct stamp_memory memory = {0};
 	hold(s, &memory, "{\"ts\":1795326000}", T);
@@ -418,8 +410,7 @@ END_TEST
  * table). */
 START_TEST(all_keys_are_found)
 {
-	int n = 0;
-	for (; n < 25; n++)
+	for (int n = 0; n < STAMP_KEYS; n++)
 		ck_assert_int_eq(stamp_key_find(stamp_key_name(n)), n);
 	static const char *const not_keys[] = {"",
 					       "x",

@@ -89,20 +89,16 @@ static void hold_around(const struct zone *z, struct zone_range *cache, int64_t 
 		int64_t utc_s = begin_s + i * (int64_t)STEP;
 		long before_s = offset_s;
 		int64_t local_s = local_at(utc_s, &offset_s);
-		for (int64_t skipped_s = shown_until; skipped_s < local_s;
-		     skipped_s += STEP)
+		for (int64_t skipped_s = shown_until; skipped_s < local_s; skipped_s += STEP)
 			ck_assert_int_eq(zone_to_utc(z, cache, skipped_s, LONG_AGO),
 					 skipped_s - before_s);
 		if (local_s >= shown_until) {
 			ck_assert_int_eq(zone_to_utc(z, cache, local_s, LONG_AGO), utc_s);
 			shown_until = local_s + STEP;
 		} else { /* the second pass, read as it is written and later */
-			ck_assert_int_eq(zone_to_utc(z, cache, local_s, utc_s + 1),
-					 utc_s);
-			ck_assert_int_lt(zone_to_utc(z, cache, local_s, utc_s + YEAR_S),
-					 utc_s);
-			ck_assert_int_lt(zone_to_utc(z, cache, local_s, utc_s - 1),
-					 utc_s);
+			ck_assert_int_eq(zone_to_utc(z, cache, local_s, utc_s + 1), utc_s);
+			ck_assert_int_lt(zone_to_utc(z, cache, local_s, utc_s + YEAR_S), utc_s);
+			ck_assert_int_lt(zone_to_utc(z, cache, local_s, utc_s - 1), utc_s);
 		}
 	}
 }
@@ -115,8 +111,7 @@ static void hold_year(const struct zone *z, int year)
 	long last_s, offset_s;
 	int changes = 0;
 	(void)local_at(begin_s - 21600, &last_s);
-	for (int64_t utc_s = begin_s; utc_s < begin_s + 366 * INT64_C(86400);
-	     utc_s += 21600) {
+	for (int64_t utc_s = begin_s; utc_s < begin_s + 366 * INT64_C(86400); utc_s += 21600) {
 		(void)local_at(utc_s, &offset_s);
 		if (offset_s == last_s)
 			continue;
@@ -220,14 +215,12 @@ START_TEST(offsets)
 	static const struct {
 		const char *name;
 		int32_t offset_s;
-	} good[] = {{"UTC", 0},    {"+02:00", 7200},   {"+0200", 7200},
-		    {"+02", 7200}, {"-05:30", -19800}, {"+14:00", 50400},
-		    {"-00:00", 0}, {"+00:01", 60}};
+	} good[] = {{"UTC", 0},         {"+02:00", 7200},  {"+0200", 7200}, {"+02", 7200},
+		    {"-05:30", -19800}, {"+14:00", 50400}, {"-00:00", 0},   {"+00:01", 60}};
 	for (int i = 0; i < N(good); i++) {
 		struct zone *z = zone_of(good[i].name);
 		struct zone_range cache = {0};
-		ck_assert_int_eq(zone_to_utc(z, &cache, 1000000, 0),
-				 1000000 - good[i].offset_s);
+		ck_assert_int_eq(zone_to_utc(z, &cache, 1000000, 0), 1000000 - good[i].offset_s);
 		/* The cache is for ever. */
 		ck_assert_int_lt(cache.from_s, -(INT64_C(1) << 40));
 		ck_assert_int_gt(cache.until_s, INT64_C(1) << 40);
@@ -262,8 +255,8 @@ START_TEST(second_pass)
 	set_tz("CET-1CEST,M3.5.0,M10.5.0/3");
 	struct zone *z = zone_of("local");
 	struct zone_range cache = {0};
-	int64_t local_s = civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) +
-			  1800; /* 02:30 */
+	int64_t local_s =
+		civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) + 1800; /* 02:30 */
 	int64_t first_s = local_s - 7200, second_s = local_s - 3600;
 	ck_assert_int_eq(zone_to_utc(z, &cache, local_s, first_s), first_s);
 	ck_assert_int_eq(zone_to_utc(z, &cache, local_s, first_s + 1), first_s);
@@ -284,8 +277,7 @@ START_TEST(abbreviations)
 	set_tz("CST-8");
 	struct zone *china = zone_of("local");
 	int64_t winter_s = civil_days(2026, 1, 1) * INT64_C(86400);
-	int64_t twice_s =
-		civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) + 1800;
+	int64_t twice_s = civil_days(2026, 10, 25) * INT64_C(86400) + 2 * INT64_C(3600) + 1800;
 	struct {
 		struct zone *zone;
 		int64_t local_s;
@@ -303,10 +295,9 @@ START_TEST(abbreviations)
 	};
 	for (int i = 0; i < N(all); i++) {
 		int32_t offset_s = -1;
-		bool known = zone_abbreviation(all[i].zone, all[i].local_s,
-					       span_of(all[i].name), &offset_s);
-		ck_assert_msg(offset_s == all[i].offset_s, "%s: %d", all[i].name,
-			      offset_s);
+		bool known = zone_abbreviation(all[i].zone, all[i].local_s, span_of(all[i].name),
+					       &offset_s);
+		ck_assert_msg(offset_s == all[i].offset_s, "%s: %d", all[i].name, offset_s);
 		ck_assert(known == (all[i].offset_s != -1));
 	}
 	zone_free(z);
@@ -342,8 +333,7 @@ START_TEST(rules_that_are_none)
 	};
 	struct zone_rule rule = {.std_offset_s = 77};
 	for (int i = 0; i < N(bad); i++)
-		ck_assert_msg(zone_rule_parse(span_of(bad[i]), &rule) == -EINVAL, "%s",
-			      bad[i]);
+		ck_assert_msg(zone_rule_parse(span_of(bad[i]), &rule) == -EINVAL, "%s", bad[i]);
 	ck_assert_int_eq(rule.std_offset_s, 77);
 }
 END_TEST
@@ -356,9 +346,9 @@ static size_t make_file(uint8_t out[256], const char *rule)
 	static const uint8_t header[44] = "TZif2";
 	static const uint8_t body[] = {
 		0,   0,   0,    0,    0x38, 0x6d, 0x43, 0x80, /* 2000-01-01T00:00:00Z */
-		1,                             /* the second type from then on */
-		0,   0,   0,    0,    0,    0, /* UTC, no summer time, name 0 */
-		0,   0,   0x0e, 0x10, 0,    4, /* +3600, name 4 */
+		1,                                            /* the second type from then on */
+		0,   0,   0,    0,    0,    0,                /* UTC, no summer time, name 0 */
+		0,   0,   0x0e, 0x10, 0,    4,                /* +3600, name 4 */
 		'A', 'A', 'A',  0,    'B',  'B',  'B',  0,
 	};
 	uint8_t *p = out;
@@ -385,8 +375,7 @@ START_TEST(file_of_two_types)
 	struct zone_range cache = {0};
 	ck_assert_int_eq(zone_to_utc(z, &cache, 946684799, 0), 946684799);
 	ck_assert_int_eq(zone_to_utc(z, &cache, 946684799 + 3601, 0), 946684800);
-	ck_assert_int_eq(zone_to_utc(z, &cache, 946684799 + 3601 + YEAR_S, 0),
-			 946684800 + YEAR_S);
+	ck_assert_int_eq(zone_to_utc(z, &cache, 946684799 + 3601 + YEAR_S, 0), 946684800 + YEAR_S);
 	zone_free(z);
 }
 END_TEST
@@ -400,8 +389,7 @@ START_TEST(damaged_files)
 	struct zone *z = NULL;
 	for (size_t n = 0; n < len; n++) {
 		why = NULL;
-		ck_assert_int_eq(zone_from_file(span_make((char *)file, n), &z, &why),
-				 -EINVAL);
+		ck_assert_int_eq(zone_from_file(span_make((char *)file, n), &z, &why), -EINVAL);
 		ck_assert_ptr_nonnull(why);
 	}
 	for (size_t at = 0; at < len; at++) {
@@ -412,8 +400,7 @@ START_TEST(damaged_files)
 				struct zone_range cache = {0};
 				for (int year = 1970; year <= 9999; year += 311)
 					(void)zone_to_utc(z, &cache,
-							  civil_days(year, 3, 30) *
-								  INT64_C(86400),
+							  civil_days(year, 3, 30) * INT64_C(86400),
 							  0);
 				zone_free(z);
 				z = NULL;
