@@ -10,9 +10,11 @@
 #include "agent/source.h"
 
 #include "agent/descriptor.h"
+#include "agent/envelope.h"
 #include "agent/source_table.h"
 #include "agent/zreader.h"
 #include "common/clock.h"
+#include "common/crc64.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -227,6 +229,8 @@ int source_add(struct source_table *t, const struct source_config *config, struc
 void source_drop(struct source_table *t, struct source *s)
 {
 	descriptor_close(t, s);
+	envelope_free(s->envelope);
+	s->envelope = NULL;
 	forget_ino(t, s);
 	(void)map_remove(&t->by_id, stream_id_hash(&s->id), &s->id);
 	list_remove(&s->node);
@@ -433,6 +437,7 @@ int source_rewind(struct source_table *t, struct source *s, struct span raw)
 		 * not known. */
 		s->tail_at = s->committed.offset + raw.len;
 		s->tail_known = s->tail_at == 0;
+		s->tail_hash = CRC64_EMPTY;
 		if (s->cut) {
 			/* Which it cannot be any more. */
 			if (s->lost_to == s->lost_from)
