@@ -1,5 +1,5 @@
 /* Head or continuation: see classify.h. Called by the pump once a line; what it has to
- * remember lives in the stream's frame_state and travels with the offset, so a restart in
+ * remember lives in the stream's frame_state, by output, and travels with the offset, so a restart in
  * the middle of a stack trace goes on with the right time. */
 #include "agent/classify.h"
 
@@ -59,7 +59,7 @@ void classifier_free(struct classifier *c)
 	free(c);
 }
 
-static bool is_continuation(const struct classifier *c, const struct frame_state *f,
+static bool is_continuation(const struct classifier *c, const struct output_state *o,
 			    struct span line, bool has_stamp)
 {
 	switch (c->mode) {
@@ -68,23 +68,23 @@ static bool is_continuation(const struct classifier *c, const struct frame_state
 	case MODE_CONTINUATION: return regex_match(c->regex, line) > 0;
 	case MODE_AUTO: break;
 	}
-	if (!f->has_stamps)
+	if (!o->has_stamps)
 		return false;
 	return !has_stamp || line.ptr[0] == ' ' || line.ptr[0] == '\t';
 }
 
-struct line_class classify(const struct classifier *c, struct frame_state *f, struct span line,
-			   const int64_t *stamp_us, int64_t read_us)
+struct line_class classify(const struct classifier *c, struct output_state *o, struct span line,
+			   const int64_t *stamp_us, struct line_moment otherwise)
 {
-	if (f->head_us != INT64_MIN && is_continuation(c, f, line, stamp_us != NULL)) {
-		if (stamp_us || ++f->conts < CLASSIFY_CONTS_MAX || c->mode != MODE_AUTO)
-			return (struct line_class){f->head_us, LINE_CONT, f->head_read_time};
-		f->has_stamps = false;
+	if (o->head_us != INT64_MIN && is_continuation(c, o, line, stamp_us != NULL)) {
+		if (stamp_us || ++o->conts < CLASSIFY_CONTS_MAX || c->mode != MODE_AUTO)
+			return (struct line_class){o->head_us, LINE_CONT, o->head_read_time};
+		o->has_stamps = false;
 	}
-	f->conts = 0;
-	f->head_us = stamp_us ? *stamp_us : read_us;
-	f->head_read_time = !stamp_us;
+	o->conts = 0;
+	o->head_us = stamp_us ? *stamp_us : otherwise.us;
+	o->head_read_time = !stamp_us && otherwise.is_reading;
 	if (stamp_us)
-		f->has_stamps = true;
-	return (struct line_class){f->head_us, LINE_HEAD, f->head_read_time};
+		o->has_stamps = true;
+	return (struct line_class){o->head_us, LINE_HEAD, o->head_read_time};
 }

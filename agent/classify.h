@@ -27,9 +27,14 @@ struct line_class {
 	bool read_time;
 };
 
-/* `line` is the message as it was written, `stamp_us` its own time (NULL: it has none),
- * `read_us` that of reading. Moves `f` on. */
-struct line_class classify(const struct classifier *c, struct frame_state *f, struct span line,
-			   const int64_t *stamp_us, int64_t read_us);
+/* What a line goes by that has no time of its own. */
+struct line_moment {
+	int64_t us;
+	bool is_reading; /* when it was read; else when a container's runtime took it */
+};
+
+/* `line` is the message as it was written, `stamp_us` its own time (NULL: it has none). Moves `o` on. */
+struct line_class classify(const struct classifier *c, struct output_state *o, struct span line,
+			   const int64_t *stamp_us, struct line_moment otherwise);
 
 #endif

@@ -18,6 +18,7 @@
 #include "agent/follow.h"
 
 #include "agent/descriptor.h"
+#include "agent/envelope.h"
 #include "agent/sniff.h"
 #include "agent/zreader.h"
 #include "common/clock.h"
@@ -238,14 +239,17 @@ static int judge(struct source_table *t, struct source *s, const char *data, siz
 		end = false;
 	}
 	*ret = span_make(data, take);
-	if (end && s->closing && !memchr(data, '\n', take))
+	/* An LF that stayed behind a line that is open is no line. */
+	size_t rest = take && s->cursor.frame.at_lf ? 1 : 0;
+	if (end && s->closing && !memchr(data + rest, '\n', take - rest))
 		return FOLLOW_LAST;
 	return take ? FOLLOW_DATA : FOLLOW_END;
 }
 
 static bool is_binary(struct source_table *t, struct source *s, const char *data, size_t len)
 {
-	if (s->sniffed || !len || s->cursor.offset != 0)
+	/* What a container writes may be anything, in a file that is text. */
+	if (s->sniffed || !len || s->cursor.offset != 0 || envelope_wanted(s))
 		return false;
 	size_t zeros = count_zeros(data, len);
 	if (zeros == len)

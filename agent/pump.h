@@ -19,4 +19,8 @@ void pump_free(struct pump *p);
  * makes at most one chunk: lines, a loss, a hole, or the end of a stream. */
 void pump_fill(struct pump *p, struct batcher *b);
 
+/* The monotonic time at which pump_fill wants to be called also when no source is ready: pieces of container
+ * lines get too old. INT64_MAX: there are none. */
+int64_t pump_next_ns(const struct pump *p);
+
 #endif

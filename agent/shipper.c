@@ -448,6 +448,10 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 int64_t shipper_next_ns(const struct shipper *s)
 {
 	int64_t next = uplink_next_ns(s->uplink);
+	if (may_fill(s)) {
+		int64_t pump_ns = pump_next_ns(s->pump);
+		next = pump_ns < next ? pump_ns : next;
+	}
 	if (!s->flying && !batcher_empty(s->filling) && uplink_state(s->uplink) == UPLINK_READY) {
 		int64_t due_ns = s->filling->opened_ns + s->config.batch_delay_ns;
 		next = due_ns < next ? due_ns : next;

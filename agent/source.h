@@ -41,6 +41,8 @@ enum source_state {
 
 const char *source_state_name(enum source_state s);
 
+struct envelope;
+
 struct source {
 	struct list_node node;  /* in the table, in order of age */
 	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
@@ -74,8 +76,8 @@ struct source {
 	uint64_t limit_bytes; /* read at most so much at a turn: after a refusal; 0: no
 				 limit */
 	int64_t last_growth_ns, last_read_ns;
-	struct stamp_memory stamp_memory;
-	void *envelope; /* container decoder's memory (agent/envelope.h); NULL for plain
+	struct stamp_memory stamp_memory[OUTPUTS];
+	struct envelope *envelope; /* container decoder's memory (agent/envelope.h); NULL for plain
 			   files */
 
 	/* what the collector is still to be told besides lines */

@@ -17,21 +17,18 @@ struct step {
 static void run(const char *spec, const struct step *steps, size_t n)
 {
 	struct classifier *c;
-	struct frame_state f;
+	struct frame_state f; /* all lines are of its first output */
 	char why[128];
 	ck_assert_int_eq(classifier_new(spec, &c, why, sizeof(why)), 0);
 	frame_state_init(&f);
 	for (size_t i = 0; i < n; i++) {
-		struct line_class got =
-			classify(c, &f, span_of(steps[i].line),
-				 steps[i].stamp_us ? &steps[i].stamp_us : NULL,
-				 READ_US + (int64_t)i);
+		struct line_class got = classify(c, &f.outputs[0], span_of(steps[i].line),
+						 steps[i].stamp_us ? &steps[i].stamp_us : NULL,
+						 (struct line_moment){READ_US + (int64_t)i, true});
 		ck_assert_msg(got.kind == steps[i].kind, "%s: step %zu: %c", spec, i,
 			      (char)got.kind);
-		ck_assert_msg(got.time_us == steps[i].time_us, "%s: step %zu: time", spec,
-			      i);
-		ck_assert_msg(got.read_time == steps[i].read_time, "%s: step %zu: r",
-			      spec, i);
+		ck_assert_msg(got.time_us == steps[i].time_us, "%s: step %zu: time", spec, i);
+		ck_assert_msg(got.read_time == steps[i].read_time, "%s: step %zu: r", spec, i);
 	}
 	classifier_free(c);
 }
@@ -66,17 +63,21 @@ END_TEST
 START_TEST(auto_gives_up_on_a_stream_whose_timestamps_ended)
 {
 	struct classifier *c;
-	struct frame_state f;
+	struct frame_state f; /* all lines are of its first output */
 	char why[128];
 	int64_t stamp_us = 5;
 	ck_assert_int_eq(classifier_new("auto", &c, why, sizeof(why)), 0);
 	frame_state_init(&f);
-	(void)classify(c, &f, SPAN_LITERAL("with"), &stamp_us, READ_US);
+	(void)classify(c, &f.outputs[0], SPAN_LITERAL("with"), &stamp_us,
+		       (struct line_moment){READ_US, true});
 	int conts = 0;
-	while (classify(c, &f, SPAN_LITERAL("without"), NULL, READ_US).kind == LINE_CONT)
+	while (classify(c, &f.outputs[0], SPAN_LITERAL("without"), NULL,
+			(struct line_moment){READ_US, true})
+		       .kind == LINE_CONT)
 		ck_assert_int_lt(++conts, 2 * CLASSIFY_CONTS_MAX);
 	ck_assert_int_eq(conts, CLASSIFY_CONTS_MAX - 1);
-	struct line_class got = classify(c, &f, SPAN_LITERAL("without"), NULL, READ_US);
+	struct line_class got = classify(c, &f.outputs[0], SPAN_LITERAL("without"), NULL,
+					 (struct line_moment){READ_US, true});
 	ck_assert(got.kind == LINE_HEAD && got.read_time);
 	classifier_free(c);
 }

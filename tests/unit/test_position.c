@@ -8,40 +8,47 @@
 
 static void same(const struct frame_state *a, const struct frame_state *b)
 {
-	ck_assert_int_eq(a->head_us, b->head_us);
-	ck_assert(a->head_read_time == b->head_read_time &&
-		  a->has_stamps == b->has_stamps);
-	ck_assert_uint_eq(a->conts, b->conts);
-	ck_assert(a->in_line == b->in_line);
-	if (a->in_line) {
-		ck_assert(a->in_line_dropped == b->in_line_dropped);
-		ck_assert_int_eq(a->in_line_kind, b->in_line_kind);
-		ck_assert_int_eq(a->in_line_us, b->in_line_us);
-		ck_assert(a->in_line_read_time == b->in_line_read_time);
+	ck_assert(a->at_lf == b->at_lf && a->in_part == b->in_part);
+	for (int i = 0; i < OUTPUTS; i++) {
+		const struct output_state *x = &a->outputs[i], *y = &b->outputs[i];
+		ck_assert_int_eq(x->head_us, y->head_us);
+		ck_assert(x->head_read_time == y->head_read_time && x->has_stamps == y->has_stamps);
+		ck_assert_uint_eq(x->conts, y->conts);
+		ck_assert(x->in_line == y->in_line);
+		if (x->in_line) {
+			ck_assert(x->in_line_dropped == y->in_line_dropped);
+			ck_assert_int_eq(x->in_line_kind, y->in_line_kind);
+			ck_assert_int_eq(x->in_line_us, y->in_line_us);
+			ck_assert(x->in_line_read_time == y->in_line_read_time);
+		}
+		ck_assert_uint_eq(x->open_from, y->open_from);
+		ck_assert(x->heir == y->heir);
 	}
-	ck_assert_uint_eq(a->open_from[0], b->open_from[0]);
-	ck_assert_uint_eq(a->open_from[1], b->open_from[1]);
 }
 
 START_TEST(round_trip)
 {
 	static const int64_t times[] = {INT64_MIN, INT64_MIN + 1,    -1,
 					0,         1795327401225242, INT64_MAX};
-	for (unsigned bits = 0; bits < 256; bits++) {
+	for (unsigned bits = 0; bits < 2048; bits++) {
 		for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 			struct frame_state f, back;
 			struct buf text = BUF_EMPTY;
 			frame_state_init(&f);
-			f.head_us = times[i];
-			f.head_read_time = bits & 1;
-			f.has_stamps = bits & 2;
-			f.conts = bits & 4 ? UINT32_MAX : 0;
-			f.in_line = bits & 8;
-			f.in_line_dropped = bits & 16;
-			f.in_line_read_time = bits & 32;
-			f.in_line_kind = bits & 64 ? LINE_CONT : LINE_HEAD;
-			f.in_line_us = times[i];
-			f.open_from[bits & 1] = bits & 128 ? UINT64_MAX - 1 : UINT64_MAX;
+			struct output_state *o = &f.outputs[bits >> 8 & 1];
+			f.at_lf = bits & 512;
+			f.in_part = bits & 1024;
+			o->head_us = times[i];
+			o->head_read_time = bits & 1;
+			o->has_stamps = bits & 2;
+			o->conts = bits & 4 ? UINT32_MAX : 0;
+			o->in_line = bits & 8;
+			o->in_line_dropped = bits & 16;
+			o->in_line_read_time = bits & 32;
+			o->in_line_kind = bits & 64 ? LINE_CONT : LINE_HEAD;
+			o->in_line_us = times[i];
+			o->open_from = bits & 128 ? UINT64_MAX - 1 : UINT64_MAX;
+			o->heir = (enum output_heir)(bits % 4);
 			ck_assert_int_eq(frame_state_encode(&f, &text), 0);
 			ck_assert_int_eq(frame_state_decode(buf_span(&text), &back), 0);
 			same(&f, &back);
@@ -58,7 +65,15 @@ static const struct {
 	{"", 0},
 	{"1 s", 0},
 	{"1 h1795327401225242 r s c3", 0},
-	{"1 h-5 l+17 d t o5 e0", 0},
+	{"1 h-5 l+17 d t o5 j", 0},
+	{"1 k m s | c3 o0 i", 0},
+	{"1 |", -EINVAL},
+	{"1 s |", -EINVAL},
+	{"1 s | s | s", -EINVAL},
+	{"1 s | k", -EINVAL}, /* not of an output */
+	{"1 s |s", -EINVAL},
+	{"1 i j", -EINVAL},
+	{"1 n", 0},
 	{"1", -EINVAL}, /* an initial state is the empty text */
 	{"2 s", -EINVAL},
 	{"1s", -EINVAL},
