@@ -258,8 +258,6 @@ static void answered(struct submission *sub, void *user)
 static void submit(struct request *r, struct own *own, struct store *s)
 {
 	struct submission *sub = own->sub;
-	memcpy(sub->host, own->host, sizeof(sub->host));
-	sub->session = own->session;
 	sub->answered = answered;
 	sub->user = r;
 	sub->released = charge_release;
@@ -277,6 +275,8 @@ static int prepare(struct request *r, struct own *own)
 		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return -ENOMEM;
 	}
+	memcpy(sub->host, own->host, sizeof(sub->host)); /* stands in every line that is rendered */
+	sub->session = own->session;
 	int result = inflate(r, &sub->body);
 	meters_add(&r->intake->meters.body_bytes, r->body.len);
 	meters_add(&r->intake->meters.inflated_bytes, sub->body.len);

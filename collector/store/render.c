@@ -15,6 +15,7 @@
 #include "common/name.h"
 #include "common/num.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -172,6 +173,7 @@ static int add_lines(struct renderer *r, struct span payload)
 int render_chunk(const struct batch_chunk *chunk, struct span host, struct render_terms terms,
 		 struct rendered_chunk *ret)
 {
+	assert(host.len);
 	struct rendered_chunk out = {0};
 	struct renderer r = {.terms = terms, .out = &out};
 	int e = make_columns(&chunk->header, host, &r.columns);

@@ -28,7 +28,7 @@ expect_equal 'where it leads' "$(readlink -f "$shard")" "$(readlink -f "$DATA/to
 
 # A line is there soon after it was written, and a reader's tail sees it.
 ERR_NAME=reader start tail -n 0 -F "$DATA/today/checkout/web-01.log"
-wait_until 10 "grep -qs 'inotify\|^anon_inode' <(ls -l /proc/$PID/fd)"
+wait_until 30 "ls -l /proc/$PID/fd | grep -qF '$shard'"
 printf '{"ts":"%sT00:00:02Z","n":2}\n' "$day" >>"$T/log/checkout.log"
 wait_until 30 "grep -q '\"n\":2' $T/reader.out"
 expect_equal 'lines' 2 "$(wc -l <"$shard")"
