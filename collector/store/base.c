@@ -132,11 +132,11 @@ static int say(struct conf_error *err, const struct store *s, int r)
 
 int base_open(struct store *s, struct ledger_meta *ret, bool *ret_rebuilt, struct conf_error *err)
 {
-	bool empty, journal_empty;
-	bool there = exists(s, LEDGER_PATH, &empty) && !empty;
+	bool empty = true, journal_empty;
+	bool missing = !exists(s, LEDGER_PATH, &empty), there = !missing && !empty;
 	const char *why = there ? NULL : "it was missing";
 	int r = 0;
-	if (!there && exists(s, LEDGER_JOURNAL, &journal_empty) && !journal_empty)
+	if (missing && exists(s, LEDGER_JOURNAL, &journal_empty) && !journal_empty)
 		r = set_aside(s, LEDGER_JOURNAL, "ledger.db-journal", "it has no ledger");
 	*ret = (struct ledger_meta){0};
 	if (r == 0 && there)

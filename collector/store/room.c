@@ -107,9 +107,8 @@ bool room_drop_ballast(const struct tree *t)
 	return tree_remove(t, BALLAST) == 0;
 }
 
-/* Written, not only reserved: what lies there can be counted on whatever the file system does with
- * holes or compression of zeros. */
-static int fill(int fd, uint64_t size)
+/* Where blocks cannot be reserved they are written, with noise: zeros may be kept as holes. */
+static int write_noise(int fd, uint64_t size)
 {
 	char step[STEP];
 	uint64_t noise = UINT64_C(0x9e3779b97f4a7c15);
@@ -124,6 +123,14 @@ static int fill(int fd, uint64_t size)
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int fill(int fd, uint64_t size)
+{
+	while (fallocate(fd, 0, 0, (off_t)size) < 0)
+		if (errno != EINTR)
+			return errno == EOPNOTSUPP ? write_noise(fd, size) : -errno;
 	return 0;
 }
 

@@ -2,8 +2,8 @@
  *
  * A batch needs room twice: in the WAL as it came, and for its rendered lines. What is admitted and not
  * yet written is counted against what is free, and `min_free` of the file system stays untouched. The
- * ballast is a written file that is given up when there is no room left at all, so that a start, a
- * checkpoint and a deletion always work.
+ * ballast is a file whose blocks are reserved; it is given up when there is no room left at all, so that a
+ * start, a checkpoint and a deletion always work.
  *
  * Thread-safe, but for opening and closing. */
 #ifndef HAUL_COLLECTOR_STORE_ROOM_H
