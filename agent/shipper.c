@@ -314,6 +314,9 @@ static void on_row(void *user, const struct stream_row *row)
 static void on_rows_end(void *user)
 {
 	struct shipper *s = user;
+	/* Sources may be told to go on elsewhere: nothing is on its way then, and what was cut before goes back. */
+	if (!batcher_empty(s->filling))
+		rewind_all(s);
 	discover_rows_end(s->discover);
 }
 
