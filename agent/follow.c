@@ -254,11 +254,14 @@ static bool is_binary(struct source_table *t, struct source *s, const char *data
 	size_t zeros = count_zeros(data, len);
 	if (zeros == len)
 		return false;
-	s->sniffed = len >= SNIFF_ENOUGH;
-	/* NUL bytes at the end may be room for what comes. */
-	while (data[len - 1] == '\0')
-		len--;
+	/* NUL bytes behind whole lines may be room for what comes. */
+	size_t text = len;
+	while (data[text - 1] == '\0')
+		text--;
+	if (data[text - 1] == '\n')
+		len = text;
 	s->refusal = sniff(span_make(data + zeros, len - zeros));
+	s->sniffed = s->refusal || len >= SNIFF_ENOUGH;
 	if (s->refusal)
 		source_notice(t, s);
 	return s->refusal != NULL;

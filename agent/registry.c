@@ -55,6 +55,7 @@ struct registry {
 	int dir, lock, fd; /* -1: not open */
 	char agent_uuid[REGISTRY_UUID_LEN + 1];
 	char collector_uuid[REGISTRY_UUID_LEN + 1];
+	bool identity_kept; /* it stands in its file */
 	bool was_empty;
 	bool damaged; /* the file that was read had damage */
 	int64_t last_alive_ns;
@@ -124,6 +125,7 @@ static int write_identity(struct registry *r)
 		e = buf_printf(&text, "collector %s\n", r->collector_uuid);
 	if (e == 0)
 		e = r->dir < 0 ? -ENOENT : file_replace(r->dir, "identity", buf_span(&text), 0600);
+	r->identity_kept = e == 0;
 	buf_free(&text);
 	return e;
 }
@@ -135,7 +137,8 @@ static int load_identity(struct registry *r)
 	if (e >= 0)
 		take_identity(r, buf_span(&text));
 	buf_free(&text);
-	if (*r->agent_uuid)
+	r->identity_kept = *r->agent_uuid != '\0';
+	if (r->identity_kept)
 		return 0;
 	if (e != -ENOENT)
 		log_warning("%s/identity cannot be used (%s): this agent goes on under a "
@@ -152,17 +155,19 @@ static int load_identity(struct registry *r)
  * ----------------------------------------------------------------------------------------
  */
 
-/* Returns how many lines were wrong. */
+/* Returns how many lines were wrong. One at the end that was not written whole is none of them: a crash does that. */
 static uint64_t take_lines(struct registry *r, struct span text)
 {
 	uint64_t wrong = 0;
 	if (span_starts_with(text, SPAN_LITERAL(HEADER)))
 		text = span_from(text, sizeof(HEADER) - 1);
 	else if (text.len)
-		wrong++;
+		wrong++; /* whose lines they are is told by their checksums */
 	while (text.len) {
 		size_t n = span_find(text, '\n');
-		if (n == text.len || registry_take_line(span_first(text, n), r->table) < 0)
+		if (n == text.len)
+			r->replace = true;
+		else if (registry_take_line(span_first(text, n), r->table) < 0)
 			wrong++;
 		text = span_from(text, n < text.len ? n + 1 : n);
 	}
@@ -176,12 +181,13 @@ static void load(struct registry *r)
 	int e = file_read(r->dir, "registry", FILE_MAX_BYTES, &text);
 	if (fstatat(r->dir, "registry", &st, 0) == 0)
 		r->last_alive_ns = st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec;
-	r->replace = true;
-	if (e == -ENOENT)
+	if (e == -ENOENT) {
+		r->replace = true;
 		return;
+	}
 	uint64_t wrong = e < 0 ? 0 : take_lines(r, buf_span(&text));
 	if (e < 0 || wrong) {
-		r->damaged = true;
+		r->damaged = r->replace = true;
 		if (e < 0)
 			log_warning("%s/registry cannot be read: %s; it is set aside as "
 				    "registry.damaged, the "
@@ -196,10 +202,9 @@ static void load(struct registry *r)
 		if (renameat(r->dir, "registry", r->dir, "registry.damaged") < 0)
 			log_warning("%s/registry cannot be set aside: %s", r->dir_path,
 				    strerror(errno));
-	} else if (text.len >= sizeof(HEADER) - 1) {
-		r->replace = false;
+	} else {
+		r->replace = r->replace || text.len < sizeof(HEADER) - 1;
 		r->size = text.len;
-		r->content = 0;
 	}
 	buf_free(&text);
 }
@@ -317,6 +322,8 @@ static int replace_file(struct registry *r)
 		r->size = r->content = text.len;
 		r->replace = r->unsynced = false;
 		all_written(r);
+		if (!r->identity_kept)
+			(void)write_identity(r);
 	}
 	buf_free(&text);
 	return e;

@@ -145,8 +145,8 @@ static struct span next(struct fields *f)
 {
 	size_t n = span_find(f->left, ' ');
 	struct span field = span_first(f->left, n);
-	if (!n)
-		f->bad = true;
+	if (!n || n + 1 == f->left.len)
+		f->bad = true; /* nothing, or nothing behind the blank */
 	f->left = span_from(f->left, n < f->left.len ? n + 1 : n);
 	return field;
 }

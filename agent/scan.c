@@ -97,7 +97,7 @@ static void watch_dir(struct discover *d, struct dir *dir)
 	bool blind = place != PLACE_LOCAL && dir->full;
 	/* Those on the way need no more than the rescan. */
 	tree_set_polled(&d->tree, dir, blind || (wd < 0 && dir->full));
-	if (wd < 0 && wd != -ENOENT && wd != -ENOTDIR && dir->full)
+	if (wd < 0 && wd != -ENOENT && wd != -ENOTDIR && dir->full && d->watch)
 		say_unwatched(d, dir->path, wd);
 }
 

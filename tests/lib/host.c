@@ -184,8 +184,9 @@ void host_kill(struct host *h)
 	char command[400];
 	if (!h->table)
 		return;
-	(void)snprintf(command, sizeof(command), "rm -rf %s.kept; cp -a %s %s.kept", h->state,
-		       h->state, h->state);
+	(void)snprintf(command, sizeof(command),
+		       "rm -rf %s.kept; cp -r --preserve=timestamps %s %s.kept", h->state, h->state,
+		       h->state);
 	ck_assert_int_eq(system(command), 0);
 	end(h);
 	(void)snprintf(command, sizeof(command), "rm -rf %s; mv %s.kept %s", h->state, h->state,

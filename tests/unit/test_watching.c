@@ -1,0 +1,646 @@
+/* What can be in the way of seeing files: links, directories that move, limits, permissions. */
+#include "tests/lib/host.h"
+
+#include "common/clock.h"
+#include "common/file.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct host h;
+
+static void set_up(void)
+{
+	host_init(&h, "/tmp");
+}
+
+static void tear_down(void)
+{
+	host_free(&h);
+}
+
+#define LINES(text) ck_assert_str_eq(host_lines(&h), text)
+
+/* --- links ------------------------------------------------------------------------------------------ */
+
+START_TEST(link_retargeted)
+{
+	host_input(&h, "logs", "current.log", "");
+	host_mkdir(&h, "data");
+	host_write(&h, "data/a", "a1\n");
+	host_write(&h, "data/b", "b1\n");
+	host_shell(&h, "ln -s data/a current.log");
+	host_start(&h);
+	host_run(&h);
+	LINES("a1");
+	host_append(&h, "data/a", "a2\n");
+	host_run(&h);
+	LINES("a1|a2");
+	host_append(&h, "data/a", "a3\n");
+	host_shell(&h, "ln -sfn data/b new; mv -T new current.log");
+	host_run(&h);
+	LINES("a1|a2|a3|b1");
+	host_append(&h, "data/b", "b2\n");
+	host_append(&h, "data/a", "a4\n");
+	host_run(&h);
+	LINES("a1|a2|a3|a4|b1|b2");
+	ck_assert_uint_eq(h.n_streams, 2);
+	ck_assert_str_eq(host_stream(&h, "current.log")->service +
+				 strlen(host_stream(&h, "current.log")->service) - 7,
+			 "current");
+}
+END_TEST
+
+START_TEST(chain_of_links)
+{
+	host_input(&h, "logs", "x/*.log", "");
+	host_mkdir(&h, "x");
+	host_mkdir(&h, "y");
+	host_mkdir(&h, "z");
+	host_start(&h);
+	host_write(&h, "z/0", "one\n");
+	host_shell(&h, "ln -s ../z/0 y/link; ln -s $PWD/y/link x/pod.log");
+	host_run(&h);
+	LINES("one");
+	host_append(&h, "z/0", "two\n");
+	host_run(&h);
+	LINES("one|two");
+	/* As kubelet rotates: the target goes away and comes anew. */
+	host_rename(&h, "z/0", "z/0.20261122-054000");
+	host_run(&h);
+	host_append(&h, "z/0.20261122-054000", "three\n");
+	host_write(&h, "z/0", "four\n");
+	host_run(&h);
+	LINES("four|one|three|two");
+	/* A link in the middle. */
+	host_write(&h, "z/1", "five\n");
+	host_shell(&h, "ln -s ../z/1 y/new; mv -T y/new y/link");
+	host_run(&h);
+	LINES("five|four|one|three|two");
+	host_append(&h, "z/1", "six\n");
+	host_run(&h);
+	LINES("five|four|one|six|three|two");
+	ck_assert_uint_eq(h.n_streams, 3);
+}
+END_TEST
+
+START_TEST(one_file_two_names)
+{
+	host_input(&h, "first", "b*.log", "");
+	host_input(&h, "second", "*.log", "");
+	host_write(&h, "a.log", "one\n");
+	host_shell(&h, "ln a.log b.log; ln -s a.log c.log");
+	host_start(&h);
+	host_run(&h);
+	LINES("one");
+	ck_assert_uint_eq(h.n_streams, 1);
+	struct source *s = source_first(h.table);
+	ck_assert_str_eq(s->input->name, "first");
+	ck_assert_str_eq(s->path, host_path(&h, "b.log"));
+	host_unlink(&h, "b.log");
+	host_append(&h, "a.log", "two\n");
+	host_run(&h);
+	LINES("one|two");
+	ck_assert_int_eq(s->state, SOURCE_FOLLOWING);
+	ck_assert_str_ne(s->path, host_path(&h, "b.log"));
+}
+END_TEST
+
+START_TEST(links_in_circles)
+{
+	host_input(&h, "logs", "**", "");
+	host_mkdir(&h, "d/e");
+	host_shell(&h, "ln -s .. d/up; ln -s loop loop; ln -s / d/e/root; ln -s $PWD d/e/top");
+	host_write(&h, "d/e/f", "one\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("one");
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	ck_assert_uint_lt(c.watches, 10);
+}
+END_TEST
+
+START_TEST(links_to_directories)
+{
+	host_input(&h, "logs", "app*/*.log", "");
+	host_mkdir(&h, "real1");
+	host_mkdir(&h, "real2");
+	host_write(&h, "real1/a.log", "a1\n");
+	host_write(&h, "real2/a.log", "b1\n");
+	host_start(&h);
+	host_shell(&h, "ln -s real1 app");
+	host_run(&h);
+	LINES("a1");
+	host_append(&h, "real1/a.log", "a2\n");
+	host_run(&h);
+	LINES("a1|a2");
+	host_shell(&h, "ln -sfn real2 new; mv -T new app");
+	host_run(&h);
+	LINES("a1|a2|b1");
+	host_append(&h, "real2/a.log", "b2\n");
+	host_run(&h);
+	LINES("a1|a2|b1|b2");
+}
+END_TEST
+
+/* --- directories ------------------------------------------------------------------------------------ */
+
+START_TEST(directory_renamed)
+{
+	host_input(&h, "logs", "app*/*.log", "");
+	host_mkdir(&h, "app");
+	host_write(&h, "app/a.log", "one\n");
+	host_start(&h);
+	host_run(&h);
+	int writer = open(host_path(&h, "app/a.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+	host_rename(&h, "app", "app-2");
+	host_run(&h);
+	ck_assert_int_eq(write(writer, "two\n", 4), 4);
+	host_run(&h);
+	LINES("one|two");
+	ck_assert_str_eq(source_first(h.table)->path, host_path(&h, "app-2/a.log"));
+	ck_assert_int_eq(source_first(h.table)->state, SOURCE_FOLLOWING);
+	/* To where no glob leads; the writer goes on. */
+	host_rename(&h, "app-2", "other");
+	host_run(&h);
+	ck_assert_int_eq(write(writer, "three\n", 6), 6);
+	host_run(&h);
+	LINES("one|three|two");
+	/* The name comes again with another directory. */
+	host_mkdir(&h, "app");
+	host_write(&h, "app/a.log", "four\n");
+	host_run(&h);
+	ck_assert_int_eq(write(writer, "five\n", 5), 5);
+	host_run(&h);
+	host_pass(&h, 130);
+	ck_assert_int_eq(write(writer, "six\n", 4), 4);
+	host_run(&h);
+	LINES("five|four|one|six|three|two");
+	ck_assert_uint_eq(h.n_streams, 2);
+	close(writer);
+}
+END_TEST
+
+START_TEST(root_of_the_glob_comes_and_goes)
+{
+	host_input(&h, "logs", "a/b/c/*.log", "");
+	host_start(&h);
+	host_run(&h);
+	host_mkdir(&h, "a/b/c");
+	host_write(&h, "a/b/c/x.log", "one\n");
+	host_run(&h);
+	LINES("one");
+	host_rename(&h, "a", "z");
+	host_run(&h);
+	host_append(&h, "z/b/c/x.log", "two\n");
+	host_run(&h);
+	LINES("one|two");
+	host_mkdir(&h, "a/b/c");
+	host_write(&h, "a/b/c/x.log", "three\n");
+	host_run(&h);
+	LINES("one|three|two");
+	host_shell(&h, "rm -rf a z");
+	host_run(&h);
+	host_pass(&h, 61);
+	ck_assert_uint_eq(source_count(h.table), 0);
+	host_mkdir(&h, "a/b/c");
+	host_write(&h, "a/b/c/y.log", "four\n");
+	host_run(&h);
+	LINES("four|one|three|two");
+}
+END_TEST
+
+START_TEST(short_lived_directories)
+{
+	host_input(&h, "logs", "pods/*/*/*.log", "");
+	host_mkdir(&h, "pods");
+	host_start(&h);
+	for (int i = 1; i <= 200; i++) {
+		char name[64], text[64];
+		(void)snprintf(name, sizeof(name), "pods/p%d/c", i);
+		host_mkdir(&h, name);
+		(void)snprintf(name, sizeof(name), "pods/p%d/c/0.log", i);
+		(void)snprintf(text, sizeof(text), "n %d\n", i);
+		host_write(&h, name, text);
+		host_turn(&h);
+		host_append(&h, name, "last\n");
+		(void)snprintf(name, sizeof(name), "rm -r pods/p%d", i);
+		host_shell(&h, name);
+	}
+	host_run(&h);
+	host_expect_numbers(&h, "n", 200);
+	host_pass(&h, 61);
+	ck_assert_uint_eq(source_count(h.table), 0);
+	ck_assert_uint_eq(host_open_files(&h), 0);
+	ck_assert_uint_eq(strlen(host_lines(&h)), 200 * 5 + 9 * 4 + 90 * 5 + 101 * 6 - 1);
+}
+END_TEST
+
+START_TEST(an_archive_is_left_alone)
+{
+	host_input(&h, "logs", "**/*.log", "");
+	host_mkdir(&h, "haul/.haul");
+	host_mkdir(&h, "haul/2026-11-22/app");
+	host_write(&h, "haul/2026-11-22/app/web.log", "no\n");
+	host_mkdir(&h, "late/2026-11-22");
+	host_write(&h, "app.log", "yes\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("yes");
+	host_mkdir(&h, "late/.haul");
+	host_run(&h);
+	host_write(&h, "late/2026-11-22/web.log", "no\n");
+	host_write(&h, "haul/2026-11-22/app/web2.log", "no\n");
+	host_run(&h);
+	host_pass(&h, 61);
+	LINES("yes");
+}
+END_TEST
+
+START_TEST(own_messages_are_not_followed)
+{
+	host_input(&h, "logs", "*.log", "");
+	int fd = open(host_path(&h, "agent.log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int kept = dup(STDERR_FILENO);
+	dup2(fd, STDERR_FILENO);
+	dprintf(STDERR_FILENO, "a message\n");
+	host_start(&h);
+	host_run(&h);
+	dup2(kept, STDERR_FILENO);
+	LINES("");
+	close(fd);
+	close(kept);
+}
+END_TEST
+
+/* --- limits ----------------------------------------------------------------------------------------- */
+
+START_TEST(few_descriptors)
+{
+	struct rlimit limit = {64, 64};
+	host_input(&h, "logs", "*.log", "");
+	host_start(&h);
+	for (unsigned i = 1; i <= 200; i++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "f%u.log", i);
+		host_numbers(&h, name, "n", i, 1);
+	}
+	host_stop(&h);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 200);
+	ck_assert_uint_le(host_open_files(&h), 32);
+	/* Written and rotated while closed. */
+	for (unsigned i = 1; i <= 200; i++) {
+		char name[32], rotated[32];
+		(void)snprintf(name, sizeof(name), "f%u.log", i);
+		(void)snprintf(rotated, sizeof(rotated), "f%u.log.1", i);
+		host_numbers(&h, name, "n", 200 + i, 1);
+		host_rename(&h, name, rotated);
+		host_numbers(&h, name, "n", 400 + i, 1);
+	}
+	host_run(&h);
+	host_expect_numbers(&h, "n", 600);
+	ck_assert_uint_le(host_open_files(&h), 32);
+}
+END_TEST
+
+/* In a user namespace of its own the limits of inotify may be lowered; false: that is not allowed here. */
+static bool lower(const char *limit, const char *value)
+{
+	char path[128];
+	if (unshare(CLONE_NEWUSER) < 0)
+		return false;
+	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, "0 0 1\n", 6) == 6;
+	close(fd);
+	(void)snprintf(path, sizeof(path), "/proc/sys/user/%s", limit);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ok = ok && fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	if (!ok)
+		printf("test_watching: skipped: %s cannot be lowered here\n", limit);
+	return ok;
+}
+
+static void with_limited_watches(void)
+{
+	for (unsigned i = 1; i <= 20; i++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "d%u", i);
+		host_mkdir(&h, name);
+		(void)snprintf(name, sizeof(name), "d%u/a.log", i);
+		host_numbers(&h, name, "n", i, 1);
+	}
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 20);
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	ck_assert_uint_gt(c.polled_dirs, 10);
+	for (unsigned i = 1; i <= 20; i++) {
+		char name[32], rotated[32];
+		(void)snprintf(name, sizeof(name), "d%u/a.log", i);
+		(void)snprintf(rotated, sizeof(rotated), "d%u/a.log.1", i);
+		host_numbers(&h, name, "n", 20 + i, 1);
+		if (i % 2)
+			host_rename(&h, name, rotated);
+		host_numbers(&h, name, "n", 40 + i, 1);
+	}
+	host_pass(&h, 2);
+	host_expect_numbers(&h, "n", 60);
+	/* Twice between two polls. */
+	host_numbers(&h, "d2/a.log", "n", 61, 1);
+	host_shell(&h, "mv d2/a.log d2/a.log.1; echo n 62 >d2/a.log; mv d2/a.log.1 d2/a.log.2; "
+		       "mv d2/a.log d2/a.log.1; echo n 63 >d2/a.log");
+	host_pass(&h, 2);
+	host_expect_numbers(&h, "n", 63);
+}
+
+START_TEST(few_watches)
+{
+	host_input(&h, "logs", "*/*.log", "");
+	if (lower("max_inotify_watches", "6"))
+		with_limited_watches();
+}
+END_TEST
+
+START_TEST(no_inotify)
+{
+	host_input(&h, "logs", "*/*.log", "");
+	if (lower("max_inotify_instances", "0"))
+		with_limited_watches();
+}
+END_TEST
+
+START_TEST(queue_overflows)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_run(&h);
+	host_shell(&h, "for i in $(seq 9000); do echo x >t$i; done; rm t*");
+	host_numbers(&h, "f.log", "n", 11, 10);
+	host_shell(&h, "mv f.log f.log.1");
+	host_numbers(&h, "f.log", "n", 21, 10);
+	host_shell(&h, "mv f.log.1 f.log.2; mv f.log f.log.1");
+	host_numbers(&h, "f.log", "n", 31, 10);
+	host_shell(&h, "mkdir d; rmdir d");
+	host_run(&h);
+	host_expect_numbers(&h, "n", 40);
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	ck_assert_uint_eq(c.overflows, 1);
+}
+END_TEST
+
+/* --- what cannot be read ---------------------------------------------------------------------------- */
+
+START_TEST(not_allowed_then_allowed)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_write(&h, "a.log", "one\n");
+	host_write(&h, "b.log", "other\n");
+	ck_assert_int_eq(chmod(host_path(&h, "a.log"), 0), 0);
+	if (geteuid() == 0) {
+		host_shell(&h, "chown 65534:65534 .. . a.log b.log 2>/dev/null; chmod 755 .");
+		ck_assert_int_eq(seteuid(65534), 0);
+		(void)snprintf(h.state, sizeof(h.state), "%s/.state", h.dir);
+	}
+	host_start(&h);
+	host_run(&h);
+	LINES("other");
+	struct source *s = host_source(&h, "a.log");
+	ck_assert_int_eq(s->last_error, EACCES);
+	ck_assert_int_eq(chmod(host_path(&h, "a.log"), 0644), 0);
+	host_run(&h);
+	LINES("one|other");
+	ck_assert_int_eq(s->last_error, 0);
+	ck_assert_int_eq(seteuid(getuid()), 0);
+}
+END_TEST
+
+START_TEST(only_regular_files)
+{
+	host_input(&h, "logs", "*", "");
+	host_mkdir(&h, "dir");
+	host_shell(&h, "mkfifo fifo; ln -s /dev/null null; ln -s nowhere dangling");
+	host_write(&h, "a", "one\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("one");
+	host_shell(&h, "rm dangling; echo two >dangling");
+	host_run(&h);
+	LINES("one|two");
+}
+END_TEST
+
+START_TEST(files_that_are_not_text)
+{
+	host_input(&h, "logs", "*", "");
+	host_shell(&h, "head -c 384 /dev/zero >wtmp; printf '\\1\\2' | dd of=wtmp conv=notrunc "
+		       "2>/dev/null; "
+		       "echo x | gzip >a.gz; printf 'LPKSHHRH\\0\\0' >j.journal; "
+		       "printf 'a line with a \\0 in it\\n' >text; printf '\\377\\376 latin "
+		       "\\344\\n' >text2");
+	host_start(&h);
+	host_run(&h);
+	ck_assert_uint_eq(h.n_streams, 2);
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	ck_assert_uint_eq(c.skipped_binary_files, 3);
+	ck_assert_ptr_nonnull(host_source(&h, "wtmp")->refusal);
+	ck_assert_uint_eq(host_open_files(&h), 2);
+	/* And not after a restart either. */
+	host_stop(&h);
+	host_start(&h);
+	host_run(&h);
+	ck_assert_uint_eq(h.n_streams, 2);
+	host_unlink(&h, "wtmp");
+	host_run(&h);
+	host_pass(&h, 61);
+	ck_assert_ptr_null(host_source(&h, "wtmp"));
+}
+END_TEST
+
+/* --- where to begin --------------------------------------------------------------------------------- */
+
+START_TEST(from_the_end_at_the_very_first_start)
+{
+	struct input *in = host_input(&h, "logs", "*.log", "");
+	in->from = INPUT_FROM_END;
+	host_write(&h, "a.log", "old 1\nold 2\nunfin");
+	host_start(&h);
+	host_run(&h);
+	LINES("");
+	host_append(&h, "a.log", "ished\n");
+	host_write(&h, "b.log", "new\n");
+	host_run(&h);
+	LINES("new|unfinished");
+	ck_assert_uint_eq(host_stream(&h, "a.log")->start, 12);
+	host_stop(&h);
+	host_write(&h, "c.log", "while down\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("new|unfinished|while down");
+}
+END_TEST
+
+START_TEST(old_files_at_the_very_first_start)
+{
+	host_input(&h, "logs", "*.log", "");
+	h.oldest_ns = clock_real_ns() - INT64_C(1000000000) * 86400;
+	host_write(&h, "a.log", "old\n");
+	host_shell(&h, "touch -d '2 days ago' a.log");
+	host_write(&h, "b.log", "young\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("young");
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	ck_assert_uint_eq(c.skipped_old_files, 1);
+	ck_assert_uint_eq(c.skipped_old_bytes, 4);
+	host_append(&h, "a.log", "new\n");
+	host_run(&h);
+	LINES("new|young");
+	host_stop(&h);
+	host_start(&h);
+	host_run(&h);
+	LINES("new|young");
+}
+END_TEST
+
+/* --- configuration ---------------------------------------------------------------------------------- */
+
+START_TEST(reload)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_write(&h, "a.log", "a1\n");
+	host_write(&h, "b.txt", "b1\n");
+	host_start(&h);
+	host_run(&h);
+	LINES("a1");
+	struct input inputs[2] = {h.inputs[0], h.inputs[0]};
+	char globs[2][100], *items[2] = {globs[0], globs[1]};
+	(void)snprintf(globs[0], sizeof(globs[0]), "%s/*.txt", h.dir);
+	inputs[0].name = "other";
+	inputs[0].paths = (struct conf_list){items, 1};
+	struct discover_config c = {inputs, 2, 1024, 0};
+	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
+	host_run(&h);
+	LINES("a1|b1");
+	host_append(&h, "a.log", "a2\n");
+	host_run(&h);
+	LINES("a1|a2|b1");
+	/* Nobody wants *.log now. */
+	struct input only[1] = {inputs[0]};
+	c = (struct discover_config){only, 1, 1024, 0};
+	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
+	memset(inputs, 0x5a, sizeof(inputs));
+	host_append(&h, "a.log", "a3\n");
+	host_append(&h, "b.txt", "b2\n");
+	host_run(&h);
+	host_pass(&h, 65);
+	LINES("a1|a2|b1|b2");
+	ck_assert_int_eq(host_source(&h, "a.log")->state, SOURCE_MISSING);
+	/* And again. */
+	struct input all[2] = {only[0], h.inputs[0]};
+	c = (struct discover_config){all, 2, 1024, 0};
+	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
+	host_run(&h);
+	LINES("a1|a2|a3|b1|b2");
+	ck_assert_uint_eq(h.n_streams, 2);
+	host_stop(&h);
+}
+END_TEST
+
+static const char *explained(const char *path)
+{
+	static struct buf out;
+	struct discover_config c = {h.inputs, h.n_inputs, 1024, 0};
+	buf_clear(&out);
+	ck_assert_int_eq(discover_explain(&c, path, &out), 0);
+	const char *text = buf_cstr(&out);
+	ck_assert_msg(out.len && text[out.len - 1] == '\n', "%s", text);
+	return text;
+}
+
+#define EXPLAINS(name, words)                                                                      \
+	ck_assert_msg(strstr(explained(host_path(&h, name)), words) != NULL, "%s",                 \
+		      explained(host_path(&h, name)))
+
+START_TEST(explain)
+{
+	struct buf out = BUF_EMPTY;
+	host_input(&h, "logs", "*.log d/*", "no*.log");
+	host_input(&h, "more", "*.txt a.*", "");
+	host_mkdir(&h, "d/.haul");
+	host_write(&h, "a.log", "x\n");
+	host_write(&h, "no.log", "x\n");
+	host_write(&h, "c.err", "x\n");
+	host_write(&h, "d/x", "x\n");
+	host_shell(&h, "echo x | gzip >z.log; mkfifo p.log; ln a.log b.txt");
+	EXPLAINS("a.log", "is followed by input logs as service haul-test.");
+	EXPLAINS("no.log", "excludes no*.log");
+	EXPLAINS("c.err", "no input names it");
+	EXPLAINS("z.log", "compressed by gzip");
+	EXPLAINS("p.log", "a FIFO");
+	EXPLAINS("d/x", "archive");
+	EXPLAINS("missing.log", "would follow it");
+	EXPLAINS("b.txt", "the same file is followed as");
+	struct discover_config c = {h.inputs, h.n_inputs, 1024, 0};
+	ck_assert_int_eq(discover_list(&c, &out), 0);
+	const char *text = buf_cstr(&out);
+	ck_assert_ptr_nonnull(strstr(text, "a.log: service "));
+	ck_assert_ptr_nonnull(strstr(text, "input logs, 2 bytes"));
+	ck_assert_ptr_nonnull(strstr(text, "z.log: not followed: not text"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "b.txt: not followed: it is a file that is followed already"));
+	ck_assert_ptr_null(strstr(text, "c.err"));
+	buf_free(&out);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("watching");
+	TCase *tcase = tcase_create("watching");
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, link_retargeted);
+	tcase_add_test(tcase, chain_of_links);
+	tcase_add_test(tcase, one_file_two_names);
+	tcase_add_test(tcase, links_in_circles);
+	tcase_add_test(tcase, links_to_directories);
+	tcase_add_test(tcase, directory_renamed);
+	tcase_add_test(tcase, root_of_the_glob_comes_and_goes);
+	tcase_add_test(tcase, short_lived_directories);
+	tcase_add_test(tcase, an_archive_is_left_alone);
+	tcase_add_test(tcase, own_messages_are_not_followed);
+	tcase_add_test(tcase, few_descriptors);
+	tcase_add_test(tcase, few_watches);
+	tcase_add_test(tcase, no_inotify);
+	tcase_add_test(tcase, queue_overflows);
+	tcase_add_test(tcase, not_allowed_then_allowed);
+	tcase_add_test(tcase, only_regular_files);
+	tcase_add_test(tcase, files_that_are_not_text);
+	tcase_add_test(tcase, from_the_end_at_the_very_first_start);
+	tcase_add_test(tcase, old_files_at_the_very_first_start);
+	tcase_add_test(tcase, reload);
+	tcase_add_test(tcase, explain);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
