@@ -44,9 +44,7 @@ void descriptor_limit(struct source_table *t, uint64_t max_open_files)
 		t->max_open = 1;
 }
 
-/* --- closing
- * ----------------------------------------------------------------------------------------
- */
+/* --- closing ---------------------------------------------------------------------------------------- */
 
 static void forget(struct source_table *t, struct source *s)
 {
@@ -109,9 +107,7 @@ bool descriptor_make_room(struct source_table *t)
 	return true;
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------------- */
 
 void descriptor_used(struct source_table *t, struct source *s)
 {

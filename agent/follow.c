@@ -61,8 +61,7 @@ static void mark_cut(struct source_table *t, struct source *s)
 	source_notice(t, s);
 }
 
-/* --- is it still the same file?
- * --------------------------------------------------------------------- */
+/* --- is it still the same file? --------------------------------------------------------------------- */
 
 /* The checksum of the file's [from, to) appended to what `*crc` stands for. */
 static int checksum(const struct source *s, uint64_t from, uint64_t to, uint64_t *crc)
@@ -123,9 +122,7 @@ static int verify(struct source *s)
 	return 1;
 }
 
-/* --- holes
- * ------------------------------------------------------------------------------------------
- */
+/* --- holes ------------------------------------------------------------------------------------------ */
 
 static size_t count_zeros(const char *p, size_t len)
 {
@@ -176,9 +173,7 @@ static size_t find_hole(const struct source *s, const char *data, size_t len)
 	return len;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 /* Reads the file behind what replay gave (`have` bytes in `data`): returns the count of
  * new bytes, 0 at the end, -ESTALE when it was cut, or what failed. */
@@ -254,13 +249,8 @@ static bool is_binary(struct source_table *t, struct source *s, const char *data
 	size_t zeros = count_zeros(data, len);
 	if (zeros == len)
 		return false;
-	/* NUL bytes behind whole lines may be room for what comes. */
-	size_t text = len;
-	while (data[text - 1] == '\0')
-		text--;
-	if (data[text - 1] == '\n')
-		len = text;
-	s->refusal = sniff(span_make(data + zeros, len - zeros));
+	/* Holes say nothing. */
+	s->refusal = sniff(span_make(data + zeros, find_hole(s, data + zeros, len - zeros)));
 	s->sniffed = s->refusal || len >= SNIFF_ENOUGH;
 	if (s->refusal)
 		source_notice(t, s);
@@ -304,9 +294,7 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
 	return judge(t, s, data, len, end, ret, ret_hole);
 }
 
-/* --- moving on
- * --------------------------------------------------------------------------------------
- */
+/* --- moving on -------------------------------------------------------------------------------------- */
 
 void follow_advance(struct source *s, struct span bytes, const struct position *to)
 {

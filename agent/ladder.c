@@ -1,10 +1,8 @@
-/* Rungs: see ladder.h. follow adds them as the cursor moves; the registry keeps them; the
- * copy matcher and the check after a restart use them.
+/* Rungs: see ladder.h. follow adds them as the cursor moves; the registry keeps them; the copy matcher and the
+ * check after a restart use them.
  *
- * Invariants: offsets ascend strictly and lie above base; all checksums begin at base.
- * The first rung stays for good (a candidate that is no copy is found out after its first
- * bytes), and thinning takes every second rung of the older half, so spacing doubles with
- * age. */
+ * Invariants: offsets ascend strictly and lie above base; all checksums begin at base. The first rung stays for
+ * good: a candidate that is no copy is found out after its first bytes. */
 #include "agent/ladder.h"
 
 #include "common/crc64.h"
@@ -19,13 +17,23 @@ void ladder_free(struct ladder *l)
 	*l = (struct ladder){0};
 }
 
-static void thin(struct ladder *l)
+/* Drops the rung that is needed least: the one whose neighbours lie closest together, measured by how far they are
+ * from the end. So spacing grows in proportion to that distance. */
+static void drop_one(struct ladder *l)
 {
-	uint16_t kept = 0, half = (uint16_t)(l->n / 2);
-	for (uint16_t i = 0; i < l->n; i++)
-		if (i >= half || i % 2 == 0)
-			l->rungs[kept++] = l->rungs[i];
-	l->n = kept;
+	uint64_t end = l->rungs[l->n - 1].offset;
+	uint16_t least = 1;
+	double least_gap = 0;
+	for (uint16_t i = 1; i + 1 < l->n; i++) {
+		double gap = (double)(l->rungs[i + 1].offset - l->rungs[i - 1].offset) /
+			     (double)(end - l->rungs[i].offset);
+		if (i == 1 || gap < least_gap) {
+			least = i;
+			least_gap = gap;
+		}
+	}
+	l->n--;
+	memmove(l->rungs + least, l->rungs + least + 1, (l->n - least) * sizeof(*l->rungs));
 }
 
 static bool make_room(struct ladder *l)
@@ -33,7 +41,7 @@ static bool make_room(struct ladder *l)
 	if (l->n < l->capacity)
 		return true;
 	if (l->n == LADDER_MAX) {
-		thin(l);
+		drop_one(l);
 		return true;
 	}
 	uint16_t capacity = l->capacity ? (uint16_t)(l->capacity * 2) : CAPACITY_FIRST;

@@ -71,9 +71,7 @@ struct registry {
 	char problem[PATH_MAX + 256]; /* "" all well */
 };
 
-/* --- identity
- * ---------------------------------------------------------------------------------------
- */
+/* --- identity --------------------------------------------------------------------------------------- */
 
 static bool is_uuid(struct span s)
 {
@@ -151,9 +149,7 @@ static int load_identity(struct registry *r)
 	return e;
 }
 
-/* --- loading
- * ----------------------------------------------------------------------------------------
- */
+/* --- loading ---------------------------------------------------------------------------------------- */
 
 /* Returns how many lines were wrong. One at the end that was not written whole is none of them: a crash does that. */
 static uint64_t take_lines(struct registry *r, struct span text)
@@ -219,9 +215,7 @@ static void settle(struct registry *r)
 	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
 }
 
-/* --- trouble
- * ----------------------------------------------------------------------------------------
- */
+/* --- trouble ---------------------------------------------------------------------------------------- */
 
 static void trouble(struct registry *r, const char *what, int error)
 {
@@ -261,9 +255,7 @@ static int open_dir(struct registry *r)
 	return 0;
 }
 
-/* --- writing
- * ----------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------- */
 
 static int add_whole(struct buf *out, struct source *s)
 {
@@ -437,8 +429,7 @@ int64_t registry_tick(struct registry *r, int64_t now_ns)
 	return r->write_due_ns < r->sync_due_ns ? r->write_due_ns : r->sync_due_ns;
 }
 
-/* --- open and close
- * --------------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------------- */
 
 int registry_open(const char *state_dir, struct source_table *t, struct registry **ret)
 {

@@ -13,9 +13,7 @@
 
 enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
-/* --- writing
- * ----------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------- */
 
 static int add_text(struct buf *out, const char *text)
 {
@@ -131,9 +129,7 @@ int registry_add_forgotten(struct buf *out, const struct stream_id *id)
 	return end(out, at, r);
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 /* The fields of a line from left to right; the first one that is wrong spoils all. */
 struct fields {

@@ -128,8 +128,8 @@ static size_t plain_suffix(struct span name)
 {
 	if (span_ends_with(name, SPAN_LITERAL(".gz")))
 		return 3;
-	size_t n = number_suffix(name);
-	return n ? n : date_suffix(name);
+	size_t n = date_suffix(name); /* first: a date may end in .22 */
+	return n ? n : number_suffix(name);
 }
 
 /* And what rotation makes besides. */

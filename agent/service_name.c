@@ -24,6 +24,14 @@ static const char *const *words_of(enum input_type type)
 	return file;
 }
 
+/* A word that ends in a colon takes a key behind it. */
+static bool is_word(struct span word, struct span known)
+{
+	if (known.ptr[known.len - 1] != ':')
+		return span_equal(word, known);
+	return word.len > known.len && span_starts_with(word, known);
+}
+
 int service_template_check(enum input_type type, const char *template, const char **ret_why)
 {
 	for (const char *open = strchr(template, '{'); open; open = strchr(open + 1, '{')) {
@@ -34,9 +42,7 @@ int service_template_check(enum input_type type, const char *template, const cha
 		struct span word = span_make(open + 1, (size_t)(close - open - 1));
 		bool known = false;
 		for (const char *const *w = words_of(type); *w && !known; w++)
-			known = span_is(word, *w) ||
-				((*w)[strlen(*w) - 1] == ':' && word.len > strlen(*w) &&
-				 span_starts_with(word, span_of(*w)));
+			known = is_word(word, span_of(*w));
 		*ret_why = "it names something that this type of input does not have";
 		if (!known)
 			return -EINVAL;

@@ -20,9 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- states
- * -----------------------------------------------------------------------------------------
- */
+/* --- states ----------------------------------------------------------------------------------------- */
 
 const char *source_state_name(enum source_state s)
 {
@@ -98,9 +96,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 	redefine(t, s);
 }
 
-/* --- the table
- * --------------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------------- */
 
 static bool id_is(const void *entry, const void *key)
 {
@@ -304,8 +300,7 @@ void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int
 	redefine(t, s);
 }
 
-/* --- who is to be looked at
- * ------------------------------------------------------------------------- */
+/* --- who is to be looked at ------------------------------------------------------------------------- */
 
 void source_set_ready(struct source_table *t, struct source *s)
 {
@@ -370,8 +365,7 @@ bool source_any_noticed(const struct source_table *t)
 	return !list_empty(&t->noticed);
 }
 
-/* --- the collector's word
- * --------------------------------------------------------------------------- */
+/* --- the collector's word --------------------------------------------------------------------------- */
 
 #define RATE_OVER_NS (10 * INT64_C(1000000000))
 
