@@ -68,9 +68,9 @@ static const struct stamp_form forms[FORM_COUNT] = {
 	[FORM_AUDIT] = {stamp_read_audit, PREFIX, RUN(3)},
 	[FORM_KEY_VALUE] = {stamp_read_key_value, PREFIX, RUN_KEYS},
 	[FORM_LABEL_EPOCH] = {stamp_read_label_epoch, START, RUN_ANY},
-	[FORM_DASH_EPOCH] = {stamp_read_dash_epoch, START, RUN_ANY},
-	[FORM_BRACKETED] = {stamp_read_bracketed, START, RUN_ANY},
-	[FORM_TAI64N] = {stamp_read_tai64n, START, RUN_ANY},
+	[FORM_DASH_EPOCH] = {stamp_read_dash_epoch, START, '-'},
+	[FORM_BRACKETED] = {stamp_read_bracketed, START, '['},
+	[FORM_TAI64N] = {stamp_read_tai64n, START, '@'},
 };
 
 static bool read_form(int form, const char *at, const char *line_end, struct moment *m)
@@ -89,6 +89,20 @@ static inline unsigned run_of(const char *at, const char *line_end, bool (*is_on
 	return n;
 }
 
+/* The forms that begin with neither a digit nor a letter. */
+static int read_other(const char *at, const char *line_end, enum stamp_place place,
+		      struct moment *m)
+{
+	if (at == line_end)
+		return -1;
+	for (int form = FORM_OTHER_FIRST; form < FORM_COUNT; form++) {
+		if ((forms[form].places & place) && forms[form].begins == (uint8_t)*at &&
+		    read_form(form, at, line_end, m))
+			return form;
+	}
+	return -1;
+}
+
 int stamp_forms_read(const char *at, const char *line_end, enum stamp_place place, struct moment *m)
 {
 	int form = FORM_DIGIT_FIRST, last = FORM_LETTER_FIRST;
@@ -98,12 +112,10 @@ int stamp_forms_read(const char *at, const char *line_end, enum stamp_place plac
 		last = FORM_OTHER_FIRST;
 		run = run_of(at, line_end, text_is_letter);
 	}
-	if (run == 0) {
-		form = FORM_OTHER_FIRST;
-		last = FORM_COUNT;
-	}
+	if (run == 0)
+		return read_other(at, line_end, place, m);
 	for (; form < last; form++) {
-		if ((forms[form].places & place) && (forms[form].runs >> run & 1) &&
+		if ((forms[form].places & place) && (forms[form].begins >> run & 1) &&
 		    read_form(form, at, line_end, m))
 			return form;
 	}

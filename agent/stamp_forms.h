@@ -19,7 +19,9 @@ struct stamp_form {
 	 * fields are in their ranges is moment_resolve's affair. */
 	const char *(*read)(const char *at, const char *line_end, struct moment *m);
 	unsigned places; /* of enum stamp_place */
-	uint32_t runs;   /* bit n: it may begin with n digits (or letters) in a row */
+	/* Bit n: it may begin with n digits (or letters) in a row. Of a form that begins
+	 * with neither: the byte that it begins with. So most forms cost no call. */
+	uint32_t begins;
 };
 
 #define STAMP_FORMS_MAX 64

@@ -32,8 +32,7 @@ static void check(const struct stamp *s, struct stamp_memory *memory, struct spa
 	int found = stamp_find(s, memory, line, NOW_US, &us);
 	if (found != 0 && (found != 1 || us < 0 || us > CIVIL_MAX_US))
 		abort();
-	if (found == 1 &&
-	    (stamp_find(s, memory, line, NOW_US, &again_us) != 1 || us != again_us))
+	if (found == 1 && (stamp_find(s, memory, line, NOW_US, &again_us) != 1 || us != again_us))
 		abort();
 }
 

@@ -26,8 +26,7 @@ static void ask(const struct zone *z)
 			    utc_s != zone_look_up(z, &fresh, local_s, NOW_S))
 				abort();
 			int32_t offset_s;
-			(void)zone_abbreviation(z, local_s, SPAN_LITERAL("CET"),
-						&offset_s);
+			(void)zone_abbreviation(z, local_s, SPAN_LITERAL("CET"), &offset_s);
 		}
 	}
 }
