@@ -249,13 +249,19 @@ START_TEST(remembered_place_is_the_outermost_object)
 {
 	struct stamp *s = stamp_of("auto");
 	struct stamp_memory memory = {0};
-	hold(s, &memory, "{\"a\":{},\"ts\":1795326000}", T);
-	hold(s, &memory, "{\"a\":{\"b\":5,\"ts\":1795326009},\"ts\":1795326000}", T);
-	hold(s, &memory, "{\"abc\":5,\"ts\":1795326000}", T);
-	hold(s, &memory,
-	     "{\"a\":{\"ts\":1795326009,\"b\":\"a long text that makes the key the first "
-	     "half\"}}",
-	     "none");
+	hold(s, &memory, "{\"abcdef\":1,\"ts\":1795326000,\"msg\":\"what follows\"}", T);
+	ck_assert(!memory.from_end);
+	ck_assert_uint_eq(memory.at, 12);
+	struct stamp_memory inner = memory;
+	hold(s, &inner, "{\"a\":{\"b\":5,\"ts\":1795326009},\"msg\":\"what follows\"}", "none");
+	inner = memory;
+	hold(s, &inner, "{\"a\":[{\"b\":\"ts\",\"ts\":1795326009}],\"ts\":1795326000}", T);
+	inner = memory;
+	hold(s, &inner, "{\"a\":{\"b\":5,\"ts\":1795326009},\"ts\":1795326000}", T);
+	inner = memory; /* a key that ends in "ts, quote and all */
+	hold(s, &inner, "{\"123456789\\\"ts\":1795326009,\"ts\":1795326000}", T);
+	/* A bracket in a string is none. */
+	hold(s, &memory, "{\"abcd\":\"{\",\"ts\":1795326000,\"msg\":\"what follows\"}", T);
 	stamp_free(s);
 }
 END_TEST
@@ -267,11 +273,16 @@ START_TEST(remembered_place_from_the_end)
 	struct stamp_memory memory = {0};
 	hold(s, &memory, "{\"msg\":\"some words before it\",\"ts\":1795326000}", T);
 	ck_assert(memory.from_end);
+	ck_assert_uint_eq(memory.at, 16);
+	struct stamp_memory inner = memory;
+	hold(s, &inner, "{\"msg\":{\"an inner object\":5,\"ts\":179532600}}", "none");
+	inner = memory;
+	hold(s, &inner, "{\"msg\":[{\"in a list\":5,\"ts\":17953260}]}", "none");
+	inner = memory;
+	hold(s, &inner, "{\"ts\":1795326000,\"msg\":{\"x\":5,\"ts\":179532609}}", T);
 	hold(s, &memory, "{\"msg\":\"some more words before it\",\"ts\":1795326000}", T);
 	hold(s, &memory, "{\"msg\":\"}\",\"ts\":1795326000}\r", T);
-	hold(s, &memory, "{\"msg\":{\"and an inner object\":5,\"ts\":179532600}}", "none");
-	hold(s, &memory, "{\"ts\":1795326000,\"msg\":{\"x\":5,\"ts\":1795326009}}", T);
-	hold(s, &memory, "{\"ts\":1795326000,\"msg\":[{\"x\":5,\"ts\":1795326009 }]}", T);
+	hold(s, &memory, "{\"msg\":\"}\",\"ts\":1795326000}\r", T);
 	hold(s, &memory, "\"", "none");
 	hold(s, &memory, "{", "none");
 	hold(s, &memory, "{}", "none");
