@@ -213,7 +213,7 @@ int grep_run(const struct options *o, const atomic_bool *stop)
 		r = print_count(&g);
 	if (r == 0 && !g.found && g.search.where)
 		r = unknown_fields(&g.search, &g.hits);
-	int code = search_exit(&g.search, r, g.found);
+	int code = search_exit_found(&g.search, r, g.found);
 	hits_close(&g.hits);
 	sorter_free(g.groups);
 	printer_free(&g.printer);

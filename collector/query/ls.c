@@ -387,11 +387,11 @@ int ls_run(const struct options *o, const atomic_bool *stop)
 	struct ls ls = {.by_day = false};
 	map_init(&ls.by_name, same_row);
 	if (!take_by(&ls, &o->by))
-		return EXIT_TROUBLE;
+		return EXIT_WRONG;
 	int r = open_ls(&ls, o, stop);
 	if (r == 0)
 		r = o->names ? list_names(&ls, o->names) : list_days(&ls);
-	int code = search_exit(&ls.search, r, true);
+	int code = search_exit(&ls.search, r);
 	for (unsigned i = 0; i < SCAN_THREADS_MAX; i++)
 		sieve_scratch_free(ls.workers[i].sieve);
 	forget_rows(&ls);

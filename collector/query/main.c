@@ -1,9 +1,12 @@
 /* haul: reads the archive. The commands have a file each; here the command line is taken, signals are set,
  * and the command's result becomes the exit code. */
+#include "collector/query/count.h"
 #include "collector/query/grep.h"
 #include "collector/query/ls.h"
 #include "collector/query/options.h"
+#include "collector/query/patterns.h"
 #include "collector/query/tail.h"
+#include "collector/query/top.h"
 #include "collector/query/trace.h"
 #include "common/log.h"
 
@@ -51,8 +54,11 @@ static int run(const struct options *o)
 	case COMMAND_GREP: return grep_run(o, &stop);
 	case COMMAND_TRACE: return trace_run(o, &stop);
 	case COMMAND_TAIL: return tail_run(o, &stop);
+	case COMMAND_COUNT: return count_run(o, &stop);
+	case COMMAND_TOP: return top_run(o, &stop);
+	case COMMAND_PATTERNS: return patterns_run(o, &stop);
 	case COMMAND_LS: return ls_run(o, &stop);
-	default: break;
+	case COMMANDS: break;
 	}
 	return EXIT_USAGE;
 }

@@ -170,7 +170,8 @@ int merge_next(struct merge *m, struct record *ret)
 		if (m->n == 0)
 			return 0;
 		const struct record *top = &m->heap[0]->record;
-		if (m->has_last && place_compare(&top->at, &m->last) == 0)
+		if (m->order != RECORD_BY_BODY && m->has_last &&
+		    place_compare(&top->at, &m->last) == 0)
 			continue;
 		m->has_last = true;
 		m->last = top->at;

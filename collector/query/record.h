@@ -21,7 +21,11 @@ struct record {
 	struct span body;
 };
 
-enum record_order { RECORD_BY_TIME, RECORD_BY_PLACE };
+enum record_order {
+	RECORD_BY_TIME,
+	RECORD_BY_PLACE,
+	RECORD_BY_BODY, /* its first key_at bytes; a tally's entries */
+};
 
 static inline int64_t record_time(struct span line)
 {
@@ -46,14 +50,18 @@ static inline struct span record_key(const struct record *r)
 	return span_first(line, len);
 }
 
+static inline int record_compare_bytes(struct span a, struct span b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int r = len ? memcmp(a.ptr, b.ptr, len) : 0;
+	return r ? r : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline int record_compare_time(const struct record *a, const struct record *b)
 {
 	if (a->time_us != RECORD_NO_TIME && b->time_us != RECORD_NO_TIME)
 		return (a->time_us > b->time_us) - (a->time_us < b->time_us);
-	struct span x = record_key(a), y = record_key(b);
-	size_t len = x.len < y.len ? x.len : y.len;
-	int r = len ? memcmp(x.ptr, y.ptr, len) : 0;
-	return r ? r : (x.len > y.len) - (x.len < y.len);
+	return record_compare_bytes(record_key(a), record_key(b));
 }
 
 /* The same line may have been found twice, by two threads at the border of their pieces:
@@ -61,7 +69,14 @@ static inline int record_compare_time(const struct record *a, const struct recor
 static inline int record_compare(const struct record *a, const struct record *b,
 				 enum record_order order)
 {
-	int r = order == RECORD_BY_TIME ? record_compare_time(a, b) : 0;
+	int r = 0;
+	switch (order) {
+	case RECORD_BY_BODY:
+		return record_compare_bytes(span_first(a->body, a->key_at),
+					    span_first(b->body, b->key_at));
+	case RECORD_BY_TIME: r = record_compare_time(a, b); break;
+	case RECORD_BY_PLACE: break;
+	}
 	if (r == 0)
 		r = place_compare(&a->at, &b->at);
 	return r ? r : (int)b->matched - (int)a->matched;

@@ -131,14 +131,26 @@ int search_tell(int error, const char *what)
 	return error;
 }
 
-int search_exit(struct search *s, int result, bool found)
+/* How it ended: 0 well. */
+static int ending(struct search *s, int result, int trouble_code)
 {
 	bool trouble = trouble_sum(&s->trouble);
 	if (search_stopped(s)) {
 		log_warning("interrupted: this is what was found until then");
 		return EXIT_INTERRUPTED;
 	}
-	if (trouble || (result < 0 && result != -EPIPE))
-		return EXIT_TROUBLE;
-	return found ? EXIT_FOUND : EXIT_NOT_FOUND;
+	if (result == -EINVAL)
+		return EXIT_WRONG;
+	return trouble || (result < 0 && result != -EPIPE) ? trouble_code : 0;
+}
+
+int search_exit(struct search *s, int result)
+{
+	return ending(s, result, EXIT_FAILED);
+}
+
+int search_exit_found(struct search *s, int result, bool found)
+{
+	int code = ending(s, result, EXIT_TROUBLE);
+	return code ? code : found ? EXIT_FOUND : EXIT_NOT_FOUND;
 }

@@ -10,7 +10,16 @@
 #include <stdatomic.h>
 
 /* Exit codes of the commands. */
-enum { EXIT_FOUND = 0, EXIT_NOT_FOUND = 1, EXIT_TROUBLE = 2, EXIT_INTERRUPTED = 130 };
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_WRONG = 2, /* usage, or input that cannot be understood */
+	EXIT_INTERRUPTED = 130,
+	/* grep and trace, as grep has it */
+	EXIT_FOUND = 0,
+	EXIT_NOT_FOUND = 1,
+	EXIT_TROUBLE = 2,
+};
 
 /* What sorters may hold in memory, all threads together. */
 #define SEARCH_MEMORY (UINT64_C(24) << 20)
@@ -50,7 +59,9 @@ bool search_stopped(const struct search *s);
 /* An error of a stage, told: "what: why". Returns it. */
 int search_tell(int error, const char *what);
 
-/* Tells what is left to tell and gives the exit code. `result` is 0 or the error that ended the search. */
-int search_exit(struct search *s, int result, bool found);
+/* Tells what is left to tell and gives the exit code. `result` is 0 or the error that ended the command. */
+int search_exit(struct search *s, int result);
+/* The same for grep and trace. */
+int search_exit_found(struct search *s, int result, bool found);
 
 #endif

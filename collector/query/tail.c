@@ -314,10 +314,13 @@ int tail_run(const struct options *o, const atomic_bool *stop)
 			(void)search_tell(r, "tail cannot go on");
 	}
 	bool trouble = trouble_sum(&t.search.trouble);
+	int code = r == -EINVAL                        ? EXIT_WRONG
+		   : trouble || (r < 0 && r != -EPIPE) ? EXIT_FAILED
+						       : EXIT_DONE;
 	follow_free(t.follow);
 	sieve_scratch_free(t.sieve);
 	sorter_free(t.round);
 	printer_free(&t.printer);
 	search_close(&t.search);
-	return trouble || (r < 0 && r != -EPIPE) ? EXIT_TROUBLE : 0;
+	return code;
 }

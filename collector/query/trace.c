@@ -89,7 +89,7 @@ static int search_ids(struct trace *t, int *ret_code)
 		r = search_days(t, &search, &hits);
 	if (r == 0 && t->matched == 0 && search.where)
 		r = unknown_fields(&search, &hits);
-	*ret_code = search_exit(&search, r, t->matched > 0);
+	*ret_code = search_exit_found(&search, r, t->matched > 0);
 	hits_close(&hits);
 	search_close(&search);
 	buf_free(&pattern);

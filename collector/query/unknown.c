@@ -4,22 +4,10 @@
 #include "collector/query/unknown.h"
 
 #include "collector/query/field.h"
-#include "common/log.h"
+#include "collector/query/names.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum {
-	NAMES_MAX = 12, /* of fields that there are */
-	NAME_MAX_BYTES = 40,
-	NAMES_WINDOW = 64 * 1024, /* looked at for names */
-};
-
-struct field_names {
-	char text[NAMES_MAX][NAME_MAX_BYTES + 1];
-	size_t n;
-};
 
 /* What the threads share. */
 struct inquiry {
@@ -38,33 +26,10 @@ struct worker {
 	struct where_scratch *where;
 };
 
-static void note_name(struct field_names *names, struct span name)
-{
-	if (names->n == NAMES_MAX || name.len > NAME_MAX_BYTES || name.len == 0)
-		return;
-	for (size_t i = 0; i < names->n; i++)
-		if (span_is(name, names->text[i]))
-			return;
-	memcpy(names->text[names->n], name.ptr, name.len);
-	names->text[names->n++][name.len] = '\0';
-}
-
-/* The names in the first JSON message of the window. */
 static void note_names(struct inquiry *q, struct span lines)
 {
-	struct span key;
-	struct json_found value;
-	size_t at = 0;
-	if (lines.len > NAMES_WINDOW)
-		lines.len = NAMES_WINDOW;
-	const char *brace = memmem(lines.ptr, lines.len, " {\"", 3);
-	if (!brace)
-		return;
-	struct span rest = span_from(lines, (size_t)(brace + 1 - lines.ptr));
-	rest.len = span_find(rest, '\n');
 	pthread_mutex_lock(&q->lock);
-	while (jsonscan_member(rest, &at, &key, &value) == 1)
-		note_name(&q->names, key);
+	field_names_note(&q->names, lines);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -75,7 +40,7 @@ static int look_at_window(void *worker, struct segments *segments, const struct 
 	struct finder_walk walk;
 	const char *end = w->lines.ptr + w->lines.len, *at = w->lines.ptr;
 	(void)segments;
-	if (!atomic_exchange(&q->lines, true) || q->names.n == 0)
+	if (!atomic_exchange(&q->lines, true))
 		note_names(q, w->lines);
 	atomic_fetch_add(&q->bytes, w->lines.len);
 	finder_walk_start(&walk, &q->finder, w->lines);
@@ -129,19 +94,6 @@ static int ask_days(struct inquiry *q, struct search *search)
 	return r;
 }
 
-static int tell(const struct inquiry *q, struct span field)
-{
-	struct buf text = BUF_EMPTY;
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < q->names.n; i++)
-		r = buf_printf(&text, "%s%s", i ? ", " : "; there are ", q->names.text[i]);
-	const char *names = r == 0 ? buf_cstr(&text) : NULL;
-	log_error("-w: no line has a field '%.*s'%s", (int)field.len, field.ptr,
-		  names ? names : "");
-	buf_free(&text);
-	return -EINVAL;
-}
-
 static int ask(struct search *search, size_t condition)
 {
 	struct inquiry q = {
@@ -156,10 +108,11 @@ static int ask(struct search *search, size_t condition)
 	if (r == 0)
 		r = ask_days(&q, search);
 	finder_clear(&q.finder);
-	if (r == 0 && !search_stopped(search) && atomic_load(&q.lines) &&
-	    is_wanted(&(struct worker){&q, NULL}, 0))
-		r = tell(&q, field);
-	return r;
+	struct worker any = {.inquiry = &q};
+	if (r < 0 || search_stopped(search) || !atomic_load(&q.lines) || !is_wanted(&any, 0))
+		return r;
+	field_names_tell(&q.names, "-w", field);
+	return -EINVAL;
 }
 
 int unknown_fields(struct search *search, const struct hits *hits)
