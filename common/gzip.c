@@ -221,7 +221,7 @@ static int inflate_member(struct inflate_state *z, struct span body, size_t limi
 
 int gzip_inflate(struct span body, struct gzip_limits limits, struct buf *out)
 {
-	if (body.len > HEADER_FLAGS && (unsigned char)body.ptr[HEADER_FLAGS] & FLAGS_RESERVED)
+	if (body.len <= HEADER_FLAGS || (unsigned char)body.ptr[HEADER_FLAGS] & FLAGS_RESERVED)
 		return -EBADMSG;
 	struct inflate_state *z = malloc(sizeof(*z));
 	if (!z)

@@ -30,7 +30,7 @@ enum {
 	ARENA_ALIGN = 16,
 	ARENA_FIXED = 1024, /* yajl's handle, lexer and stack (128 bytes: twice the depth) */
 	YAJL_BUF_FIRST = 2048,
-	ARENA_SMALL = 16 * 1024, /* on the stack: texts of 700 bytes */
+	ARENA_SMALL = 16 * 1024, /* on the stack: for texts of 1,800 bytes */
 };
 
 struct arena {
@@ -38,12 +38,15 @@ struct arena {
 	size_t used, size;
 };
 
-/* Each of yajl's two buffers begins with YAJL_BUF_FIRST bytes and doubles until a string
- * fits (the arena takes nothing back): less than four times the text in all. Then there
- * are our copies of the text and of a key. */
+/* Each of yajl's two buffers begins with YAJL_BUF_FIRST bytes and doubles until a string fits, to less
+ * than twice its length; the arena takes nothing back, so all sizes add up, to four times the length.
+ * One buffer holds decoded strings, the other what the end of the text cut off: together they are no
+ * longer than the text. Then there are our copies of the text and of a key. */
 static size_t arena_size(size_t text_len)
 {
-	return ARENA_FIXED + 2 * (4 * text_len + 2 * YAJL_BUF_FIRST) + 2 * (text_len + ARENA_ALIGN);
+	size_t buffers = 4 * text_len + 2 * (size_t)YAJL_BUF_FIRST;
+	size_t copies = 2 * (text_len + ARENA_ALIGN);
+	return ARENA_FIXED + buffers + copies;
 }
 
 static void *arena_alloc(void *user, size_t size)

@@ -12,7 +12,7 @@
 #include "common/span.h"
 
 #define JSON_DEPTH_MAX 64
-#define JSON_TEXT_MAX  (64 * 1024 * 1024)
+#define JSON_TEXT_MAX  ((size_t)64 << 20)
 
 enum json_type { JSON_STRING, JSON_NUMBER, JSON_BOOL, JSON_NULL, JSON_NESTED };
 

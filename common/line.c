@@ -72,13 +72,14 @@ static size_t escaped_len(struct span message)
 {
 	struct span rest = escapable(message);
 	size_t len = message.len;
-	for (;;) {
+	while (rest.len) {
 		rest = span_from(rest, line_scan_plain(rest));
 		if (rest.len == 0)
-			return len;
+			break;
 		len += rest.ptr[0] == '\\' ? 1 : ESCAPE_LEN - 1;
 		rest = span_from(rest, 1);
 	}
+	return len;
 }
 
 static size_t put(char *dst, struct span s)
@@ -117,7 +118,7 @@ int line_escape(struct span message, struct buf *out)
 {
 	size_t len = escaped_len(message);
 	int r = buf_reserve(out, len);
-	if (r < 0)
+	if (r < 0 || len == 0)
 		return r;
 	put_escaped(out->ptr + out->len, message);
 	out->len += len;
@@ -154,7 +155,7 @@ static size_t take_escape(struct span s, char *ret_byte)
 int line_unescape(struct span escaped, struct buf *out)
 {
 	int r = buf_reserve(out, escaped.len);
-	if (r < 0)
+	if (r < 0 || escaped.len == 0)
 		return r;
 	char *dst = out->ptr + out->len;
 	while (escaped.len) {
@@ -169,8 +170,7 @@ int line_unescape(struct span escaped, struct buf *out)
 		dst++;
 		escaped = span_from(escaped, n);
 	}
-	if (out->ptr)
-		out->len = (size_t)(dst - out->ptr);
+	out->len = (size_t)(dst - out->ptr);
 	return 0;
 }
 

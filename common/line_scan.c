@@ -127,6 +127,11 @@ bool line_clean_portable(struct span message)
 	return clean_length(find_special_words, (const uint8_t *)message.ptr, len, false) == len;
 }
 
+size_t line_scan_plain_portable(struct span s)
+{
+	return clean_length(find_special_words, (const uint8_t *)s.ptr, s.len, true);
+}
+
 #ifdef __x86_64__
 
 ALWAYS_INLINE __m128i load(const uint8_t *p)
@@ -291,7 +296,7 @@ bool line_clean(struct span message)
 
 size_t line_scan_plain(struct span s)
 {
-	return clean_length(find_special_words, (const uint8_t *)s.ptr, s.len, true);
+	return line_scan_plain_portable(s);
 }
 
 #endif

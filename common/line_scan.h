@@ -14,8 +14,9 @@ size_t line_scan(const char *ptr, size_t len, bool *ret_clean);
  * CR, no backslash. */
 size_t line_scan_plain(struct span s);
 
-/* line_clean without vector instructions: for machines that lack them, and for the test
- * that holds the two against each other. */
+/* The same without vector instructions: for machines that lack them, and for the test that holds both
+ * forms against each other. */
 bool line_clean_portable(struct span message);
+size_t line_scan_plain_portable(struct span s);
 
 #endif

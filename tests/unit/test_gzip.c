@@ -340,6 +340,13 @@ START_TEST(bombs_stop_early)
 	buf_free(&out);
 	buf_free(&body);
 
+	/* Nor does a high limit take memory for a small body. */
+	body = zlib_deflate(SPAN_LITERAL("small"), 6, Z_DEFAULT_STRATEGY);
+	ck_assert_int_eq(gzip_inflate(buf_span(&body), WIDE, &out), 0);
+	ck_assert_uint_le(out.cap, 262144);
+	buf_free(&out);
+	buf_free(&body);
+
 	/* The first 64 KiB may have any ratio, not a byte more. */
 	limits.ratio_max = 2;
 	body = zlib_deflate(span_first(buf_span(&zeros), 65536), 9, Z_DEFAULT_STRATEGY);
@@ -361,6 +368,7 @@ static const char *const NOT_GZIP[] = {
 	"\x78\x9c\x03",
 	"\x1f\x8b\x07\x00\x00\x00\x00\x00\x00\x03 another method",
 	"\x28\xb5\x2f\xfd zstd, of all things",
+	NULL,
 };
 
 START_TEST(other_formats_are_refused)
@@ -381,6 +389,7 @@ START_TEST(short_output_fails_and_the_next_member_is_well)
 		r = gzip_encoder_add(e, span_make(data.ptr + i * 1000, 1000));
 	ck_assert_int_eq(r, -EMSGSIZE);
 	ck_assert_int_eq(gzip_encoder_add(e, SPAN_LITERAL("more")), -EMSGSIZE);
+	small.max = 0; /* too late */
 	ck_assert_int_eq(gzip_encoder_finish(e), -EMSGSIZE);
 	ck_assert_uint_le(small.len, 1000);
 	buf_free(&small);

@@ -299,17 +299,55 @@ START_TEST(long_strings)
 }
 END_TEST
 
+static int accept(void *user, struct span key, struct json_value v)
+{
+	(void)key;
+	(void)v;
+	++*(int *)user;
+	return 0;
+}
+
+/* What takes most memory: half a pair, an escaped key, a string whose escapes make yajl's buffer grow
+ * step by step until the string is just longer, and then one that the text's end cuts off. */
+START_TEST(memory_at_its_limits)
+{
+	for (size_t power = 512; power <= 1 << 17; power *= 2) {
+		for (size_t share = 0; share <= 4; share++) {
+			size_t whole = power * share / 2 + power / 256 + 8,
+			       cut = power * (4 - share) / 2 + 2;
+			struct buf text = BUF_EMPTY;
+			ck_assert_int_eq(buf_reserve(&text, whole + cut + 100), 0);
+			ck_assert_int_eq(buf_add_str(&text, "{\"\\u0061\":\"\\ud800"), 0);
+			memset(text.ptr + text.len, 'x', whole);
+			for (size_t i = 0; i + 2 <= whole; i += 1024)
+				memcpy(text.ptr + text.len + i, "\\n", 2);
+			text.len += whole;
+			ck_assert_int_eq(buf_add_str(&text, "\",\"b\":\"\\n"), 0);
+			memset(text.ptr + text.len, 'x', cut);
+			text.len += cut;
+			int calls = 0;
+			ck_assert_int_eq(json_read_object(buf_span(&text), accept, &calls),
+					 -EBADMSG);
+			ck_assert_int_eq(calls, 1);
+			ck_assert_int_eq(buf_add_str(&text, "\"}"), 0);
+			ck_assert_int_eq(json_read_object(buf_span(&text), accept, &calls), 0);
+			ck_assert_int_eq(calls, 3);
+			buf_free(&text);
+		}
+	}
+}
+END_TEST
+
 START_TEST(too_long_a_text_is_refused)
 {
-	char *text = malloc((size_t)JSON_TEXT_MAX + 1);
+	char *text = malloc(JSON_TEXT_MAX + 1);
 	ck_assert_ptr_nonnull(text);
-	memset(text, ' ', (size_t)JSON_TEXT_MAX + 1);
+	memset(text, ' ', JSON_TEXT_MAX + 1);
 	text[0] = '{';
 	text[1] = '}';
 	int calls = 0;
-	ck_assert_int_eq(
-		json_read_object(span_make(text, (size_t)JSON_TEXT_MAX + 1), count_to_two, &calls),
-		-EBADMSG);
+	ck_assert_int_eq(json_read_object(span_make(text, JSON_TEXT_MAX + 1), count_to_two, &calls),
+			 -EBADMSG);
 	free(text);
 }
 END_TEST
@@ -390,6 +428,7 @@ int main(void)
 	tcase_add_test(tc, depth_is_limited);
 	tcase_add_test(tc, a_negative_result_stops);
 	tcase_add_test(tc, long_strings);
+	tcase_add_test(tc, memory_at_its_limits);
 	tcase_add_test(tc, too_long_a_text_is_refused);
 	tcase_add_loop_test(tc, strings_are_written, 0, COUNT(STRINGS));
 	tcase_add_test(tc, a_full_buffer_stays_as_it_was);

@@ -123,6 +123,21 @@ START_TEST(bad_escapes_are_refused)
 }
 END_TEST
 
+START_TEST(nothing_is_nothing)
+{
+	struct buf out = BUF_EMPTY;
+	struct span none = {0};
+	ck_assert(line_clean(none));
+	ck_assert_int_eq(line_escape(none, &out), 0);
+	ck_assert_int_eq(line_unescape(none, &out), 0);
+	ck_assert_uint_eq(out.len, 0);
+	struct line_flags flags = {.kind = LINE_HEAD};
+	ck_assert_int_eq(line_add_payload(&out, TIME_US, flags, none), 0);
+	ck_assert(span_is(buf_span(&out), TIME_TEXT "F \n"));
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(payload_lines_both_ways)
 {
 	struct span message = MESSAGES[_i].message;
@@ -380,6 +395,7 @@ int main(void)
 	tcase_add_loop_test(tc, other_flags_are_refused, 0, COUNT(BAD_FLAGS));
 	tcase_add_loop_test(tc, escapes_both_ways, 0, COUNT(MESSAGES));
 	tcase_add_loop_test(tc, bad_escapes_are_refused, 0, COUNT(BAD_ESCAPES));
+	tcase_add_test(tc, nothing_is_nothing);
 	tcase_add_loop_test(tc, payload_lines_both_ways, 0, COUNT(MESSAGES));
 	tcase_add_test(tc, a_prefix_and_a_clean_message_are_a_payload_line);
 	tcase_add_test(tc, a_full_buffer_stays_as_it_was);

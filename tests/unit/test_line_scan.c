@@ -32,7 +32,8 @@ static void assert_as_reference(struct span s)
 {
 	bool clean = reference(s, false) == s.len;
 	bool good = line_clean(s) == clean && line_clean_portable(s) == clean &&
-		    line_scan_plain(s) == reference(s, true);
+		    line_scan_plain(s) == reference(s, true) &&
+		    line_scan_plain_portable(s) == reference(s, true);
 	if (good)
 		return;
 	char hex[200] = "";
@@ -209,6 +210,7 @@ START_TEST(empty_spans)
 	ck_assert(line_clean(span_make(NULL, 0)));
 	ck_assert(line_clean_portable(span_make(NULL, 0)));
 	ck_assert_uint_eq(line_scan_plain(span_make(NULL, 0)), 0);
+	ck_assert_uint_eq(line_scan_plain_portable(span_make(NULL, 0)), 0);
 }
 END_TEST
 
