@@ -408,7 +408,7 @@ static void on_resumed(struct http_exchange *x)
 	case REQUEST_WORKING:
 	case REQUEST_ANSWERED: break;
 	}
-	assert(!"resumed without having been suspended");
+	assert(false && "resumed without having been suspended");
 }
 
 void request_submit(struct request *r)
