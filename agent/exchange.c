@@ -236,9 +236,9 @@ int exchange_start(struct exchange *x, const struct request *q, char *ret_why, s
 		(void)snprintf(ret_why, why_size, "%s", curl_multi_strerror(m));
 		return -EIO;
 	}
+	/* curl wants to be called at once, so the next exchange_wait does not wait. Nothing is done here: an answer
+	 * that came already now would be seen only when something else wakes the agent. */
 	x->active = true;
-	int running;
-	(void)curl_multi_perform(x->multi, &running);
 	return 0;
 }
 

@@ -15,10 +15,9 @@ struct classifier; /* multiline: agent/classify.h */
 struct input {
 	const char *name; /* of the section */
 	enum input_type type;
-	struct conf_list paths; /* globs */
-	struct conf_list
-		exclude; /* globs; without a slash they are held against the base name */
-	const char *service; /* template; "" the type's default */
+	struct conf_list paths;   /* globs */
+	struct conf_list exclude; /* globs; without a slash they are held against the base name */
+	const char *service;      /* template; "" the type's default */
 	enum input_from from;
 	const char *rotated_dir; /* "" beside the file */
 	bool remote;

@@ -78,13 +78,14 @@ static const char *size_text(double bytes, char text[16])
 
 static void show_file(yajl_val f)
 {
-	char offset[16], size[16], lag[16], rate[16], service[300];
+	char progress[48], lag[16], rate[16], service[300];
 	const char *instance = text_of(f, "instance", "");
 	(void)snprintf(service, sizeof(service), "%s%s%s", text_of(f, "service", "?"),
 		       *instance ? "/" : "", instance);
-	printf("%-44s %-20s %7s/%-7s %7s %7.1fs %7s/s  %-9s %s\n", text_of(f, "path", "?"), service,
-	       size_text(number_of(f, "offset"), offset), size_text(number_of(f, "size"), size),
-	       size_text(number_of(f, "lag_bytes"), lag), number_of(f, "lag_seconds"),
+	(void)snprintf(progress, sizeof(progress), "%.0f/%.0f", number_of(f, "offset"),
+		       number_of(f, "size"));
+	printf("%-44s %-20s %23s %7s %7.1fs %7s/s  %-9s %s\n", text_of(f, "path", "?"), service,
+	       progress, size_text(number_of(f, "lag_bytes"), lag), number_of(f, "lag_seconds"),
 	       size_text(number_of(f, "rate_bytes_per_second"), rate), text_of(f, "state", "?"),
 	       text_of(f, "error", ""));
 }
@@ -112,8 +113,8 @@ static void show(yajl_val root)
 	if (number_of(root, "skipped_old_files") > 0)
 		printf("not followed: %.0f files older than the collector keeps\n",
 		       number_of(root, "skipped_old_files"));
-	printf("%-44s %-20s %7s/%-7s %7s %8s %9s  %-9s %s\n", "PATH", "SERVICE", "OFFSET", "SIZE",
-	       "LAG", "BEHIND", "RATE", "STATE", "LAST ERROR");
+	printf("%-44s %-20s %23s %7s %8s %9s  %-9s %s\n", "PATH", "SERVICE", "OFFSET/SIZE", "LAG",
+	       "BEHIND", "RATE", "STATE", "LAST ERROR");
 	const char *path[] = {"files", NULL};
 	yajl_val files = yajl_tree_get(root, path, yajl_t_array);
 	for (size_t i = 0; files && i < YAJL_GET_ARRAY(files)->len; i++)

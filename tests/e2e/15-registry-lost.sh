@@ -19,7 +19,7 @@ for damage in delete cut zero rubbish old; do
 	write_lines "$T/log/app.log" $((n + 1)) $((n + 200))
 	n=$((n + 200))
 	for file in "$T"/web-01.state/*; do
-		[ -f "$file" ] || continue
+		[ -s "$file" ] || continue
 		case $damage in
 		delete) rm "$file" ;;
 		cut) truncate -s "$(($(stat -c %s "$file") / 2))" "$file" ;;

@@ -431,6 +431,19 @@ compare_lines() { # EXPECTED SERVICE [HOST]: as they stand now
 	fail "service $1 is not what was written"
 }
 
+# expect_each_in_order EXPECTED SERVICE FILE...: as expect_exactly_once, but order counts within each of the source
+# files only: after a rotation that nobody saw, two sources are shipped side by side.
+expect_each_in_order() {
+	local expected=$1 service=$2 file
+	shift 2
+	try_until "${WAIT:-60}" "(( \$(count_on_disk $service) >= $(wc -l <"$expected") ))" || true
+	sort "$expected" >"$T/sorted.$service"
+	messages "$service" | sort | cmp -s - "$T/sorted.$service" || compare_lines "$expected" "$service"
+	for file in "$@"; do
+		messages "$service" | grep -Fxf "$file" | cmp - "$file" || fail "the lines of $file are out of order"
+	done
+}
+
 # Runs of the same stored line format, for spot checks: line_of SERVICE N.
 line_of() {
 	lines_on_disk "$1" | sed -n "${2}p"
