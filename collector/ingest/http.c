@@ -214,6 +214,8 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 	if (!x)
 		return;
 	*context = NULL;
+	if (x->suspended) /* resumed, but the peer had gone meanwhile */
+		atomic_fetch_sub(&h->suspended, 1);
 	h->handler->gone(x);
 	conns_enter(h->conns, x->link->conn, CONN_IDLE);
 	free(x);

@@ -9,7 +9,7 @@
  * exchange is with one thread at a time.
  *
  * Quirks dealt with here: a suspended connection neither times out nor notices that the
- * peer has gone (its end comes when it is resumed); an answer can be given only before
+ * peer has gone (its end comes when it is resumed, perhaps `gone` without `resumed`); an answer can be given only before
  * the first byte of the body is read, and then the connection closes, or after the last;
  * all suspended connections must be resumed before the server stops; a pool of one thread
  * is none. */

@@ -233,11 +233,13 @@ static void decided(void *user, bool granted)
 {
 	struct request *r = user;
 	r->granted = granted;
+	if (granted) /* noted here, for the peer may have gone: then only on_gone is to come */
+		*r->waits_for += r->waiter.bytes;
 	http_resume(r->x);
 }
 
 /* Suspends until the budget has decided. */
-static void wait_for(struct request *r, struct budget *budget, uint64_t bytes,
+static void wait_for(struct request *r, struct budget *budget, uint64_t *charge, uint64_t bytes,
 		     enum request_state state)
 {
 	enter(r, state);
@@ -246,6 +248,7 @@ static void wait_for(struct request *r, struct budget *budget, uint64_t bytes,
 					   .deadline_ns = clock_mono_ns() + WAIT_NS,
 					   .decided = decided,
 					   .user = r};
+	r->waits_for = charge;
 	http_suspend(r->x);
 	if (budget_take(budget, &r->waiter) == 0)
 		decided(r, true);
@@ -279,7 +282,7 @@ static void begin_receiving(struct request *r)
 		enter(r, REQUEST_RECEIVING);
 		return;
 	}
-	wait_for(r, r->intake->receiving, first_step(r), REQUEST_QUEUED);
+	wait_for(r, r->intake->receiving, &r->charge->receiving, first_step(r), REQUEST_QUEUED);
 }
 
 static void queued_no_more(struct request *r)
@@ -289,7 +292,6 @@ static void queued_no_more(struct request *r)
 		begin_refused(r);
 		return;
 	}
-	r->charge->receiving = first_step(r);
 	enter(r, REQUEST_RECEIVING);
 }
 
@@ -300,7 +302,7 @@ bool request_take_memory(struct request *r, uint64_t bytes)
 		r->charge->working = bytes;
 		return true;
 	}
-	wait_for(r, r->intake->working, bytes, REQUEST_HELD);
+	wait_for(r, r->intake->working, &r->charge->working, bytes, REQUEST_HELD);
 	return false;
 }
 
@@ -308,7 +310,6 @@ static void held_no_more(struct request *r)
 {
 	enter(r, REQUEST_WORKING);
 	if (r->granted) {
-		r->charge->working = r->waiter.bytes;
 		r->route->run(r);
 		return;
 	}

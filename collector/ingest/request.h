@@ -75,7 +75,8 @@ struct request {
 	struct charge *charge;
 	struct budget_waiter waiter;
 	bool granted;
-	void *own; /* the route's */
+	uint64_t *waits_for; /* which of the charges */
+	void *own;           /* the route's */
 };
 
 /* The server's handler. Its user is the intake. */

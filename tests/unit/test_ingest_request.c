@@ -9,6 +9,7 @@
 #include "common/line.h"
 #include "common/num.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -740,6 +741,92 @@ START_TEST(waits_before_its_body)
 }
 END_TEST
 
+/* A peer that goes while it waits takes no memory with it. */
+static int send_and_wait(const struct buf *body, bool (*waits)(void))
+{
+	char head[256];
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	a.sin_port = htons((uint16_t)atoi(strrchr(url_base, ':') + 1));
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	int len = snprintf(head, sizeof(head),
+			   "POST /v1/batches HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n%s\r\n"
+			   "Content-Length: %zu\r\n\r\n",
+			   agent_headers[0], agent_headers[1], agent_headers[2], body->len);
+	ck_assert_int_eq(send(fd, head, (size_t)len, 0), len);
+	ck_assert_int_eq(send(fd, body->ptr, body->len, 0), (ssize_t)body->len);
+	wait_for(waits);
+	return fd;
+}
+
+static void reset(int fd)
+{
+	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	(void)close(fd);
+}
+
+START_TEST(gone_while_it_waits)
+{
+	struct poster a = {0};
+	struct buf body = batch_of("web-01", 2);
+	budget_resize(_i ? intake.working : intake.receiving, 10);
+	fake.hold = true;
+	start_post(&a, 2);
+	wait_for(one_held);
+	reset(send_and_wait(&body, _i ? one_waits : one_waits_to_receive));
+	let_go();
+	expect(end_post(&a), 200, "committed");
+	buf_free(&body);
+	wait_for(all_over);
+	ck_assert_uint_eq(http_suspended(server), 0);
+}
+END_TEST
+
+static bool nothing_under_way(void)
+{
+	return count_held() + budget_state(intake.working).waiting + budget_state(intake.receiving).waiting ==
+		       http_exchanges(server) &&
+	       http_suspended(server) == http_exchanges(server);
+}
+
+/* The same for many, whose bodies come in pieces. */
+START_TEST(a_crowd_that_leaves)
+{
+	enum { CROWD = 60 };
+	struct buf body = BUF_EMPTY;
+	int fds[CROWD];
+	ck_assert_int_eq(buf_reserve(&body, 60000), 0);
+	for (body.len = 0; body.len < 60000; body.len++)
+		body.ptr[body.len] = (char)(body.len * 7919 >> 3);
+	memcpy(body.ptr + body.len - 4, "\0\1\0\0", 4);
+	budget_resize(intake.receiving, 200000);
+	budget_resize(intake.working, 10);
+	ck_assert_int_eq(budget_try(intake.working, 10), 0);
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = send_and_wait(&body, nothing_under_way);
+	for (int i = 0; i < CROWD; i++)
+		reset(fds[i]);
+	budget_give(intake.working, 10);
+	wait_for(all_over);
+	ck_assert_uint_eq(http_suspended(server), 0);
+	buf_free(&body);
+}
+END_TEST
+
+START_TEST(gone_while_submitted)
+{
+	struct buf body = batch_of("web-01", 2);
+	fake.hold = true;
+	reset(send_and_wait(&body, one_held));
+	let_go();
+	buf_free(&body);
+	wait_for(all_over);
+	ck_assert_uint_eq(http_suspended(server), 0);
+	ck_assert_uint_eq(fake.lines, 2);
+}
+END_TEST
+
 /* --- who may --- */
 
 static void add_token(const char *hosts, char header[TOKEN_LEN + 64])
@@ -981,6 +1068,9 @@ int main(void)
 	tcase_add_test(tcase, waits_for_memory_and_is_let_in);
 	tcase_add_test(tcase, waits_for_memory_in_vain);
 	tcase_add_test(tcase, waits_before_its_body);
+	tcase_add_loop_test(tcase, gone_while_it_waits, 0, 2);
+	tcase_add_test(tcase, a_crowd_that_leaves);
+	tcase_add_test(tcase, gone_while_submitted);
 	tcase_add_test(tcase, tokens);
 	tcase_add_test(tcase, a_damaged_tokens_file_changes_nothing);
 	tcase_add_test(tcase, nobody_without_tokens_beyond_loopback);
