@@ -214,7 +214,7 @@ figures() {
 		"$(date +%H:%M:%S)" "$(figure "$agent" haul_agent_files)" \
 		"$(figure "$agent" haul_agent_lines_total)" \
 		"$(figure "$collector" haul_collector_lines_total)" \
-		"$(($(figure "$collector" haul_collector_bytes_total) / 1024))" \
+		"$(($(figure "$collector" haul_collector_rendered_bytes_total) / 1024))" \
 		"$(figure "$collector" haul_collector_batches_total)"
 }
 
