@@ -70,6 +70,19 @@ static int add_obstacle(const struct wanted *w, const char *path, const struct i
 	return r < 0 ? r : 1;
 }
 
+/* SERVICE or SERVICE/INSTANCE. */
+static int add_service(const struct input *input, const char *path, struct buf *out)
+{
+	struct buf instance = BUF_EMPTY;
+	int r = service_name(input, path, out);
+	if (r == 0)
+		r = service_instance(input, path, &instance);
+	if (r == 0 && instance.len)
+		r = buf_printf(out, "/%.*s", (int)instance.len, instance.ptr);
+	buf_free(&instance);
+	return r;
+}
+
 /* --- all files -------------------------------------------------------------------------------------- */
 
 struct walk {
@@ -163,7 +176,7 @@ static int list_one(struct walk *k, const char *path, struct input *input,
 		r = buf_printf(k->out, "%s: not followed: it is a file that is followed already\n",
 			       path);
 	} else if (r == 0) {
-		r = service_name(input, path, &service);
+		r = add_service(input, path, &service);
 		if (r == 0)
 			r = buf_printf(k->out, "%s: service %.*s, input %s, %" PRIu64 " bytes\n",
 				       path, (int)service.len, service.ptr, input->name, id->size);
@@ -221,7 +234,7 @@ static int explain_followed(const struct wanted *w, const char *path, struct inp
 			path, (int)text.len, text.ptr);
 	} else if (r == 0 || r == -ECANCELED) {
 		buf_clear(&text);
-		r = service_name(input, path, &text);
+		r = add_service(input, path, &text);
 		if (r == 0)
 			r = buf_printf(out, "%s is followed by input %s as service %.*s\n", path,
 				       input->name, (int)text.len, text.ptr);

@@ -6,13 +6,28 @@
 #include "agent/classify.h"
 #include "agent/filter.h"
 #include "agent/options.h"
+#include "agent/service_name.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is followed when nothing is configured. Whatever there is not text is left out by
- * looking at it. */
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LIST(a)                                                                                    \
+	{                                                                                          \
+		a, COUNT(a)                                                                        \
+	}
+
+/* Where the container runtimes keep their logs. The names of rotated files are not among them: what they were
+ * read under is known. */
+static char *docker_paths[] = {"/var/lib/docker/containers/*/*-json.log"};
+static char *cri_paths[] = {"/var/log/pods/*/*/*.log"};
+static char *podman_paths[] = {
+	"/var/lib/containers/storage/*-containers/*/userdata/ctr.log",
+	"/home/*/.local/share/containers/storage/*-containers/*/userdata/ctr.log",
+};
+
+/* Whatever else there is not text is left out by looking at it. */
 static char *var_log_paths[] = {"/var/log/**"};
 static char *var_log_exclude[] = {
 	"/var/log/journal/**",
@@ -28,18 +43,37 @@ static char *var_log_exclude[] = {
 	"*-20[0-9][0-9][0-9][0-9][0-9][0-9]",
 };
 
-static const struct input_options var_log = {
-	.type = INPUT_FILE,
-	.paths = {var_log_paths, sizeof(var_log_paths) / sizeof(var_log_paths[0])},
-	.exclude = {var_log_exclude, sizeof(var_log_exclude) / sizeof(var_log_exclude[0])},
-	.service = "",
-	.from = INPUT_FROM_BEGINNING,
-	.rotated_dir = "",
-	.multiline = "auto",
-	.timestamp = "auto",
-	.timezone = "local",
-	.max_line = 1024 * 1024,
+#define DEFAULTS                                                                                   \
+	.service = "", .from = INPUT_FROM_BEGINNING, .rotated_dir = "", .multiline = "auto",       \
+	.timestamp = "auto", .timezone = "local", .max_line = 1024 * 1024
+
+/* What is followed when nothing is configured. */
+static const struct {
+	const char *name;
+	struct input_options options;
+} unconfigured[] = {
+	{"docker", {.type = INPUT_DOCKER, DEFAULTS}},
+	{"cri", {.type = INPUT_CRI, DEFAULTS}},
+	{"podman", {.type = INPUT_PODMAN, DEFAULTS}},
+	{"var-log",
+	 {.type = INPUT_FILE,
+	  .paths = LIST(var_log_paths),
+	  .exclude = LIST(var_log_exclude),
+	  DEFAULTS}},
 };
+
+/* The paths of a type that has its own. */
+static struct conf_list paths_of(enum input_type type)
+{
+	switch (type) {
+	case INPUT_DOCKER: return (struct conf_list)LIST(docker_paths);
+	case INPUT_CRI: return (struct conf_list)LIST(cri_paths);
+	case INPUT_PODMAN: return (struct conf_list)LIST(podman_paths);
+	case INPUT_FILE:
+	case INPUT_JOURNAL: break;
+	}
+	return (struct conf_list){NULL, 0};
+}
 
 static int input_new(const struct input_options *o, const char *name, struct input *in,
 		     char *ret_why, size_t why_size)
@@ -53,7 +87,7 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 	*in = (struct input){
 		.name = name,
 		.type = (enum input_type)o->type,
-		.paths = o->paths,
+		.paths = o->paths.n ? o->paths : paths_of((enum input_type)o->type),
 		.exclude = o->exclude,
 		.service = o->service,
 		.from = (enum input_from)o->from,
@@ -63,6 +97,10 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 	};
 	if (in->type == INPUT_FILE && !in->paths.n) {
 		(void)snprintf(ret_why, why_size, "path is missing");
+		return -EINVAL;
+	}
+	if (service_template_check(in->type, in->service, &why) < 0) {
+		(void)snprintf(ret_why, why_size, "service = %s: %s", in->service, why);
 		return -EINVAL;
 	}
 	int r = stamp_new(o->timestamp, o->timezone, &stamp, &why);
@@ -85,14 +123,15 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err)
 {
 	size_t n = conf_count(conf, "input");
-	size_t made = n ? n : 1;
+	size_t made = n ? n : COUNT(unconfigured);
 	struct inputs in = {.items = calloc(made, sizeof(struct input))};
 	if (!in.items)
 		return -ENOMEM;
 	for (size_t i = 0; i < made; i++) {
 		char why[400] = "out of memory";
-		const struct input_options *o = n ? conf_get(conf, "input", i) : &var_log;
-		const char *name = n ? conf_section_name(conf, "input", i) : "var-log";
+		const struct input_options *o =
+			n ? conf_get(conf, "input", i) : &unconfigured[i].options;
+		const char *name = n ? conf_section_name(conf, "input", i) : unconfigured[i].name;
 		int r = input_new(o, name, &in.items[i], why, sizeof(why));
 		in.n++;
 		if (r < 0) {

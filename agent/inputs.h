@@ -10,7 +10,7 @@ struct inputs {
 	size_t n;
 };
 
-/* Without any [input] section there is one that follows /var/log. Errors: -EINVAL with
+/* Without any [input] section there are those that follow /var/log and the logs of container runtimes. Errors: -EINVAL with
  * `err` (FILE:LINE of the section); -ENOMEM. */
 int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err) MUST_CHECK;
 void inputs_free(struct inputs *in);

@@ -119,10 +119,40 @@ void look_lost(struct discover *d, struct name *n)
 	tree_drop_name(&d->tree, n);
 }
 
+struct names { /* owned */
+	char *service, *instance;
+};
+
+static void names_free(struct names *n)
+{
+	free(n->service);
+	free(n->instance);
+}
+
+static int names_of(const struct input *input, const char *path, struct names *ret)
+{
+	struct buf service = BUF_EMPTY, instance = BUF_EMPTY;
+	struct names n = {NULL, NULL};
+	int r = service_name(input, path, &service);
+	if (r == 0)
+		r = service_instance(input, path, &instance);
+	if (r == 0) {
+		n.service = strndup(service.ptr, service.len);
+		n.instance = instance.len ? strndup(instance.ptr, instance.len) : strdup("");
+	}
+	buf_free(&service);
+	buf_free(&instance);
+	if (r < 0 || !n.service || !n.instance) {
+		names_free(&n);
+		return -ENOMEM;
+	}
+	*ret = n;
+	return 0;
+}
+
 /* Sources get a name's input before anything of them is shipped; later it stays. */
 static void take_input(struct discover *d, struct source *s, struct input *want, const char *path)
 {
-	struct buf service = BUF_EMPTY;
 	if (!want)
 		want = s->input ? NULL : look_input(d, s);
 	if (!want || (s->input && (s->state != SOURCE_NEW || s->born || want >= s->input)))
@@ -131,19 +161,17 @@ static void take_input(struct discover *d, struct source *s, struct input *want,
 	s->input = want;
 	free(s->input_name);
 	s->input_name = NULL;
-	const char *text = NULL;
 	/* Two inputs want one file under two names: the first of them has it. */
-	if (!first && service_name(want, path, &service) == 0 &&
-	    (text = buf_cstr(&service)) != NULL) {
-		char *copy = strdup(text);
-		if (copy && source_set_path(d->table, s, path) == 0) {
-			free(s->service);
-			s->service = copy;
-		} else {
-			free(copy);
-		}
+	struct names names;
+	if (first || names_of(want, path, &names) < 0)
+		return;
+	if (source_set_path(d->table, s, path) == 0) {
+		char *service = s->service, *instance = s->instance;
+		s->service = names.service;
+		s->instance = names.instance;
+		names = (struct names){service, instance};
 	}
-	buf_free(&service);
+	names_free(&names);
 }
 
 static void found(struct discover *d, struct source *s, const struct identity *id)
@@ -305,22 +333,24 @@ static void open_now(struct discover *d, struct source *s, const char *path)
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
 			 struct input *input, const char *origin_path)
 {
-	struct buf service = BUF_EMPTY;
 	struct source *s = NULL;
+	struct names names;
 	struct source_config c = {
 		.path = path,
-		.instance = "",
 		.ino = id->ino,
 		.btime_ns = id->btime_ns,
 		.dev = id->dev,
 		.input = input,
 	};
-	int r = service_name(input, origin_path, &service);
-	if (r == 0)
-		r = (c.service = buf_cstr(&service)) ? stream_id_random(&c.id) : -ENOMEM;
-	if (r == 0)
-		r = source_add(d->table, &c, &s);
-	buf_free(&service);
+	int r = names_of(input, origin_path, &names);
+	if (r == 0) {
+		c.service = names.service;
+		c.instance = names.instance;
+		r = stream_id_random(&c.id);
+		if (r == 0)
+			r = source_add(d->table, &c, &s);
+		names_free(&names);
+	}
 	if (r < 0) {
 		discover_short_of_memory(d);
 		return NULL;

@@ -2,6 +2,7 @@
  * good, also when the file is renamed later. */
 #include "agent/service_name.h"
 
+#include "agent/container_name.h"
 #include "agent/rotation.h"
 #include "common/name.h"
 
@@ -50,16 +51,33 @@ int service_template_check(enum input_type type, const char *template, const cha
 	return 0;
 }
 
-static int add_word(struct buf *out, struct span word, struct span dir, struct span stem)
+/* What the words of a template may stand for. */
+struct facts {
+	struct span dir, stem;
+	struct container_name container;
+};
+
+static struct span word_of(const struct facts *f, struct span word)
 {
+	const struct container_name *c = &f->container;
 	if (span_is(word, "stem"))
-		return buf_add_span(out, stem);
+		return f->stem;
 	if (span_is(word, "dir"))
-		return buf_add_span(out, dir);
-	return 0;
+		return f->dir;
+	if (span_is(word, "name") || span_is(word, "container"))
+		return span_of(c->name);
+	if (span_is(word, "image"))
+		return span_of(c->image);
+	if (span_is(word, "pod"))
+		return span_of(c->pod);
+	if (span_is(word, "namespace"))
+		return span_of(c->namespace);
+	if (span_starts_with(word, SPAN_LITERAL("label:")))
+		return container_label(c, span_from(word, strlen("label:")));
+	return (struct span){NULL, 0};
 }
 
-static int expand(struct buf *out, struct span template, struct span dir, struct span stem)
+static int expand(struct buf *out, struct span template, const struct facts *f)
 {
 	int r = 0;
 	while (template.len && r == 0) {
@@ -71,30 +89,77 @@ static int expand(struct buf *out, struct span template, struct span dir, struct
 			break;
 		if (close == template.len)
 			return buf_add_span(out, template);
-		struct span word = span_make(template.ptr + 1, close - 1);
+		r = buf_add_span(out, word_of(f, span_make(template.ptr + 1, close - 1)));
 		template = span_from(template, close + 1);
-		r = add_word(out, word, dir, stem);
 	}
+	return r;
+}
+
+static const char *template_of(const struct input *input, const struct facts *f)
+{
+	bool alone = !f->dir.len || span_is(f->dir, "log") || span_is(f->dir, "logs") ||
+		     span_equal(f->dir, f->stem);
+	const char *plain = alone ? "{stem}" : "{dir}.{stem}";
+	if (*input->service)
+		return input->service;
+	switch (input->type) {
+	case INPUT_DOCKER:
+	case INPUT_PODMAN: return "{name}";
+	case INPUT_CRI: return *f->container.pod ? "{namespace}.{container}" : plain;
+	case INPUT_FILE:
+	case INPUT_JOURNAL: break;
+	}
+	return plain;
+}
+
+static int facts_of(const struct input *input, const char *path, struct facts *ret)
+{
+	struct span dir = path_dir(path);
+	size_t slash = dir.len;
+	while (slash > 0 && dir.ptr[slash - 1] != '/')
+		slash--;
+	ret->stem = rotation_stem(path_name(path));
+	ret->dir = span_from(dir, slash);
+	return container_name_of(input->type, path, &ret->container);
+}
+
+static int add_name(struct buf *out, struct span text)
+{
+	struct buf name = BUF_EMPTY;
+	int r = name_make(text, &name);
+	if (r == 0)
+		r = buf_add_span(out, buf_span(&name));
+	buf_free(&name);
 	return r;
 }
 
 int service_name(const struct input *input, const char *path, struct buf *out)
 {
-	struct span stem = rotation_stem(path_name(path)), parent = path_dir(path);
-	struct buf text = BUF_EMPTY, name = BUF_EMPTY;
-	size_t slash = parent.len;
-	while (slash > 0 && parent.ptr[slash - 1] != '/')
-		slash--;
-	struct span dir = span_from(parent, slash);
-	bool alone =
-		!dir.len || span_is(dir, "log") || span_is(dir, "logs") || span_equal(dir, stem);
-	const char *template = *input->service ? input->service : alone ? "{stem}" : "{dir}.{stem}";
-	int r = expand(&text, span_of(template), dir, stem);
+	struct facts f;
+	struct buf text = BUF_EMPTY;
+	int r = facts_of(input, path, &f);
+	if (r < 0)
+		return r;
+	r = expand(&text, span_of(template_of(input, &f)), &f);
 	if (r == 0)
-		r = name_make(buf_span(&text), &name);
-	if (r == 0)
-		r = buf_add_span(out, buf_span(&name));
+		r = add_name(out, text.len ? buf_span(&text) : span_of(f.container.name));
+	container_name_free(&f.container);
 	buf_free(&text);
-	buf_free(&name);
+	return r;
+}
+
+int service_instance(const struct input *input, const char *path, struct buf *out)
+{
+	struct facts f;
+	int r = facts_of(input, path, &f);
+	if (r < 0)
+		return r;
+	struct span instance = span_of(f.container.pod);
+	bool named = !*input->service || strstr(input->service, "{name}");
+	if ((input->type == INPUT_DOCKER || input->type == INPUT_PODMAN) && !named)
+		instance = span_of(f.container.name);
+	if (instance.len)
+		r = add_name(out, instance);
+	container_name_free(&f.container);
 	return r;
 }

@@ -1,0 +1,77 @@
+#!/bin/bash
+# Logs of pods as containerd and kubelet write them: outputs that alternate, lines in pieces, rotation, a container
+# that starts again, a pod that is gone at once; while the agent is killed now and then.
+. "$(dirname "$0")/../lib/e2e.sh"
+. "$(dirname "$0")/../lib/container.sh"
+need_programs haul-agent haul-collector
+
+pods=$T/pods
+cart=$pods/prod_cart-7d9f4-x2_0c1d8ee0-7ac8-4ae3-a2c1-4f4e9c4d2f11/cart
+mkdir -p "$cart"
+start_collector
+start_agent web-01 "[input pods]
+type = cri
+path = $pods/*/*/*.log"
+
+# By hand first, every byte of it.
+{
+	cri stdout P 1
+	cri stderr F 2
+	cri stdout P 3
+	cri stdout F 4
+	cri stdout F ''
+	cri stdout F '  two blanks'
+	printf '2026-11-22T07:40:00.000000001+02:00 stderr P half\n'
+	cri stderr F ' a line'
+	printf 'nonsense\n'
+} >"$cart/0.log"
+wait_count 30 6 prod.cart
+lines_on_disk prod.cart | cut -d' ' -f3- >"$T/columns"
+printf '%s\n' 'prod.cart/cart-7d9f4-x2 Fe 2' 'prod.cart/cart-7d9f4-x2 F 134' \
+	'prod.cart/cart-7d9f4-x2 F ' 'prod.cart/cart-7d9f4-x2 F   two blanks' \
+	'prod.cart/cart-7d9f4-x2 Fe half a line' 'prod.cart/cart-7d9f4-x2 Fr nonsense' | cmp - "$T/columns"
+lines_on_disk prod.cart | grep -q '^2026-11-22T05:40:00.000000Z web-01 .* Fe half a line$'
+
+# A chain over a restart of the agent.
+cri stdout P one- >>"$cart/0.log"
+cri stderr F passes >>"$cart/0.log"
+wait_count 30 7 prod.cart
+stop "$AGENT_PID"
+cri stdout P two- >>"$cart/0.log"
+mv "$cart/0.log" "$cart/0.log.20261122-054000"
+cri stdout F three >"$cart/0.log"
+start_agent web-01
+wait_count 30 8 prod.cart
+expect_equal 'a chain over restart and rotation' one-two-three "$(messages prod.cart | tail -n 1)"
+
+# Under load, with rotation and kill -9.
+shop=$pods/prod_shop-1_7d/shop
+mkdir -p "$shop"
+start_container cri "$shop/0.log" "$T/shop" $((400 * TORTURE)) 300000
+while alive "$CONTAINER_PID"; do
+	more=$(($(count_on_disk prod.shop) + 40))
+	try_until 10 "(( \$(count_on_disk prod.shop) >= $more )) || ! alive $CONTAINER_PID" || true
+	kill9 "$AGENT_PID"
+	start_agent web-01
+done
+end_container
+expect_outputs "$T/shop" prod.shop
+
+# It starts again: another file, the same service. And a pod that lives as long as its line takes.
+cri stdout F again >"$shop/1.log"
+quick=$pods/jobs_quick-1_9e/job
+mkdir -p "$quick"
+for ((i = 1; i <= 20; i++)); do
+	mkdir -p "$pods/jobs_quick-${i}_9e/job"
+	cri stdout F "job $i" >"$pods/jobs_quick-${i}_9e/job/0.log"
+	wait_until 20 "holds $AGENT_PID quick-${i}_9e/job/0.log || (( \$(count_on_disk jobs.job) >= $i ))"
+	rm -r "$pods/jobs_quick-${i}_9e"
+done
+wait_count 30 20 jobs.job
+messages jobs.job | sort -k2n | cmp - <(seq -f 'job %.0f' 1 20)
+lines_on_disk jobs.job | grep -q ' jobs.job/quick-7 F job 7$'
+wait_until 30 'messages prod.shop | grep -qx again'
+
+stop "$AGENT_PID"
+stop "$COLLECTOR_PID"
+expect_equal 'services' 'jobs.job prod.cart prod.shop' "$(cd "$DATA/today" && echo *)"
