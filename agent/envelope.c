@@ -27,6 +27,7 @@ struct pieces {
 	struct buf text;
 	int64_t time_us; /* of the first one */
 	int64_t last_ns; /* when the last one came */
+	bool lent;       /* the file behind this one has them: they are not here */
 	bool heritage;   /* of the file before: not yet known whether this one goes it on */
 };
 
@@ -80,7 +81,7 @@ static void clear(struct envelope *e, int output)
 	struct pieces *p = &e->outputs[output];
 	e->all->held_bytes -= p->text.len;
 	buf_free(&p->text);
-	p->heritage = false;
+	p->heritage = p->lent = false;
 }
 
 void envelope_free(struct envelope *e)
@@ -278,15 +279,23 @@ static enum fate decide_fate(struct envelope *e, int output, int64_t now_ns)
 	return heir->committed.frame.outputs[output].heir == HEIR_DONE ? FATE_DROP : FATE_WAIT;
 }
 
-/* The file behind this one may not take them any more. */
-static void disinherit(struct envelope *e, int output)
+/* The pieces are to go out here: the file behind this one may not take them any more. False: they have to be
+ * read again first. */
+static bool take_back(struct envelope *e, int output)
 {
 	struct source *heir = heir_behind(e->all->table, e->source);
-	if (heir && heir->envelope) {
-		struct envelope *h = heir->envelope;
-		if (h->outputs[output].heritage)
-			clear(h, output);
+	struct pieces *p = &e->outputs[output];
+	struct pieces *h = heir && heir->envelope ? &heir->envelope->outputs[output] : NULL;
+	if (!p->lent)
+		return true;
+	if (!h || !h->heritage) {
+		e->at = UINT64_MAX;
+		return false;
 	}
+	p->text = h->text;
+	p->lent = h->heritage = false;
+	h->text = BUF_EMPTY;
+	return true;
 }
 
 static void forget(struct envelope *e, struct output_state *o, int output)
@@ -310,7 +319,8 @@ int envelope_flush(struct source *s, struct frame_state *f, bool last, struct en
 		case FATE_WAIT: break;
 		case FATE_DROP: forget(e, &f->outputs[i], i); break;
 		case FATE_GO:
-			disinherit(e, i);
+			if (!take_back(e, i))
+				break;
 			give(e, f, i, false, ret);
 			return 1;
 		}
@@ -354,6 +364,12 @@ static int take_again(void *user, struct span line, uint64_t at)
 	return add(e, &l);
 }
 
+/* Nothing will bring back the bytes behind the cursor. */
+static bool is_over(const struct source *s)
+{
+	return s->cut || s->lost_to > s->lost_from || s->state == SOURCE_DRAINED;
+}
+
 static int read_again(struct envelope *e)
 {
 	struct source *s = e->source;
@@ -364,12 +380,13 @@ static int read_again(struct envelope *e)
 	int r = from < s->cursor.offset
 			? reread_lines(e->all->table, s, from, s->cursor.offset, take_again, e)
 			: -ENODATA;
-	if (r != -ENODATA)
-		return r;
-	for (int i = 0; i < OUTPUTS; i++)
-		if (o[i].open_from != UINT64_MAX)
-			say_lost(e, i, "its bytes are gone");
-	return 0;
+	if (r < 0 && (r == -ENODATA || is_over(s))) {
+		for (int i = 0; i < OUTPUTS; i++)
+			if (o[i].open_from != UINT64_MAX)
+				say_lost(e, i, "its bytes are gone");
+		r = 0;
+	}
+	return r;
 }
 
 /* The file before this one is to be read to its end before this one's first lines are. */
@@ -393,26 +410,24 @@ static bool let_before_go_first(struct envelope *e, struct source *before)
 	return true;
 }
 
-static int inherit(struct envelope *e, struct source *before, int output)
+static void inherit(struct envelope *e, struct source *before, int output)
 {
-	const struct envelope *b = before ? before->envelope : NULL;
+	struct envelope *b = before ? before->envelope : NULL;
 	struct output_state *o = &e->source->cursor.frame.outputs[output];
 	bool there = b && output_open(&before->cursor.frame.outputs[output]);
 	if (o->heir == HEIR_OPEN && !there) {
 		say_lost(e, output, "the file before this one is gone");
-		return 0;
+		return;
 	}
 	if (!there || (o->heir != HEIR_OPEN && o->heir != HEIR_UNDECIDED))
-		return 0;
-	struct pieces *p = &e->outputs[output];
-	int r = buf_add_span(&p->text, buf_span(&b->outputs[output].text));
-	if (r < 0)
-		return r;
-	e->all->held_bytes += p->text.len;
-	p->time_us = b->outputs[output].time_us;
+		return;
+	struct pieces *from = &b->outputs[output], *p = &e->outputs[output];
+	p->text = from->text;
+	p->time_us = from->time_us;
 	p->last_ns = clock_mono_ns();
 	p->heritage = o->heir == HEIR_UNDECIDED;
-	return 0;
+	from->text = BUF_EMPTY;
+	from->lent = true;
 }
 
 /* Gets what the file before this one has left open. */
@@ -427,10 +442,17 @@ static int read_heritage(struct envelope *e)
 	struct source *before = heir_before(e->all->table, s);
 	if (before && undecided && let_before_go_first(e, before))
 		return -EAGAIN;
-	int r = before && envelope_open(&before->cursor.frame) ? envelope_begin(e->all, before) : 0;
-	for (int i = 0; i < OUTPUTS && r == 0; i++)
-		r = inherit(e, before, i);
-	return r;
+	if (before && envelope_open(&before->cursor.frame)) {
+		struct envelope *b = before->envelope;
+		if (b && (b->outputs[0].lent || b->outputs[1].lent))
+			b->at = UINT64_MAX; /* what it had lent is gone */
+		int r = envelope_begin(e->all, before);
+		if (r < 0)
+			return r;
+	}
+	for (int i = 0; i < OUTPUTS; i++)
+		inherit(e, before, i);
+	return 0;
 }
 
 int envelope_begin(struct envelopes *all, struct source *s)

@@ -45,8 +45,6 @@ int reread_lines(struct source_table *t, struct source *s, uint64_t from, uint64
 {
 	struct lines l = {.at = from};
 	int r = s->cut ? -ENODATA : descriptor_open(t, s);
-	if (r == -ENOENT || r == -ESTALE || r == -ENOTDIR)
-		r = -ENODATA;
 	while (r == 0 && from < to) {
 		size_t want = to - from < STEP ? (size_t)(to - from) : STEP;
 		r = buf_reserve(&l.bytes, want);

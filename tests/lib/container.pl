@@ -3,7 +3,7 @@
 #
 #     container.pl cri|docker|podman FILE EXPECTED SEED LINES ROTATE_BYTES
 #
-# EXPECTED.out and EXPECTED.err get what the container wrote. Lines of both outputs alternate, also between the
+# EXPECTED.stdout and EXPECTED.stderr get what the container wrote. Lines of both outputs alternate, also between the
 # pieces of long ones. cri rotates as kubelet does, docker as moby with compress=true, podman as conmon.
 use strict;
 use warnings;
@@ -116,7 +116,7 @@ my %queue = (stdout => [], stderr => []);
 my %count = (stdout => 0, stderr => 0);
 my %copy;
 for my $output (qw(stdout stderr)) {
-	my $name = $expected . ($output eq 'stdout' ? '.out' : '.err');
+	my $name = "$expected.$output";
 	open $copy{$output}, '>', $name or die "$name: $!";
 }
 

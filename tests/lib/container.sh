@@ -24,17 +24,17 @@ end_container() { # waits for it
 # under its output. Rotated files are streams of their own, so order is not compared.
 expect_outputs() {
 	local want output
-	want=$(cat "$1.out" "$1.err" | wc -l)
+	want=$(cat "$1.stdout" "$1.stderr" | wc -l)
 	try_until "${WAIT:-90}" "(( \$(count_on_disk $2) >= $want ))" || true
-	for output in out err; do
+	for output in stdout stderr; do
 		lines_on_disk "$2" | OUTPUT=$output perl -ne '
 			my ($time, $host, $service, $flags, $message) = split / /, $_, 5;
-			next if ($flags =~ /e/ ? "err" : "out") ne $ENV{OUTPUT};
+			next if ($flags =~ /e/ ? "stderr" : "stdout") ne $ENV{OUTPUT};
 			$message =~ s/\\(?:x([0-9a-f]{2})|\\)/defined $1 ? chr hex $1 : "\\"/ge if $flags =~ /x$/;
 			print $flags =~ /P/ ? "$flags $message" : $message' |
 			LC_ALL=C sort >"$T/found.$output"
 		LC_ALL=C sort "$1.$output" | cmp -s - "$T/found.$output" ||
-			fail "std$output of $2: $(LC_ALL=C sort "$1.$output" | comm -3 - "$T/found.$output" |
+			fail "$output of $2: $(LC_ALL=C sort "$1.$output" | comm -3 - "$T/found.$output" |
 				cut -c 1-80 | head -n 10)"
 	done
 }
