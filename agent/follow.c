@@ -61,19 +61,6 @@ static void mark_cut(struct source_table *t, struct source *s)
 	source_notice(t, s);
 }
 
-/* A gzip file is never followed as it stands: a stream that is in one goes on with what was compressed. After a
- * restart only the file itself tells. */
-static int unpack(struct source *s)
-{
-	char first[3];
-	if (s->zreader || s->tail_at == 0)
-		return 0;
-	ssize_t n = file_pread_full(s->fd, first, sizeof(first), 0);
-	if (n < 0)
-		return (int)n;
-	return sniff_gzip(span_make(first, (size_t)n)) ? zreader_new(s->fd, &s->zreader) : 0;
-}
-
 /* --- is it still the same file? --------------------------------------------------------------------- */
 
 /* The checksum of the file's [from, to) appended to what `*crc` stands for. */
@@ -198,9 +185,7 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 		return r;
 	descriptor_used(t, s);
 	if (!s->tail_known) {
-		r = unpack(s);
-		if (r == 0)
-			r = verify(s);
+		r = verify(s);
 		if (r <= 0)
 			return r < 0 ? r : -ESTALE;
 	}

@@ -15,6 +15,8 @@
 #include "agent/past.h"
 #include "agent/rotation.h"
 #include "agent/service_name.h"
+#include "agent/sniff.h"
+#include "agent/zreader.h"
 #include "common/clock.h"
 #include "common/file.h"
 
@@ -174,9 +176,24 @@ static void take_input(struct discover *d, struct source *s, struct input *want,
 	names_free(&names);
 }
 
+/* The file that a stream went on in before the restart may be a gzip one: only the file itself tells. Those are
+ * never followed as they stand, so what was read of it is what was compressed. */
+static void unpack(struct discover *d, struct source *s, const struct identity *id)
+{
+	char first[SNIFF_BYTES];
+	if (s->tail_at == 0 || (id->size >= s->tail_at && !rotation_suffixed(path_name(s->path))) ||
+	    descriptor_open(d->table, s) < 0)
+		return;
+	ssize_t n = file_pread_full(s->fd, first, sizeof(first), 0);
+	if (n > 0 && sniff_gzip(span_make(first, (size_t)n)) && !s->zreader &&
+	    zreader_new(s->fd, &s->zreader) < 0)
+		discover_short_of_memory(d);
+}
+
 static void found(struct discover *d, struct source *s, const struct identity *id)
 {
 	source_set_file(d->table, s, id->ino, id->btime_ns, id->dev);
+	unpack(d, s, id);
 	source_move(d->table, s, SOURCE_NEW);
 	s->last_growth_ns = d->now_ns;
 	look_grown(d, s, id);
