@@ -35,6 +35,6 @@ expect_outputs() {
 			LC_ALL=C sort >"$T/found.$output"
 		LC_ALL=C sort "$1.$output" | cmp -s - "$T/found.$output" ||
 			fail "$output of $2: $(LC_ALL=C sort "$1.$output" | comm -3 - "$T/found.$output" |
-				cut -c 1-80 | head -n 10)"
+				cut -c 1-40 | head -n 10)"
 	done
 }
