@@ -80,8 +80,8 @@ static void advance(struct source *s, const char *bytes)
 	struct position to = s->cursor;
 	to.offset += strlen(bytes);
 	to.crc = crc64_add(to.crc, bytes, strlen(bytes));
-	to.frame.has_stamps = true;
-	to.frame.head_us = 1795327401225242;
+	to.frame.outputs[0].has_stamps = true;
+	to.frame.outputs[0].head_us = 1795327401225242;
 	s->cursor = to;
 	s->tail_at = s->size = s->sure_size = to.offset;
 	source_commit(table, s, &to);
@@ -97,8 +97,8 @@ static void same_source(const struct source *a, const struct source *b)
 	ck_assert_uint_eq(a->committed.offset, b->committed.offset);
 	ck_assert_uint_eq(a->committed.base, b->committed.base);
 	ck_assert_uint_eq(a->committed.crc, b->committed.crc);
-	ck_assert_int_eq(a->committed.frame.head_us, b->committed.frame.head_us);
-	ck_assert(a->committed.frame.has_stamps == b->committed.frame.has_stamps);
+	ck_assert_int_eq(a->committed.frame.outputs[0].head_us, b->committed.frame.outputs[0].head_us);
+	ck_assert(a->committed.frame.outputs[0].has_stamps == b->committed.frame.outputs[0].has_stamps);
 	ck_assert_uint_eq(a->sure_size, b->sure_size);
 }
 
