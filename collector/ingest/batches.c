@@ -26,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DISK_RETRY_S = 30, FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
+enum { DISK_RETRY_S = 10, FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
 /* What a body that has not come yet is taken to inflate to. */
 enum { LIKELY_RATIO = 6 };
 enum { GZIP_LEAST = 20 }; /* of an empty member: header 10, deflate 2, trailer 8 */
