@@ -520,3 +520,19 @@ bool index_search_find(const struct index_search *s, const struct segment_name *
 	*ret = (struct index_blocks){e->hits, e->n};
 	return true;
 }
+
+int index_search_all(struct index_search *s, uint64_t *ret_blocks, uint64_t *ret_bytes)
+{
+	uint64_t blocks = 0, bytes = 0;
+	for (size_t i = 0; i < s->index->n; i++) {
+		int r = search_file(s, i);
+		if (r < 0)
+			return r;
+		blocks += s->found[i].hits.n;
+		for (size_t k = 0; k < s->found[i].hits.n; k++)
+			bytes += s->found[i].hits.items[k].length;
+	}
+	*ret_blocks = blocks;
+	*ret_bytes = bytes;
+	return 0;
+}

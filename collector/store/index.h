@@ -36,6 +36,9 @@ struct index_blocks {
 bool index_search_find(const struct index_search *s, const struct segment_name *name, uint64_t size,
 		       struct index_blocks *ret);
 
+/* The question over all days: how many blocks have to be read, and their bytes. -ENOMEM. */
+int index_search_all(struct index_search *s, uint64_t *ret_blocks, uint64_t *ret_bytes) MUST_CHECK;
+
 /* What the index holds. */
 struct index_sums {
 	uint64_t files, damaged, segments, blocks, bytes;

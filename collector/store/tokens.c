@@ -161,6 +161,7 @@ void tokenizer_free(struct tokenizer *t)
 {
 	free(t->folded);
 	free(t->mask);
+	free(t->hex);
 	*t = (struct tokenizer){0};
 }
 
@@ -169,11 +170,11 @@ static int make_room(struct tokenizer *t, size_t len)
 	if (len + 1 <= t->capacity)
 		return 0;
 	size_t capacity = (len + 1 + 4095) / 4096 * 4096;
-	free(t->folded);
-	free(t->mask);
+	tokenizer_free(t);
 	t->folded = malloc(capacity + WORD + PADDING);
 	t->mask = malloc((capacity / WORD + 2) * sizeof(*t->mask));
-	if (!t->folded || !t->mask) {
+	t->hex = malloc((capacity / WORD + 2) * sizeof(*t->hex));
+	if (!t->folded || !t->mask || !t->hex) {
 		tokenizer_free(t);
 		return -ENOMEM;
 	}
@@ -181,26 +182,39 @@ static int make_room(struct tokenizer *t, size_t len)
 	return 0;
 }
 
-/* 64 bytes: their lower case, and which of them belong to tokens. */
-static uint64_t classify_word(const uint8_t *in, uint8_t *folded)
+/* Vectors of what every machine has; comparisons give all ones or zeros. */
+typedef uint8_t lanes __attribute__((vector_size(16)));
+typedef int8_t lane_mask __attribute__((vector_size(16)));
+
+/* One bit a byte, of bytes that are all ones or zeros: by a product that brings the lowest
+ * bits of eight bytes together. */
+static uint64_t bits_of(lane_mask m)
 {
-	uint8_t in_token[WORD];
-	for (int i = 0; i < WORD; i++) {
-		uint8_t c = in[i];
-		uint8_t upper = (uint8_t)(c - 'A') < 26;
-		uint8_t lower = (uint8_t)(c + (upper << 5));
-		uint8_t letter = (uint8_t)(lower - 'a') < 26;
-		uint8_t digit = (uint8_t)(c - '0') < 10;
-		uint8_t other = c == '_';
-		uint8_t high = c >> 7;
-		folded[i] = lower;
-		in_token[i] = letter | digit | other | high;
+	uint8_t bytes[sizeof(m)];
+	m &= 1;
+	memcpy(bytes, &m, sizeof(m));
+	return (load(bytes) * UINT64_C(0x0102040810204080) >> 56) |
+	       (load(bytes + 8) * UINT64_C(0x0102040810204080) >> 56 << 8);
+}
+
+/* 64 bytes: their lower case, which of them belong to tokens, which are hex digits. */
+static void classify_word(const uint8_t *in, uint8_t *folded, uint64_t *ret_mask, uint64_t *ret_hex)
+{
+	uint64_t mask = 0, hex = 0;
+	for (unsigned at = 0; at < WORD; at += sizeof(lanes)) {
+		lanes c;
+		memcpy(&c, in + at, sizeof(c));
+		lane_mask upper = (lane_mask)(c - 'A' < 26);
+		lanes lower = c + ((lanes)upper & 0x20);
+		lane_mask digit = (lane_mask)(c - '0' < 10);
+		lane_mask letter = (lane_mask)(lower - 'a' < 26);
+		lane_mask other = (lane_mask)(c == '_') | (lane_mask)(c > 0x7f);
+		memcpy(folded + at, &lower, sizeof(lower));
+		mask |= bits_of(digit | letter | other) << at;
+		hex |= bits_of(digit | (lane_mask)(lower - 'a' < 6)) << at;
 	}
-	/* Eight bytes of 0 or 1 become eight bits. */
-	uint64_t mask = 0;
-	for (int i = 0; i < WORD / 8; i++)
-		mask |= load(in_token + 8 * i) * UINT64_C(0x0102040810204080) >> 56 << 8 * i;
-	return mask;
+	*ret_mask = mask;
+	*ret_hex = hex;
 }
 
 static int classify(struct tokenizer *t, struct span text)
@@ -211,19 +225,19 @@ static int classify(struct tokenizer *t, struct span text)
 	const uint8_t *in = (const uint8_t *)text.ptr;
 	size_t at = 0;
 	for (; at + WORD <= text.len; at += WORD)
-		t->mask[at / WORD] = classify_word(in + at, t->folded + at);
+		classify_word(in + at, t->folded + at, &t->mask[at / WORD], &t->hex[at / WORD]);
 	uint8_t rest[WORD] = {0};
 	if (text.len > at)
 		memcpy(rest, in + at, text.len - at);
-	t->mask[at / WORD] = classify_word(rest, t->folded + at);
-	t->mask[at / WORD + 1] = 0;
+	classify_word(rest, t->folded + at, &t->mask[at / WORD], &t->hex[at / WORD]);
+	t->mask[at / WORD + 1] = t->hex[at / WORD + 1] = 0;
 	memset(t->folded + at + WORD, 0, PADDING);
 	return 0;
 }
 
 /* The first position from `at` on that is in a token (or is not, with `flip` all ones);
  * `len` or more: none. */
-static size_t find_bit(const uint64_t *mask, size_t at, size_t len, uint64_t flip)
+static inline size_t find_bit(const uint64_t *mask, size_t at, size_t len, uint64_t flip)
 {
 	size_t word = at / WORD;
 	uint64_t bits = (mask[word] ^ flip) & ~UINT64_C(0) << (at % WORD);
@@ -272,25 +286,29 @@ static bool counts(const uint8_t *p, size_t len)
 	return p[len - 1] != 'z' || len > 10 || len < 4 || !all_digits(p, len - 1);
 }
 
-/* Do 36 bytes look like a UUID? What stands around them is not asked. */
-static bool is_uuid(const uint8_t *p)
-{
-	return p[8] == '-' && p[13] == '-' && p[18] == '-' && p[23] == '-' && all_hex(p, 8) &&
-	       all_hex(p + 9, 4) && all_hex(p + 14, 4) && all_hex(p + 19, 4) && all_hex(p + 24, 12);
-}
-
 /* Could a token be a group of a UUID, and so be left out? */
 static bool is_uuid_group(const uint8_t *p, size_t len)
 {
 	return (len == 4 || len == UUID_FIRST || len == UUID_LAST) && all_hex(p, len);
 }
 
-/* Does a UUID's first group end with the run [from, to)? The run that is its last group
- * begins UUID_LEN - UUID_LAST behind its start. */
-static bool uuid_begins(const uint8_t *folded, size_t len, size_t from, size_t to)
+/* The hex digits of a UUID, a bit each: groups of 8, 4, 4, 4 and 12. */
+#define UUID_HEX UINT64_C(0xfff7bdeff)
+
+/* Does a UUID's first group end with the run [from, to)? What stands before it and behind
+ * it is not asked. The run that is its last group begins UUID_LEN - UUID_LAST behind its
+ * start. */
+static inline bool uuid_begins(const struct tokenizer *t, size_t len, size_t from, size_t to)
 {
-	return to - from >= UUID_FIRST && len - to >= UUID_LEN - UUID_FIRST && folded[to] == '-' &&
-	       folded[to + 5] == '-' && is_uuid(folded + to - UUID_FIRST);
+	const uint8_t *dash = t->folded + to;
+	if (to - from < UUID_FIRST || len - to < UUID_LEN - UUID_FIRST || dash[0] != '-' ||
+	    dash[5] != '-' || dash[10] != '-' || dash[15] != '-')
+		return false;
+	size_t word = (to - UUID_FIRST) / WORD, shift = (to - UUID_FIRST) % WORD;
+	uint64_t hex = t->hex[word] >> shift;
+	if (shift)
+		hex |= t->hex[word + 1] << (WORD - shift);
+	return (hex & ((UINT64_C(1) << UUID_LEN) - 1)) == UUID_HEX;
 }
 
 /* A part of a token: [from, to) of the text. */
@@ -380,7 +398,7 @@ int token_set_add(struct token_set *s, struct tokenizer *t, struct span text)
 	size_t group = 0; /* the length of this run that is a group of a UUID before it */
 	for (size_t from = find_bit(t->mask, 0, text.len, 0); from < text.len && r == 0;) {
 		size_t to = find_bit(t->mask, from, text.len, ~UINT64_C(0));
-		bool uuid = uuid_begins(folded, text.len, from, to);
+		bool uuid = uuid_begins(t, text.len, from, to);
 		if (to - from != group && !(uuid && to - from == UUID_FIRST))
 			r = add_token(s, folded, from, to);
 		if (r == 0 && uuid) {
@@ -496,7 +514,7 @@ int token_terms_of(struct tokenizer *t, struct span needle, bool whole, struct t
 	size_t group = 0;
 	for (size_t from = find_bit(t->mask, 0, needle.len, 0); from < needle.len;) {
 		size_t to = find_bit(t->mask, from, needle.len, ~UINT64_C(0));
-		bool uuid = uuid_begins(t->folded, needle.len, from, to);
+		bool uuid = uuid_begins(t, needle.len, from, to);
 		if (to - from != group && !(uuid && to - from == UUID_FIRST))
 			demand_run(&d, from, to);
 		if (uuid) {

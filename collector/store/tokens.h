@@ -59,7 +59,7 @@ bool token_set_trait(const struct token_set *s, unsigned trait);
 /* Scratch memory for reading text; zero it to begin. */
 struct tokenizer {
 	uint8_t *folded;
-	uint64_t *mask;
+	uint64_t *mask, *hex;
 	size_t capacity; /* bytes of text there is room for */
 };
 
