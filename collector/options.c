@@ -155,6 +155,11 @@ static const struct conf_option retention_options[] = {
 	 .type = CONF_SIZE,
 	 AT(retention, max_bytes),
 	 .help = "the oldest days are deleted beyond this size; empty: no limit"},
+	{.key = "hold",
+	 .type = CONF_BOOL,
+	 AT(retention, hold),
+	 .default_text = "no",
+	 .help = "yes: nothing is deleted, whatever the other limits say"},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

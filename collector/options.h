@@ -39,6 +39,7 @@ struct options_auth { /* [auth] */
 struct options_retention {  /* [retention], [retention GLOB] */
 	int64_t max_age_ns; /* 0: for ever */
 	uint64_t max_bytes; /* 0: as many as there are */
+	bool hold;
 };
 
 /* A configuration that was read. Immutable. */

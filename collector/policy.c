@@ -64,8 +64,10 @@ static struct policy_rule rule_of(const struct conf *conf, size_t i)
 	const struct options_retention *own = conf_get(conf, "retention", i);
 	bool age = conf_given(conf, "retention", i, "max_age");
 	bool bytes = conf_given(conf, "retention", i, "max_bytes");
+	bool hold = conf_given(conf, "retention", i, "hold");
 	return (struct policy_rule){.max_age_ns = age ? own->max_age_ns : all->max_age_ns,
-				    .max_bytes = bytes ? own->max_bytes : all->max_bytes};
+				    .max_bytes = bytes ? own->max_bytes : all->max_bytes,
+				    .hold = hold ? own->hold : all->hold};
 }
 
 struct policy *policy_new(const struct conf *conf)
@@ -105,7 +107,7 @@ const struct policy_rule *policy_find(const struct policy *p, struct span servic
 int32_t policy_oldest_day(const struct policy *p, struct span service, int64_t now_us)
 {
 	const struct policy_rule *rule = policy_find(p, service);
-	if (rule->max_age_ns == 0)
+	if (rule->max_age_ns == 0 || rule->hold)
 		return INT32_MIN;
 	int64_t oldest_us;
 	if (__builtin_sub_overflow(now_us, rule->max_age_ns / NUM_US_NS, &oldest_us))

@@ -15,6 +15,7 @@ struct policy_rule {
 	const char *glob;   /* "" for all */
 	int64_t max_age_ns; /* 0: for ever */
 	uint64_t max_bytes; /* 0: no limit */
+	bool hold;          /* nothing is deleted */
 };
 
 /* NULL: no memory. Copies what it needs. */
