@@ -323,6 +323,7 @@ static int run_once(struct store *s, bool last)
 {
 	int64_t start_ns = clock_mono_ns();
 	int r = mark_and_sync(s);
+	(void)pthread_mutex_lock(&s->ledger_lock);
 	if (r == 0)
 		r = commit_rows(s);
 	if (r == 0) {
@@ -330,6 +331,7 @@ static int run_once(struct store *s, bool last)
 		drop_wal(s);
 		room_make_ballast(&s->room);
 	}
+	(void)pthread_mutex_unlock(&s->ledger_lock);
 	int64_t ns = clock_mono_ns() - start_ns;
 	s->checkpointer->duration_ns = ns;
 	(void)pthread_mutex_lock(&s->lock);
@@ -464,4 +466,14 @@ int checkpoint_now(struct store *s)
 	int r = c->result;
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+int checkpoint_settle(struct store *s)
+{
+	struct checkpointer *c = s->checkpointer;
+	struct stat st;
+	if (c->snapshot.lsn == c->ledger_lsn)
+		return 0;
+	int r = snapshot_make(&c->snapshot, s, c->ledger_lsn);
+	return r < 0 && tree_stat(&s->tree, SNAPSHOT_PATH, &st) == -ENOENT ? 0 : r;
 }

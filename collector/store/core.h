@@ -122,7 +122,9 @@ struct store {
 	char uuid[STORE_UUID_LEN + 1];
 	struct store_config config;
 	struct room room;
-	struct ledger *ledger;    /* the checkpoint's */
+	/* Guards ledger and its copy; taken with no other lock held, and before `lock`. */
+	pthread_mutex_t ledger_lock;
+	struct ledger *ledger;
 	struct wal *wal;          /* the WAL thread's */
 	struct appender appender; /* the append thread's */
 	struct shard **moved;     /* likewise: shards with moves */
@@ -184,6 +186,9 @@ void checkpoint_stop(struct store *s);
 /* Wakes the thread when so much has been rendered that it is time. With the lock held. */
 void checkpoint_note(struct store *s, uint64_t rendered_bytes, bool segment_full);
 int checkpoint_now(struct store *s) MUST_CHECK;
+/* With the ledger's lock held: makes the copy of the ledger as new as the ledger, or sees to it that
+ * there is none. -errno. */
+int checkpoint_settle(struct store *s) MUST_CHECK;
 
 /* --- judge.c --- */
 

@@ -31,6 +31,7 @@ enum statement {
 	REMOVE_GAPS,
 	PUT_GAP,
 	PUT_SEGMENT,
+	REMOVE_SEGMENT,
 	ADD_LOSS,
 	ADD_NOTE,
 	N_STATEMENTS,
@@ -56,6 +57,8 @@ static const char *const sql[N_STATEMENTS] = {
 	[PUT_GAP] = "INSERT OR REPLACE INTO gap VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[PUT_SEGMENT] = "INSERT OR REPLACE INTO segment VALUES"
 			" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[REMOVE_SEGMENT] = "DELETE FROM segment"
+			   " WHERE day = ?1 AND service = ?2 AND host = ?3 AND number = ?4",
 	[ADD_LOSS] = "INSERT INTO loss (host, stream, service, path, from_byte, to_byte, "
 		     "cause, time_us)"
 		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -434,6 +437,7 @@ static const char *const state_names[] = {
 	[SEGMENT_STATE_CLOSED] = "closed",
 	[SEGMENT_STATE_SEALED] = "sealed",
 	[SEGMENT_STATE_GONE] = "gone",
+	[SEGMENT_STATE_DELETED] = "deleted",
 };
 
 static int parse_state(struct span text, enum segment_state *ret)
@@ -490,10 +494,15 @@ int ledger_read(struct ledger *l, const struct ledger_reader *reader)
 		r = read_table(l, "SELECT * FROM stream", each_stream, reader);
 	if (r == 0)
 		r = read_table(l, "SELECT * FROM gap", each_gap, reader);
-	if (r == 0)
-		r = read_table(l, "SELECT * FROM segment ORDER BY day, service, host, number",
-			       each_segment, reader);
-	return r;
+	return r < 0 ? r : ledger_read_segments(l, reader->segment, reader->user);
+}
+
+int ledger_read_segments(struct ledger *l, int (*each)(void *user, const struct segment_row *row),
+			 void *user)
+{
+	struct ledger_reader reader = {.segment = each, .user = user};
+	return read_table(l, "SELECT * FROM segment ORDER BY day, service, host, number",
+			  each_segment, &reader);
 }
 
 /* --- writing --- */
@@ -613,6 +622,19 @@ int ledger_put_segment(struct ledger *l, const struct segment_row *row)
 		bind_u64(s, 11, row->crc);
 	else
 		(void)sqlite3_bind_null(s, 11);
+	return run(s);
+}
+
+int ledger_remove_segment(struct ledger *l, const struct segment_row *row)
+{
+	sqlite3_stmt *s;
+	int r = statement(l, REMOVE_SEGMENT, &s);
+	if (r < 0)
+		return r;
+	bind_day(s, 1, row->day);
+	bind_text(s, 2, row->service);
+	bind_text(s, 3, row->host);
+	bind_u64(s, 4, row->number);
 	return run(s);
 }
 

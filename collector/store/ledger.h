@@ -50,6 +50,9 @@ struct ledger_reader {
 	void *user;
 };
 int ledger_read(struct ledger *l, const struct ledger_reader *reader) MUST_CHECK;
+/* The segments alone. */
+int ledger_read_segments(struct ledger *l, int (*each)(void *user, const struct segment_row *row),
+			 void *user) MUST_CHECK;
 
 /* --- one transaction --- */
 
@@ -69,6 +72,7 @@ int ledger_put_host(struct ledger *l, const struct host *host) MUST_CHECK;
 int ledger_put_stream(struct ledger *l, const struct stream *s) MUST_CHECK;
 int ledger_remove_stream(struct ledger *l, uint64_t row) MUST_CHECK;
 int ledger_put_segment(struct ledger *l, const struct segment_row *row) MUST_CHECK;
+int ledger_remove_segment(struct ledger *l, const struct segment_row *row) MUST_CHECK;
 int ledger_add_loss(struct ledger *l, const struct loss *loss) MUST_CHECK;
 int ledger_add_note(struct ledger *l, const struct archive_note *note) MUST_CHECK;
 /* Durable when it returns 0. On error nothing of the transaction has happened. */

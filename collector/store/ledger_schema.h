@@ -47,7 +47,7 @@ static const char ledger_schema[] =
 	"cause TEXT NOT NULL,"
 	" time_us INTEGER NOT NULL);"
 
-	/* state: live, closed, sealed, gone. crc NULL: not known, and then lines and
+	/* state: live, closed, sealed, gone, deleted. crc NULL: not known, and then lines and
 	 * times are a lower bound. */
 	"CREATE TABLE segment ("
 	" day TEXT NOT NULL, service TEXT NOT NULL, host TEXT NOT NULL, number INTEGER "

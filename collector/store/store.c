@@ -34,6 +34,7 @@ static size_t max_open(void)
 static void init(struct store *s)
 {
 	(void)pthread_mutex_init(&s->lock, NULL);
+	(void)pthread_mutex_init(&s->ledger_lock, NULL);
 	cond_init(&s->queued);
 	cond_init(&s->appendable);
 	cond_init(&s->progress);
@@ -65,6 +66,7 @@ static void destroy(struct store *s)
 	(void)pthread_cond_destroy(&s->progress);
 	(void)pthread_cond_destroy(&s->appendable);
 	(void)pthread_cond_destroy(&s->queued);
+	(void)pthread_mutex_destroy(&s->ledger_lock);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s->data_dir);
 	free(s);

@@ -156,6 +156,27 @@ struct store_host {
 };
 void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user);
 
+/* --- the archive, for the janitor --- */
+
+struct segment_row; /* segment.h */
+struct tree;        /* tree.h */
+
+/* As long as the store is open. */
+const struct tree *store_tree(const struct store *s);
+
+/* Every segment in the ledger, by day, service, host and number; a negative result stops and is
+ * returned. Waits for the disk. -errno. */
+int store_segments(struct store *s, int (*each)(void *user, const struct segment_row *row),
+		   void *user) MUST_CHECK;
+
+/* To segments that were closed before this call nothing will ever be written again, whatever is lost
+ * and recovered: their files are then the caller's to seal. -errno. */
+int store_settle(struct store *s) MUST_CHECK;
+
+/* Writes rows, or removes them: all or none, durable on return. For segments that are not live. -errno. */
+int store_put_segments(struct store *s, const struct segment_row *rows, size_t n) MUST_CHECK;
+int store_remove_segments(struct store *s, const struct segment_row *rows, size_t n) MUST_CHECK;
+
 /* Makes a checkpoint now and waits for it. */
 int store_checkpoint(struct store *s) MUST_CHECK;
 

@@ -160,6 +160,32 @@ int tree_rename(const struct tree *t, const char *from, const char *to, bool rep
 	return r;
 }
 
+int tree_move(const struct tree *t, const char *from, const char *to)
+{
+	const char *from_name, *to_name;
+	int from_dir = open_parent(t, from, &from_name);
+	if (from_dir < 0)
+		return from_dir;
+	int to_dir = open_parent(t, to, &to_name);
+	int r = to_dir < 0 ? to_dir : 0;
+	if (r == 0 && renameat(from_dir, from_name, to_dir, to_name) < 0)
+		r = -errno;
+	file_close(&to_dir);
+	file_close(&from_dir);
+	return r;
+}
+
+int tree_remove_dir(const struct tree *t, const char *path)
+{
+	const char *name;
+	int dir = open_parent(t, path, &name);
+	if (dir < 0)
+		return dir;
+	int r = unlinkat(dir, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	file_close(&dir);
+	return r;
+}
+
 int tree_remove(const struct tree *t, const char *path)
 {
 	const char *name;

@@ -44,6 +44,10 @@ int tree_stat(const struct tree *t, const char *path, struct stat *ret) MUST_CHE
 
 /* Both names have the same directory. Without `replace`, -EEXIST when `to` is there. */
 int tree_rename(const struct tree *t, const char *from, const char *to, bool replace) MUST_CHECK;
+/* Between any two directories, replacing what is there. Neither is synced. */
+int tree_move(const struct tree *t, const char *from, const char *to) MUST_CHECK;
+/* An empty directory; -ENOTEMPTY. */
+int tree_remove_dir(const struct tree *t, const char *path) MUST_CHECK;
 int tree_remove(const struct tree *t, const char *path) MUST_CHECK;
 /* A second name for a file. */
 int tree_link(const struct tree *t, const char *path, const char *name) MUST_CHECK;
