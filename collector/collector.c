@@ -54,8 +54,10 @@ struct collector {
 	bool optional;
 	int signals;
 
-	pthread_rwlock_t policy_lock; /* guards policy, which the store asks for */
+	pthread_rwlock_t
+		policy_lock; /* guards what follows, which the store and the janitor ask for */
 	struct policy *policy;
+	struct janitor_settings janitor;
 
 	char *data_dir; /* these three are as they were at the start, whatever a reload
 			   says */
@@ -83,11 +85,25 @@ static int32_t oldest_day(void *user, struct span service, int64_t now_us)
 	return day;
 }
 
-static void set_policy(struct collector *c, struct policy *policy)
+static const struct policy *policy_get(void *user)
+{
+	struct collector *c = user;
+	pthread_rwlock_rdlock(&c->policy_lock);
+	return c->policy;
+}
+
+static void policy_put(void *user)
+{
+	struct collector *c = user;
+	pthread_rwlock_unlock(&c->policy_lock);
+}
+
+static void set_policy(struct collector *c, struct policy *policy, struct janitor_settings janitor)
 {
 	pthread_rwlock_wrlock(&c->policy_lock);
 	struct policy *old = c->policy;
 	c->policy = policy;
+	c->janitor = janitor;
 	pthread_rwlock_unlock(&c->policy_lock);
 	policy_free(old);
 }
@@ -102,6 +118,37 @@ static struct store_config store_config(struct collector *c, const struct option
 				     .close_after_ns = o->collector->seal_after_ns,
 				     .oldest_day = oldest_day,
 				     .user = c};
+}
+
+/* The janitor asks from its own thread, in each pass. */
+static void janitor_settings(void *user, struct janitor_settings *ret)
+{
+	struct collector *c = user;
+	pthread_rwlock_rdlock(&c->policy_lock);
+	*ret = c->janitor;
+	pthread_rwlock_unlock(&c->policy_lock);
+}
+
+static struct janitor_settings settings_of(const struct options *o)
+{
+	static const enum segment_form forms[] = {[SEAL_ZSTD] = SEGMENT_ZSTD,
+						  [SEAL_GZIP] = SEGMENT_GZIP,
+						  [SEAL_NONE] = SEGMENT_CLOSED};
+	uint64_t level = 0; /* auto */
+	(void)!num_parse_u64(span_of(o->collector->seal_level), &level);
+	return (struct janitor_settings){.form = forms[o->collector->seal],
+					 .level = (int)level,
+					 .expire = o->collector->on_full == ON_FULL_EXPIRE,
+					 .min_free = o->collector->min_free};
+}
+
+static struct janitor_config janitor_config(struct collector *c)
+{
+	return (struct janitor_config){.settings = janitor_settings,
+				       .policy_get = policy_get,
+				       .policy_put = policy_put,
+				       .user = c,
+				       .meters = &c->intake.archive};
 }
 
 static struct auth_config auth_config(const struct collector *c, const struct options *o)
@@ -152,6 +199,7 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->working = budget_new(working_bytes(o));
 	in->complaints = complaints_new();
 	c->policy = policy_new(o->conf);
+	c->janitor = settings_of(o);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
@@ -232,7 +280,7 @@ static bool same_store(const struct options *a, const struct options *b)
 static void adopt(struct collector *c, struct options *o, struct policy *policy)
 {
 	warn_fixed(c, o);
-	set_policy(c, policy);
+	set_policy(c, policy, settings_of(o));
 	atomic_store(&c->intake.max_batch, o->collector->max_batch_bytes);
 	budget_resize(c->intake.receiving, receiving_bytes(o));
 	budget_resize(c->intake.working, working_bytes(o));
@@ -475,7 +523,8 @@ static int run_open(struct collector *c)
 static int run(struct collector *c)
 {
 	struct store_config config = store_config(c, c->options);
-	int r = keeper_start(&config, c->intake.door, &c->keeper);
+	struct janitor_config janitor = janitor_config(c);
+	int r = keeper_start(&config, &janitor, c->intake.door, &c->keeper);
 	if (r < 0) {
 		log_error("no thread for the store: %s; the collector ends", strerror(-r));
 		return EXIT_FAILED;

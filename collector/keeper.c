@@ -26,6 +26,8 @@ static const int64_t DRAIN_NS = 5 * NUM_SEC_NS;
 
 struct keeper {
 	struct door *door;
+	struct janitor_config janitor_config;
+	struct janitor *janitor; /* the thread's own; NULL: it does not run */
 	int event;
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards all that follows */
@@ -86,8 +88,21 @@ static void note_uuid(struct keeper *k, const char *uuid)
 static void let_in(struct keeper *k, struct store *s)
 {
 	note_uuid(k, store_uuid(s));
+	int r = janitor_start(&k->janitor_config, s, &k->janitor);
+	if (r < 0)
+		log_error("no thread for the janitor: %s; nothing is sealed or deleted until the "
+			  "store is opened again",
+			  strerror(-r));
 	door_open(k->door, s);
 	set_state(k, KEEPER_OPEN);
+}
+
+/* What is under way at the janitor's is broken off, and begun again with the next store. */
+static void let_go(struct keeper *k, struct store *s)
+{
+	janitor_stop(k->janitor);
+	k->janitor = NULL;
+	store_close(s);
 }
 
 /* Tries until it is open. NULL: stop. */
@@ -122,7 +137,7 @@ static bool reopen(struct keeper *k, const char *why, bool drain_first)
 	door_close(k->door, why);
 	if (drain_first)
 		drain(k);
-	store_close(door_shut(k->door, why));
+	let_go(k, door_shut(k->door, why));
 	struct store *s = open_again(k);
 	if (!s)
 		return false;
@@ -170,18 +185,20 @@ static void *run(void *user)
 	serve(k);
 	s = door_shut(k->door, "the collector is stopping");
 	if (s)
-		store_close(s);
+		let_go(k, s);
 	set_state(k, KEEPER_CLOSED);
 	return NULL;
 }
 
-int keeper_start(const struct store_config *config, struct door *door, struct keeper **ret)
+int keeper_start(const struct store_config *config, const struct janitor_config *janitor,
+		 struct door *door, struct keeper **ret)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
 	k->door = door;
 	k->config = *config;
+	k->janitor_config = *janitor;
 	k->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->event < 0) {
 		free(k);

@@ -9,16 +9,17 @@
 #define HAUL_COLLECTOR_KEEPER_H
 
 #include "collector/ingest/door.h"
+#include "collector/janitor.h"
 #include "collector/store/store.h"
 
 enum keeper_state { KEEPER_OPENING, KEEPER_OPEN, KEEPER_REOPENING, KEEPER_FAILED, KEEPER_CLOSED };
 
 struct keeper;
 
-/* Starts the thread. `config` is copied, its strings are not; `door` outlives the keeper.
- * Errors: -errno. */
-int keeper_start(const struct store_config *config, struct door *door,
-		 struct keeper **ret) MUST_CHECK;
+/* Starts the thread. The configurations are copied, their strings are not; `door` outlives
+ * the keeper. With the store its janitor runs. Errors: -errno. */
+int keeper_start(const struct store_config *config, const struct janitor_config *janitor,
+		 struct door *door, struct keeper **ret) MUST_CHECK;
 
 /* Becomes readable at each change of state; keeper_state reads it empty. */
 int keeper_fd(const struct keeper *k);

@@ -157,9 +157,40 @@ static int add_store(struct buf *out, const struct store_counters *c)
 	return r < 0 ? r : add_verdicts(out, c);
 }
 
+static int add_archive(struct buf *out, const struct archive_meters *m)
+{
+	const struct row rows[] = {
+		GAUGE("archive_segments", meters_get(&m->archive_segments), "Segments sealed."),
+		GAUGE("archive_bytes", meters_get(&m->archive_bytes), "Bytes of their files."),
+		GAUGE("seal_waiting_segments", meters_get(&m->waiting_segments),
+		      "Closed segments that wait to be sealed."),
+		GAUGE("seal_waiting_bytes", meters_get(&m->waiting_bytes), "Bytes of these."),
+		GAUGE("seal_level", atomic_load(&m->level), "Level of the segment sealed last."),
+		COUNTER("sealed_segments_total", meters_get(&m->sealed_segments),
+			"Segments sealed since the start."),
+		COUNTER("sealed_plain_bytes_total", meters_get(&m->sealed_plain_bytes),
+			"Bytes of these before."),
+		COUNTER("sealed_bytes_total", meters_get(&m->sealed_bytes),
+			"Bytes of these after."),
+		SECONDS("seal_seconds_total", (double)meters_get(&m->seal_ns) / 1e9,
+			"Time spent on sealing and indexing."),
+		COUNTER("retention_deleted_segments_total", meters_get(&m->deleted_segments),
+			"Segments that retention deleted."),
+		COUNTER("retention_deleted_bytes_total", meters_get(&m->deleted_bytes),
+			"Bytes of these."),
+		GAUGE("retention_clock_suspect", atomic_load(&m->clock_suspect),
+		      "1 while nothing is deleted, for the clock is not plausible."),
+		COUNTER("archive_errors_total", meters_get(&m->errors),
+			"Times that sealing, indexing or retention failed and is tried again."),
+	};
+	return add_rows(out, rows, COUNT(rows));
+}
+
 static int add_page(struct buf *out, struct intake *in, struct http *http)
 {
 	int r = add_ingest(out, in, http);
+	if (r == 0)
+		r = add_archive(out, &in->archive);
 	char reason[DOOR_REASON_MAX];
 	struct store *s = r == 0 ? door_enter(in->door, false, reason) : NULL;
 	if (!s)

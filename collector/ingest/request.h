@@ -19,6 +19,7 @@
 #include "collector/ingest/door.h"
 #include "collector/ingest/http.h"
 #include "collector/ingest/meters.h"
+#include "collector/store/archive_meters.h"
 
 /* What all requests share; set up by the program, outlives the server. */
 struct intake {
@@ -28,6 +29,7 @@ struct intake {
 	struct budget *working;   /* inflated and rendered, until the lines are appended */
 	struct complaints *complaints;
 	struct meters meters;
+	struct archive_meters archive;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
 	int64_t started_us;
 };

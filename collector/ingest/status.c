@@ -28,6 +28,7 @@ struct picture {
 	char reason[DOOR_REASON_MAX + 32];
 	char uuid[STORE_UUID_LEN + 1];
 	struct store_counters counters;
+	struct archive_meters *archive;
 	struct conns_state connections;
 	unsigned requests;
 	struct budget_state receiving, working;
@@ -65,6 +66,7 @@ static int by_name(const void *a, const void *b)
 static int take_picture(struct intake *in, struct http *http, struct picture *p)
 {
 	p->listen = http_address(http);
+	p->archive = &in->archive;
 	p->now_us = clock_real_ns() / NUM_US_NS;
 	p->ready = health_ready(in, p->reason, sizeof(p->reason));
 	p->connections = http_connections(http);
@@ -108,6 +110,23 @@ static int json_store(struct buf *out, const struct store_counters *c)
 		c->total_bytes);
 }
 
+static int json_archive(struct buf *out, const struct archive_meters *m)
+{
+	return buf_printf(
+		out,
+		",\"archive\":{\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64
+		",\"waiting_segments\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
+		",\"level\":%d,\"sealed_segments\":%" PRIu64 ",\"sealed_plain_bytes\":%" PRIu64
+		",\"sealed_bytes\":%" PRIu64 ",\"deleted_segments\":%" PRIu64
+		",\"deleted_bytes\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"clock_suspect\":%s}",
+		meters_get(&m->archive_segments), meters_get(&m->archive_bytes),
+		meters_get(&m->waiting_segments), meters_get(&m->waiting_bytes),
+		atomic_load(&m->level), meters_get(&m->sealed_segments),
+		meters_get(&m->sealed_plain_bytes), meters_get(&m->sealed_bytes),
+		meters_get(&m->deleted_segments), meters_get(&m->deleted_bytes),
+		meters_get(&m->errors), atomic_load(&m->clock_suspect) ? "true" : "false");
+}
+
 static int json_hosts(struct buf *out, const struct picture *p)
 {
 	int r = buf_add_str(out, ",\"hosts\":[");
@@ -144,6 +163,8 @@ static int add_json(struct buf *out, const struct intake *in, const struct pictu
 			       p->receiving.waiting + p->working.waiting);
 	if (r == 0 && p->has_store)
 		r = json_store(out, &p->counters);
+	if (r == 0 && p->has_store)
+		r = json_archive(out, p->archive);
 	if (r == 0)
 		r = json_hosts(out, p);
 	return r < 0 ? r : buf_add_str(out, "}\n");
@@ -206,6 +227,21 @@ static int text_store(struct buf *out, const struct picture *p)
 	return r;
 }
 
+static int text_archive(struct buf *out, struct archive_meters *m)
+{
+	char a[32], b[32], level[32] = "";
+	if (atomic_load(&m->level))
+		(void)snprintf(level, sizeof(level), ", level %d", atomic_load(&m->level));
+	int r = buf_printf(out, "archive     %" PRIu64 " segments, %s; %" PRIu64 " wait, %s%s\n",
+			   meters_get(&m->archive_segments),
+			   bytes_text(meters_get(&m->archive_bytes), a),
+			   meters_get(&m->waiting_segments),
+			   bytes_text(meters_get(&m->waiting_bytes), b), level);
+	if (r == 0 && atomic_load(&m->clock_suspect))
+		r = buf_add_str(out, "retention   suspended: the clock is not plausible\n");
+	return r;
+}
+
 static int text_hosts(struct buf *out, const struct picture *p)
 {
 	int width = 4;
@@ -239,6 +275,8 @@ static int add_text(struct buf *out, const struct intake *in, const struct pictu
 			       bytes_text(p->receiving.total + p->working.total, b));
 	if (r == 0 && p->has_store)
 		r = text_store(out, p);
+	if (r == 0 && p->has_store)
+		r = text_archive(out, p->archive);
 	if (r == 0 && p->n_hosts)
 		r = text_hosts(out, p);
 	return r;
