@@ -205,7 +205,9 @@ static int inflate_member(struct inflate_state *z, struct span body, size_t limi
 		uint32_t offered_out = z->avail_out;
 		bool spilling = z->next_out == &spill;
 		z->avail_in = offered_in;
-		if (isal_inflate(z) != ISAL_DECOMP_OK)
+		/* A header that is not over yet, though all input was there, never will be; asked
+		 * again, ISA-L would go on by flags that it did not keep. */
+		if (isal_inflate(z) != ISAL_DECOMP_OK || !z->wrapper_flag)
 			return -EBADMSG;
 		size_t made = offered_out - z->avail_out;
 		if (made && spilling)
