@@ -785,7 +785,8 @@ END_TEST
 
 static bool nothing_under_way(void)
 {
-	return count_held() + budget_state(intake.working).waiting + budget_state(intake.receiving).waiting ==
+	return count_held() + budget_state(intake.working).waiting +
+			       budget_state(intake.receiving).waiting ==
 		       http_exchanges(server) &&
 	       http_suspended(server) == http_exchanges(server);
 }
