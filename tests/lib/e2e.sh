@@ -52,6 +52,17 @@ need() { # need COMMAND...: skip without it
 	done
 }
 
+need_mounts() { # need_mounts SIZE: root's; a tmpfs of that size at $T/disk, for this script and its children only
+	[ "$(id -u)" = 0 ] || skip 'only root mounts file systems'
+	if [ -z "${HAUL_OWN_MOUNTS-}" ]; then
+		unshare -m --propagation private true 2>/dev/null || skip 'there are no mount namespaces here'
+		rm -rf "$T"
+		HAUL_OWN_MOUNTS=1 exec unshare -m --propagation private bash "$0"
+	fi
+	mkdir "$T/disk"
+	mount -t tmpfs -o "size=$1" haul-test "$T/disk" || skip 'no tmpfs can be mounted here'
+}
+
 need_programs() { # need_programs haul-agent...: skip when not built
 	local program
 	for program in "$@"; do
@@ -96,6 +107,7 @@ at_exit() {
 	if [ "${HAUL_KEEP-}" = 1 ]; then
 		note "kept: $T"
 	else
+		awk -v t="$T/" 'index($2, t) == 1 { print $2 }' /proc/self/mounts | tac | xargs -r umount -l
 		chmod -R u+rwX "$T" 2>/dev/null
 		rm -rf "$T"
 	fi
