@@ -6,10 +6,10 @@
  * at a time where the processor can look up tables in a register (SSSE3), one character
  * at a time elsewhere.
  *
- * Measured on one core of a Xeon, bytes in cache: line_scan 14 GB/s on JSON lines of 310
- * bytes, 10 on mixed system logs of 140, 3 on Cyrillic text, where a character at a time
- * makes 0.75. Finding the LF by memchr first is a fifth faster than one loop that looks
- * for everything. */
+ * Measured on one core of a Xeon, bytes in cache, beside memchr alone: 13 of 21 GB/s on JSON lines of
+ * 310 bytes, 10 of 13 on mixed system logs of 140, 3 of 16 on Cyrillic text, where a character at a
+ * time makes 0.7. Finding the LF by memchr first and then looking at the line, which is in the
+ * nearest cache by then, is a fifth faster than one loop that looks for everything. */
 #include "common/line_scan.h"
 
 #include "common/line.h"
