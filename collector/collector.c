@@ -377,6 +377,7 @@ static void feed_watchdog(struct collector *c)
 	c->next_watchdog_ns = now_ns + interval_ns;
 }
 
+/* The store has said aloud what failed. */
 static void check_store(struct collector *c)
 {
 	char what[DOOR_REASON_MAX] = "", reason[DOOR_REASON_MAX];
@@ -387,9 +388,6 @@ static void check_store(struct collector *c)
 	door_leave(c->intake.door);
 	if (failure == 0)
 		return;
-	log_error("the store has failed: %s: %s; nothing more is acknowledged, it is "
-		  "opened anew",
-		  what, strerror(-failure));
 	keeper_reopen(c->keeper, what);
 }
 

@@ -142,7 +142,7 @@ static bool reopen(struct keeper *k, const char *why, bool drain_first)
 	if (!s)
 		return false;
 	let_in(k, s);
-	log_notice("the store is open again, batches are taken");
+	log_notice("the store is open again");
 	return true;
 }
 
