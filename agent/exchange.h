@@ -44,7 +44,7 @@ void exchange_free(struct exchange *x);
 
 /* Begins a request; none may be under way. Errors: -errno when it could not even begin (a
  * token file that cannot be read): `ret_why` says what. */
-int exchange_start(struct exchange *x, const struct request *request, char *ret_why,
+int exchange_start(struct exchange *x, const struct request *q, char *ret_why,
 		   size_t why_size) MUST_CHECK;
 /* Gives up the request that is under way, if any. */
 void exchange_cancel(struct exchange *x);
