@@ -51,10 +51,16 @@ enum wrap_action {
 static enum wrap_action (*wrap_hook)(const struct wrap_call *c);
 static int wrap_errno = EIO;
 
+/* At once: not even a sanitizer may do anything any more. */
+static void wrap_end(void)
+{
+	(void)syscall(SYS_exit_group, WRAP_EXIT_CODE);
+}
+
 static long wrap_done(enum wrap_action action, long result)
 {
 	if (action == WRAP_END_AFTER)
-		_exit(WRAP_EXIT_CODE);
+		wrap_end();
 	return result;
 }
 
@@ -64,7 +70,7 @@ static enum wrap_action wrap_ask(const struct wrap_call *c)
 	enum wrap_action action = wrap_hook ? wrap_hook(c) : WRAP_PASS;
 	errno = saved;
 	if (action == WRAP_END_BEFORE || (action == WRAP_END_HALF && c->kind != WRAP_WRITE))
-		_exit(WRAP_EXIT_CODE);
+		wrap_end();
 	if (action == WRAP_FAIL)
 		errno = wrap_errno;
 	return action;
@@ -87,7 +93,7 @@ static void wrap_half(const struct wrap_call *c)
 		at += at < 0 ? 0 : (int64_t)n;
 		left -= n;
 	}
-	_exit(WRAP_EXIT_CODE);
+	wrap_end();
 }
 
 static ssize_t wrap_write(struct wrap_call *c)
