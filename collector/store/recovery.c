@@ -394,7 +394,9 @@ static int run(struct recovery *r)
 	if (x == 0 && (r->rebuilt || r->lost_records))
 		x = restore_walk(&r->restore);
 	if (x == 0)
-		x = for_entries(r, replay_plan);
+		x = for_entries(r, replay_plan_moves);
+	if (x == 0)
+		x = for_entries(r, replay_plan_lines);
 	if (x == 0)
 		x = restore_begin(&r->restore);
 	return x == 0 ? replay_all(r) : x;

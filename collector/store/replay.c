@@ -29,8 +29,21 @@ static int read_batch(struct replay *r, const struct wal_entry *e, struct walrec
 
 /* --- planning --- */
 
-static int plan_batch(struct replay *r, const struct wal_entry *e)
+int replay_plan_moves(struct replay *r, const struct wal_entry *e)
 {
+	if (e->head.type != WALRECORD_MOVE)
+		return 0;
+	struct walrecord_move m;
+	int x = read_meta(r, e);
+	if (x == 0)
+		x = walrecord_decode_move(buf_span(&r->meta), &m);
+	return x == 0 ? restore_move(r->restore, &m) : x;
+}
+
+int replay_plan_lines(struct replay *r, const struct wal_entry *e)
+{
+	if (e->head.type != WALRECORD_BATCH)
+		return 0;
 	struct walrecord_batch b;
 	int x = read_batch(r, e, &b);
 	if (x < 0)
@@ -41,19 +54,6 @@ static int plan_batch(struct replay *r, const struct wal_entry *e)
 					   &b.chunks[i].lines[k]);
 	walrecord_batch_free(&b);
 	return x;
-}
-
-int replay_plan(struct replay *r, const struct wal_entry *e)
-{
-	if (e->head.type == WALRECORD_BATCH)
-		return plan_batch(r, e);
-	if (e->head.type != WALRECORD_MOVE)
-		return 0;
-	struct walrecord_move m;
-	int x = read_meta(r, e);
-	if (x == 0)
-		x = walrecord_decode_move(buf_span(&r->meta), &m);
-	return x == 0 ? restore_move(r->restore, &m) : x;
 }
 
 bool replay_stands(struct replay *r, const struct wal_entry *e)

@@ -17,9 +17,10 @@ struct replay {
 
 void replay_free(struct replay *r);
 
-/* Learns where the entry's lines are to stand, or what it says of moves. Its meta is good. -EBADMSG when
- * it is not after all; -ENOMEM. */
-int replay_plan(struct replay *r, const struct wal_entry *e) MUST_CHECK;
+/* Learns what the entry says of moves; then, with all moves known, where its lines are to stand. Its meta is
+ * good. -EBADMSG when it is not after all; -ENOMEM. */
+int replay_plan_moves(struct replay *r, const struct wal_entry *e) MUST_CHECK;
+int replay_plan_lines(struct replay *r, const struct wal_entry *e) MUST_CHECK;
 
 /* Do lines of the entry stand on disk? Asked before anything is planned. */
 bool replay_stands(struct replay *r, const struct wal_entry *e);
