@@ -65,11 +65,31 @@ static int add_ranges(uint32_t ordinal, uint64_t size, struct pieces *ret)
 	return 0;
 }
 
+/* Blocks that stand beside each other are read together. */
+static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks, struct pieces *ret)
+{
+	size_t first = ret->n;
+	for (size_t i = 0; i < blocks->n; i++) {
+		uint64_t from = blocks->items[i].offset, to = from + blocks->items[i].length;
+		struct piece *last = ret->n > first ? &ret->items[ret->n - 1] : NULL;
+		if (last && last->to == from && last->to - last->from < ZSTD_PIECE) {
+			last->to = to;
+			continue;
+		}
+		int r = pieces_add(ret, (struct piece){ordinal, from, to});
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
-		  const struct needs *needs, struct pieces *ret)
+		  const struct lookup *lookup, struct pieces *ret)
 {
 	struct frames frames = {.pieces = ret, .ordinal = ordinal};
-	(void)needs;
+	struct index_blocks blocks;
+	if (lookup_find(lookup, segment, &blocks))
+		return add_blocks(ordinal, &blocks, ret);
 	switch (segment->form) {
 	case SEGMENT_LIVE:
 	case SEGMENT_CLOSED: return add_ranges(ordinal, segment->size, ret);

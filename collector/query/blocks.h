@@ -4,7 +4,7 @@
 #define HAUL_COLLECTOR_QUERY_BLOCKS_H
 
 #include "collector/query/listing.h"
-#include "collector/query/needs.h"
+#include "collector/query/lookup.h"
 #include "collector/query/place.h"
 
 /* Zero it to begin; clearing keeps the memory. */
@@ -16,9 +16,10 @@ struct pieces {
 int pieces_add(struct pieces *p, struct piece piece) MUST_CHECK;
 void pieces_free(struct pieces *p);
 
-/* Appends the pieces of a segment that can hold lines that the question selects, in file
+/* Appends the pieces of a segment that can hold lines that the question selects, as far as
+ * `lookup` (may be NULL) knows, in file
  * order. Nothing that might match is left out. Errors: -ENOMEM; -errno of reading. */
 int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
-		  const struct needs *needs, struct pieces *ret) MUST_CHECK;
+		  const struct lookup *lookup, struct pieces *ret) MUST_CHECK;
 
 #endif

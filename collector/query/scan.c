@@ -50,7 +50,7 @@ struct scan {
 	struct progress *progress;
 
 	struct segments *segments;
-	const struct needs *needs;
+	const struct lookup *lookup;
 	const struct scan_ops *ops;
 	void *const *workers;
 	uint32_t next_segment, n_segments;
@@ -145,6 +145,12 @@ static int choose(struct scan *s, uint32_t ordinal, void *worker, struct batch *
 	*ret = NULL;
 	if (s->ops->wanted && !s->ops->wanted(worker, ordinal))
 		return 0;
+	const struct segment *seg = segments_get(s->segments, ordinal);
+	struct index_blocks blocks;
+	if (lookup_find(s->lookup, seg, &blocks) && blocks.n == 0) {
+		atomic_fetch_add(&s->progress->bytes, seg->size);
+		return 0;
+	}
 	struct batch *b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
@@ -155,7 +161,8 @@ static int choose(struct scan *s, uint32_t ordinal, void *worker, struct batch *
 			tell(s, ordinal, r, NULL);
 		return 0;
 	}
-	r = blocks_choose(segments_get(s->segments, ordinal), ordinal, b->fd, s->needs, &b->pieces);
+	r = blocks_choose(segments_get(s->segments, ordinal), ordinal, b->fd, s->lookup,
+			  &b->pieces);
 	if (r < 0 && r != -ENOMEM) {
 		tell(s, ordinal, r, NULL);
 		r = 0;
@@ -340,12 +347,12 @@ static void wait_for_day(struct scan *s)
 	}
 }
 
-int scan_day(struct scan *s, struct segments *segments, const struct needs *needs,
+int scan_day(struct scan *s, struct segments *segments, const struct lookup *lookup,
 	     const struct scan_ops *ops, void *const *workers)
 {
 	pthread_mutex_lock(&s->lock);
 	s->segments = segments;
-	s->needs = needs;
+	s->lookup = lookup;
 	s->ops = ops;
 	s->workers = workers;
 	s->next_segment = 0;

@@ -5,7 +5,7 @@
 #ifndef HAUL_COLLECTOR_QUERY_SCAN_H
 #define HAUL_COLLECTOR_QUERY_SCAN_H
 
-#include "collector/query/needs.h"
+#include "collector/query/lookup.h"
 #include "collector/query/place.h"
 #include "collector/query/progress.h"
 #include "collector/query/segments.h"
@@ -38,9 +38,9 @@ int scan_new(unsigned threads, const atomic_bool *stop, struct trouble *trouble,
 	     struct progress *progress, struct scan **ret) MUST_CHECK;
 void scan_free(struct scan *s);
 
-/* Scans a day. `workers` has one for each thread. Returns when all is read. Errors: what
- * an operation returned, -ENOMEM. */
-int scan_day(struct scan *s, struct segments *segments, const struct needs *needs,
+/* Scans a day. `lookup` has turned to it (NULL: all is read); `workers` has one for each
+ * thread. Returns when all is read. Errors: what an operation returned, -ENOMEM. */
+int scan_day(struct scan *s, struct segments *segments, const struct lookup *lookup,
 	     const struct scan_ops *ops, void *const *workers) MUST_CHECK;
 
 #endif

@@ -88,6 +88,9 @@ int search_open(struct search *s, const struct options *options, const char *pat
 		return r;
 	sieve_init(&s->sieve, s->matcher, options->invert, s->where, options->since_us,
 		   options->until_us);
+	r = lookup_open(s->archive_fd, &s->sieve.needs, &s->lookup);
+	if (r < 0)
+		return search_tell(r, "the index");
 	progress_start(&s->progress, &s->trouble);
 	s->threads = scan_threads();
 	r = scan_new(s->threads, stop, &s->trouble, &s->progress, &s->scan);
@@ -97,6 +100,7 @@ int search_open(struct search *s, const struct options *options, const char *pat
 void search_close(struct search *s)
 {
 	scan_free(s->scan);
+	lookup_close(s->lookup);
 	matcher_free(s->matcher);
 	where_free(s->where);
 	free(s->days);
@@ -115,7 +119,9 @@ int search_list(struct search *s, size_t day, struct segments **ret)
 int search_scan(struct search *s, struct segments *segments, const struct scan_ops *ops,
 		void *const *workers)
 {
-	int r = scan_day(s->scan, segments, &s->sieve.needs, ops, workers);
+	int r = lookup_day(s->lookup, segments_day(segments));
+	if (r == 0)
+		r = scan_day(s->scan, segments, s->lookup, ops, workers);
 	progress_clear(&s->progress);
 	return r < 0 ? search_tell(r, "the search cannot go on") : 0;
 }

@@ -36,6 +36,7 @@ struct search {
 	size_t n_days;
 	unsigned threads;
 	struct scan *scan;
+	struct lookup *lookup; /* NULL: the index has nothing to say */
 	struct trouble trouble;
 	struct progress progress;
 };

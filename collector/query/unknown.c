@@ -117,13 +117,13 @@ static int ask(struct search *search, size_t condition)
 
 int unknown_fields(struct search *search, const struct hits *hits)
 {
-	/* Blocks are to be chosen by the field's name alone. */
-	struct needs needs = search->sieve.needs;
-	search->sieve.needs.n = 0;
+	/* What the question demands must not choose the blocks. */
+	struct lookup *lookup = search->lookup;
+	search->lookup = NULL;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < where_count(search->where); i++)
 		if (!hits_saw_field(hits, i) && !search_stopped(search))
 			r = ask(search, i);
-	search->sieve.needs = needs;
+	search->lookup = lookup;
 	return r;
 }
