@@ -54,10 +54,39 @@ const char *store_uuid(const struct store *s)
 	return "11111111-2222-4333-8444-555555555555";
 }
 
+/* The janitor works while the store is open, and only then. */
+struct janitor {
+	bool runs;
+};
+
+static struct janitor fake_janitor;
+
+int janitor_start(const struct janitor_config *janitor_config, struct store *store,
+		  struct janitor **ret)
+{
+	(void)janitor_config;
+	ck_assert_ptr_eq(store, &fake);
+	ck_assert_int_eq(atomic_load(&open_now), 1);
+	ck_assert(!fake_janitor.runs);
+	fake_janitor.runs = true;
+	*ret = &fake_janitor;
+	return 0;
+}
+
+void janitor_stop(struct janitor *j)
+{
+	if (!j)
+		return;
+	ck_assert(j->runs);
+	ck_assert_int_eq(atomic_load(&open_now), 1);
+	j->runs = false;
+}
+
 /* --- tests --- */
 
 static struct door *door;
 static struct keeper *keeper;
+static const struct janitor_config janitor;
 static const struct store_config config = {.data_dir = "/data", .segment_bytes = 1};
 
 static void setup(void)
@@ -68,13 +97,14 @@ static void setup(void)
 	atomic_store(&fail_to, 0);
 	atomic_store(&block, false);
 	door = door_new("not yet");
-	ck_assert_int_eq(keeper_start(&config, door, &keeper), 0);
+	ck_assert_int_eq(keeper_start(&config, &janitor, door, &keeper), 0);
 }
 
 static void finish(void)
 {
 	keeper_stop(keeper);
 	ck_assert_int_eq(atomic_load(&open_now), 0);
+	ck_assert(!fake_janitor.runs);
 	door_free(door);
 }
 
@@ -116,7 +146,7 @@ START_TEST(the_first_opening_fails)
 	keeper_stop(keeper);
 	atomic_store(&openings, 0);
 	atomic_store(&fail_to, 1);
-	ck_assert_int_eq(keeper_start(&config, door, &keeper), 0);
+	ck_assert_int_eq(keeper_start(&config, &janitor, door, &keeper), 0);
 	wait_for(KEEPER_FAILED);
 	keeper_error(keeper, &err);
 	ck_assert_str_eq(err.text, "/data: no luck");
@@ -199,7 +229,7 @@ START_TEST(says_that_it_is_still_opening)
 	wait_for(KEEPER_OPEN);
 	keeper_stop(keeper);
 	atomic_store(&block, true);
-	ck_assert_int_eq(keeper_start(&config, door, &keeper), 0);
+	ck_assert_int_eq(keeper_start(&config, &janitor, door, &keeper), 0);
 	ck_assert_int_eq(keeper_state(keeper), KEEPER_OPENING);
 	ck_assert(!is_open());
 	atomic_store(&block, false);
