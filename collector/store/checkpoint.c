@@ -42,6 +42,8 @@
 #define DEFAULT_BYTES    (UINT64_C(64) << 20)
 #define DEFAULT_NS       (30 * NUM_SEC_NS)
 #define DEFAULT_CLOSE_NS (3600 * NUM_SEC_NS)
+/* Before the first one went through nothing is taken: it is tried again sooner. */
+#define FIRST_NS (3 * NUM_SEC_NS)
 
 /* With so few changed files each is synced; with more, the file system is. */
 #define SYNC_EACH_MAX 8
@@ -346,6 +348,13 @@ static int run_once(struct store *s, bool last)
 /* --- the thread --- */
 
 /* With the lock held. */
+static int64_t interval(const struct store *s)
+{
+	bool first = s->counters.checkpoints == 0 && s->config.checkpoint_ns > FIRST_NS;
+	return first ? FIRST_NS : s->config.checkpoint_ns;
+}
+
+/* With the lock held. */
 static bool due(const struct store *s, int64_t since_ns)
 {
 	const struct checkpointer *c = s->checkpointer;
@@ -357,8 +366,7 @@ static bool due(const struct store *s, int64_t since_ns)
 	if (full && (since_ns >= PACE * c->duration_ns ||
 		     c->bytes >= PACE_LIMIT * s->config.checkpoint_bytes))
 		return true;
-	return since_ns >= s->config.checkpoint_ns &&
-	       (s->lsn != c->last_lsn || c->unwritten || any_due(s));
+	return since_ns >= interval(s) && (s->lsn != c->last_lsn || c->unwritten || any_due(s));
 }
 
 /* With the lock held. Until when it is worth sleeping. */
@@ -367,11 +375,11 @@ static void sleep_until_due(struct store *s)
 	struct checkpointer *c = s->checkpointer;
 	int64_t now_ns = clock_mono_ns();
 	while (!due(s, now_ns - c->last_mono_ns)) {
-		int64_t at = c->last_mono_ns + s->config.checkpoint_ns;
+		int64_t at = c->last_mono_ns + interval(s);
 		if (c->bytes >= s->config.checkpoint_bytes || c->segment_full)
 			at = c->last_mono_ns + PACE * c->duration_ns;
 		if (at <= now_ns) /* nothing has changed */
-			at = now_ns + s->config.checkpoint_ns;
+			at = now_ns + interval(s);
 		struct timespec until = {.tv_sec = at / NUM_SEC_NS, .tv_nsec = at % NUM_SEC_NS};
 		(void)pthread_cond_timedwait(&c->wake, &s->lock, &until);
 		now_ns = clock_mono_ns();

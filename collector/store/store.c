@@ -89,10 +89,13 @@ static int open_tree(struct store *s, struct conf_error *err)
 	return r;
 }
 
-/* Only what is durable in the ledger, too, is built upon. */
+/* Only what is durable in the ledger, too, is built upon. With no room for that it can be read from and deleted
+ * from, and store_admit lets nothing in before a checkpoint went through. */
 static int first_checkpoint(struct store *s, struct conf_error *err)
 {
 	int r = checkpoint_now(s);
+	if (r == -ENOSPC)
+		return 0;
 	if (r < 0)
 		(void)snprintf(err->text, sizeof(err->text), "%s: the first checkpoint: %s",
 			       s->data_dir, strerror(-r));
@@ -168,7 +171,10 @@ int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes)
 	uint64_t bytes;
 	if (!num_add_u64(wal_bytes, rendered_bytes, &bytes))
 		return -ENOSPC;
-	return room_check(&s->room, bytes);
+	(void)pthread_mutex_lock(&s->lock);
+	bool founded = s->counters.checkpoints > 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	return founded ? room_check(&s->room, bytes) : -ENOSPC;
 }
 
 struct render_terms store_terms(struct store *s, struct span service, int64_t received_us)
