@@ -22,12 +22,12 @@
 enum retention_reason { RETENTION_KEPT, RETENTION_AGE, RETENTION_BYTES, RETENTION_ROOM };
 
 struct retention_segment {
-	int32_t day;
 	struct span service;
 	uint64_t bytes; /* of its file */
-	bool sealed;
 	const struct policy_rule *rule;
 	size_t row; /* the caller's */
+	int32_t day;
+	bool sealed;
 
 	enum retention_reason reason; /* what is found */
 };

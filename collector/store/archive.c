@@ -157,23 +157,29 @@ void archive_free(struct archive *a)
 
 /* --- the index of one segment --- */
 
+/* An empty part more. NULL: no memory. */
+static struct part *next_part(struct archive *a)
+{
+	if (!a->parts || a->n_parts == a->parts_capacity) {
+		size_t capacity = a->parts_capacity ? a->parts_capacity * 2 : 4;
+		struct part *parts = realloc(a->parts, capacity * sizeof(*parts));
+		if (!parts)
+			return NULL;
+		a->parts = parts;
+		a->parts_capacity = capacity;
+	}
+	struct part *p = &a->parts[a->n_parts++];
+	*p = (struct part){0};
+	return p;
+}
+
 static int add_block(struct archive *a, uint64_t offset, uint32_t length, uint32_t plain_length,
 		     const struct digest *digest)
 {
 	struct part *last = a->n_parts ? &a->parts[a->n_parts - 1] : NULL;
-	if (!last || last->segment.n_blocks == PART_BLOCKS_MAX) {
-		if (a->n_parts == a->parts_capacity) {
-			size_t capacity = a->parts_capacity ? a->parts_capacity * 2 : 4;
-			struct part *parts = realloc(a->parts, capacity * sizeof(*parts));
-			if (!parts)
-				return -ENOMEM;
-			a->parts = parts;
-			a->parts_capacity = capacity;
-		}
-		last = &a->parts[a->n_parts++];
-		*last = (struct part){0};
-	}
-	return part_add(last, offset, length, plain_length, digest);
+	if (!last || last->segment.n_blocks == PART_BLOCKS_MAX)
+		last = next_part(a);
+	return last ? part_add(last, offset, length, plain_length, digest) : -ENOMEM;
 }
 
 static int put_parts(struct archive *a, const struct part_segment *segment, const char *class)

@@ -190,11 +190,11 @@ typedef int8_t lane_mask __attribute__((vector_size(16)));
  * bits of eight bytes together. */
 static uint64_t bits_of(lane_mask m)
 {
-	uint8_t bytes[sizeof(m)];
+	uint64_t words[2];
 	m &= 1;
-	memcpy(bytes, &m, sizeof(m));
-	return (load(bytes) * UINT64_C(0x0102040810204080) >> 56) |
-	       (load(bytes + 8) * UINT64_C(0x0102040810204080) >> 56 << 8);
+	memcpy(words, &m, sizeof(m));
+	return (le64toh(words[0]) * UINT64_C(0x0102040810204080) >> 56) |
+	       (le64toh(words[1]) * UINT64_C(0x0102040810204080) >> 56 << 8);
 }
 
 /* 64 bytes: their lower case, which of them belong to tokens, which are hex digits. */

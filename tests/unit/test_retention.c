@@ -65,7 +65,7 @@ END_TEST
 START_TEST(a_clock_that_is_not_plausible_deletes_nothing)
 {
 	static const int64_t apart_us[] = {RETENTION_CLOCK_US + 1, -RETENTION_CLOCK_US - 1,
-					   73 * 365 * NUM_DAY_US};
+					   INT64_C(73) * 365 * NUM_DAY_US};
 	struct retention_segment s = segment(1, "web", 100, &month);
 	for (size_t i = 0; i < sizeof(apart_us) / sizeof(*apart_us); i++) {
 		struct retention_request q = {.now_us = NOW_US,

@@ -184,7 +184,7 @@ START_TEST(parts_are_found)
 			continue;
 		(void)snprintf(word, sizeof(word), "seg%ux%u", n, n % 5 - 1);
 		ck_assert_int_eq(ask(word, n, n % 5, &blocks), 1);
-		ck_assert_uint_eq(blocks.items[0].offset, (n % 5 - 1) * 1000);
+		ck_assert_uint_eq(blocks.items[0].offset, UINT64_C(1000) * (n % 5 - 1));
 		ck_assert_uint_eq(blocks.items[0].length, 1000);
 	}
 }
@@ -203,7 +203,7 @@ START_TEST(parts_become_slabs)
 	struct index_sums sums = index_sums(index);
 	ck_assert_uint_eq(sums.files, 2);
 	ck_assert_uint_eq(sums.segments, n_all);
-	ck_assert_uint_eq(sums.blocks, n_all * 10);
+	ck_assert_uint_eq(sums.blocks, UINT64_C(10) * n_all);
 	ck_assert_uint_eq(sums.damaged, 0);
 	index_free(index);
 	char path[64];
@@ -221,7 +221,7 @@ START_TEST(parts_become_slabs)
 		more += found - 1;
 		bool there = false;
 		for (size_t i = 0; i < blocks.n; i++)
-			there |= blocks.items[i].offset == n % 10 * 1000;
+			there |= blocks.items[i].offset == UINT64_C(1000) * (n % 10);
 		ck_assert(there);
 		more += ask(word, n == 1 ? 4 : 1, 10, NULL);
 	}
