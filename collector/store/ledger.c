@@ -433,10 +433,8 @@ static int each_gap(sqlite3_stmt *s, const struct ledger_reader *r)
 }
 
 static const char *const state_names[] = {
-	[SEGMENT_STATE_LIVE] = "live",
-	[SEGMENT_STATE_CLOSED] = "closed",
-	[SEGMENT_STATE_SEALED] = "sealed",
-	[SEGMENT_STATE_GONE] = "gone",
+	[SEGMENT_STATE_LIVE] = "live",       [SEGMENT_STATE_CLOSED] = "closed",
+	[SEGMENT_STATE_SEALED] = "sealed",   [SEGMENT_STATE_GONE] = "gone",
 	[SEGMENT_STATE_DELETED] = "deleted",
 };
 

@@ -229,7 +229,7 @@ static void quarantine(struct recovery *r, size_t file, uint64_t from, uint64_t 
 		       char ret_path[TREE_PATH_MAX])
 {
 	char name[WAL_NAME_LEN + 1], path[TREE_PATH_MAX];
-	wal_format_name(name, r->log.files[file].sequence);
+	wal_format_name(name, WAL_RECORDS, r->log.files[file].sequence);
 	(void)snprintf(ret_path, TREE_PATH_MAX, "%s/wal-%llu-%llu", TREE_QUARANTINE,
 		       (unsigned long long)r->log.files[file].sequence, (unsigned long long)from);
 	(void)snprintf(path, sizeof(path), "%s/%s", TREE_WAL, name);
@@ -252,7 +252,7 @@ static void say_damage(struct recovery *r, size_t file, uint64_t from, uint64_t 
 {
 	char aside[TREE_PATH_MAX], name[WAL_NAME_LEN + 1];
 	quarantine(r, file, from, to, aside);
-	wal_format_name(name, r->log.files[file].sequence);
+	wal_format_name(name, WAL_RECORDS, r->log.files[file].sequence);
 	log_error("%s/%s/%s: bytes %llu to %llu: %s; copied to %s", r->s->data_dir, TREE_WAL, name,
 		  (unsigned long long)from, (unsigned long long)to, what, aside);
 }
@@ -264,7 +264,8 @@ static void tell_damage(struct recovery *r)
 	uint64_t expected = r->base.lsn + 1;
 	for (size_t i = 0; i < r->log.n_junk; i++) {
 		const struct wal_junk *j = &r->log.junk[i];
-		if (j->before < r->end.n_entries || (!r->end.cut && j->before == r->end.n_entries))
+		bool behind = j->next_lsn == UINT64_MAX;
+		if (behind ? !r->end.cut : j->next_lsn <= r->end.last_lsn)
 			say_damage(r, j->file, j->from, j->to, "damaged");
 	}
 	for (size_t i = 0; i < r->end.n_entries; i++) {
@@ -276,10 +277,14 @@ static void tell_damage(struct recovery *r)
 				  (unsigned long long)expected,
 				  (unsigned long long)e->head.lsn - 1);
 		r->lost_records += e->head.lsn - expected;
-		if (e->state != WAL_ENTRY_GOOD)
+		if (e->state != WAL_ENTRY_GOOD && e->at)
 			say_damage(r, e->file, e->at, e->at + wal_record_size(&e->head),
 				   e->state == WAL_ENTRY_BODY_BAD ? "a record's body is damaged"
 								  : "a record is damaged");
+		if (e->mirrored)
+			log_notice(
+				"WAL: what the damaged record %llu said is known from its mirror",
+				(unsigned long long)e->head.lsn);
 		r->lost_records += e->state == WAL_ENTRY_META_BAD;
 		expected = e->head.lsn + 1;
 	}
@@ -316,15 +321,30 @@ static int find_end(struct recovery *r)
 
 /* --- 4: a new file --- */
 
+static bool has_file(const struct wal_log *log, size_t n_files, uint64_t sequence)
+{
+	for (size_t i = 0; i < n_files; i++)
+		if (log->files[i].sequence == sequence)
+			return true;
+	return false;
+}
+
 static int begin_wal(struct recovery *r)
 {
 	struct store *s = r->s;
-	uint64_t sequence = r->log.n_files ? r->log.files[r->log.n_files - 1].sequence + 1 : 1;
-	int x = wal_open(s->tree_wal, s->uuid, sequence, &s->wal);
+	uint64_t sequence = r->log.n_files ? r->log.files[r->log.n_files - 1].sequence : 0;
+	for (size_t i = 0; i < r->log.n_mirrors; i++)
+		if (r->log.mirrors[i] > sequence)
+			sequence = r->log.mirrors[i];
+	int x = wal_open(s->tree_wal, s->uuid, sequence + 1, &s->wal);
 	size_t keep = r->end.cut ? r->end.file + 1 : r->log.n_files;
 	for (size_t i = 0; x == 0 && i < keep; i++)
 		x = wal_keep(s->wal, r->log.files[i].sequence, r->log.files[i].last_lsn,
 			     r->log.files[i].size);
+	/* Mirrors whose file is gone go with the rest, when the ledger has everything. */
+	for (size_t i = 0; x == 0 && i < r->log.n_mirrors; i++)
+		if (!has_file(&r->log, keep, r->log.mirrors[i]))
+			x = wal_keep(s->wal, r->log.mirrors[i], s->lsn, 0);
 	if (x == 0)
 		x = wal_prepare(s->wal);
 	if (x == -ENOSPC && room_drop_ballast(&s->tree))
@@ -337,13 +357,14 @@ static int begin_wal(struct recovery *r)
 /* --- 5 and 6: plan, replay --- */
 
 /* A record that cannot be understood is damage, whatever its checksums say. */
-static int tolerate(struct recovery *r, const struct wal_entry *e, int x)
+static int tolerate(struct recovery *r, struct wal_entry *e, int x)
 {
 	if (x != -EBADMSG)
 		return x;
 	log_error("WAL: record %llu cannot be understood; it is left out",
 		  (unsigned long long)e->head.lsn);
 	r->lost_records++;
+	e->state = WAL_ENTRY_META_BAD; /* and not asked again */
 	return 0;
 }
 
@@ -351,7 +372,7 @@ static int for_entries(struct recovery *r, int (*each)(struct replay *, const st
 {
 	int x = 0;
 	for (size_t i = 0; x == 0 && i < r->end.n_entries; i++) {
-		const struct wal_entry *e = &r->log.entries[i];
+		struct wal_entry *e = &r->log.entries[i];
 		if (e->head.lsn > r->base.lsn && e->state != WAL_ENTRY_META_BAD)
 			x = tolerate(r, e, each(&r->replay, e));
 	}

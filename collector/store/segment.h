@@ -20,7 +20,7 @@ enum segment_state {
 	SEGMENT_STATE_LIVE,
 	SEGMENT_STATE_CLOSED,
 	SEGMENT_STATE_SEALED,
-	SEGMENT_STATE_GONE, /* its file was taken away while it was live */
+	SEGMENT_STATE_GONE,    /* its file was taken away while it was live */
 	SEGMENT_STATE_DELETED, /* by retention: its file is going */
 };
 

@@ -1,16 +1,17 @@
 /* Writes the WAL: see wal.h.
  *
- * Happy path: the WAL thread puts the records of all that wait into a group, writes it
- * with one pwritev at the end of the file and syncs once.
+ * Happy path: the WAL thread puts the records of all that wait into a group, writes it with one pwritev
+ * at the end of the file and syncs once.
  *
  * What can go wrong:
- *   the write fails or is short   the file's end does not move; the same group may be
- * written again at the same place. What was written of it is a torn tail until then. the
- * sync fails                the caller gives up on the whole log (the kernel may have
- * dropped the pages and say success next time) no next file can be made      the log goes
- * on in the file at hand; it only grows a crash                       every record of a
- * file is whole but for the tail, which is torn. A file that was prepared and never
- * written to is empty, or has no head yet. */
+ *   the write fails or is short   the file's end does not move; the same group may be written again at
+ *                                 the same place. What was written of it is a torn tail until then.
+ *   the sync fails                the caller gives up on the whole log (the kernel may have dropped the
+ *                                 pages and say success next time)
+ *   no next file can be made      the log goes on in the file at hand; it only grows
+ *   the mirror cannot be written  it ends there
+ *   a crash                       every record of a file is whole but for the tail, which is torn. A file
+ *                                 that was prepared and never written to is empty, or has no head yet. */
 #include "collector/store/wal.h"
 
 #include "collector/store/io.h"
@@ -107,9 +108,17 @@ void wal_group_free(struct wal_group *g)
 
 struct wal_file {
 	int fd;
+	int mirror; /* -1: it could not be written */
 	uint64_t sequence;
 	uint64_t end; /* 0: not even the head is written */
+	uint64_t mirror_end;
 };
+
+static void close_file(struct wal_file *f)
+{
+	file_close(&f->fd);
+	file_close(&f->mirror);
+}
 
 /* A file that is written to no more. */
 struct old_file {
@@ -143,7 +152,7 @@ int wal_open(int dir, const char uuid[STORE_UUID_LEN], uint64_t sequence, struct
 		return -ENOMEM;
 	w->dir = dir;
 	memcpy(w->uuid, uuid, STORE_UUID_LEN);
-	w->current.fd = w->prepared.fd = -1;
+	w->current = w->prepared = (struct wal_file){.fd = -1, .mirror = -1};
 	w->next_sequence = sequence;
 	(void)pthread_mutex_init(&w->lock, NULL);
 	*ret = w;
@@ -154,30 +163,42 @@ void wal_close(struct wal *w)
 {
 	if (!w)
 		return;
-	file_close(&w->current.fd);
-	file_close(&w->prepared.fd);
+	close_file(&w->current);
+	close_file(&w->prepared);
 	(void)pthread_mutex_destroy(&w->lock);
 	free(w->iov);
 	free(w->old);
 	free(w);
 }
 
-static int make_file(struct wal *w, uint64_t sequence, struct wal_file *ret)
+static int make_name(const struct wal *w, enum wal_kind kind, uint64_t sequence)
 {
 	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, sequence);
+	wal_format_name(name, kind, sequence);
 	int fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return -errno;
-	/* A record in a file that a crash takes out of its directory would be durable for
-	 * nothing. */
-	int r = file_sync_dir(w->dir, ".");
+	return fd < 0 ? -errno : fd;
+}
+
+static int remove_name(const struct wal *w, enum wal_kind kind, uint64_t sequence)
+{
+	char name[WAL_NAME_LEN + 1];
+	wal_format_name(name, kind, sequence);
+	return unlinkat(w->dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int make_file(struct wal *w, uint64_t sequence, struct wal_file *ret)
+{
+	struct wal_file f = {.mirror = make_name(w, WAL_MIRROR, sequence), .sequence = sequence};
+	f.fd = make_name(w, WAL_RECORDS, sequence);
+	/* A record in a file that a crash takes out of its directory would be durable for nothing. */
+	int r = f.fd < 0 ? f.fd : file_sync_dir(w->dir, ".");
 	if (r < 0) {
-		(void)unlinkat(w->dir, name, 0);
-		file_close(&fd);
+		close_file(&f);
+		(void)!remove_name(w, WAL_RECORDS, sequence);
+		(void)!remove_name(w, WAL_MIRROR, sequence);
 		return r;
 	}
-	*ret = (struct wal_file){.fd = fd, .sequence = sequence};
+	*ret = f;
 	return 0;
 }
 
@@ -221,9 +242,9 @@ void wal_switch(struct wal *w, uint64_t first_lsn)
 	struct old_file old = {
 		.sequence = w->current.sequence, .last_lsn = w->last_lsn, .size = w->current.end};
 	if (w->prepared.fd >= 0 && !empty && (w->current.fd < 0 || add_old(w, old) == 0)) {
-		file_close(&w->current.fd);
+		close_file(&w->current);
 		w->current = w->prepared;
-		w->prepared.fd = -1;
+		w->prepared = (struct wal_file){.fd = -1, .mirror = -1};
 		w->current_size = 0;
 		w->first_lsn = first_lsn;
 	}
@@ -245,12 +266,11 @@ int wal_drop(struct wal *w, uint64_t lsn)
 	(void)pthread_mutex_lock(&w->lock);
 	size_t n = 0;
 	for (; n < w->n_old && w->old[n].last_lsn <= lsn; n++) {
-		char name[WAL_NAME_LEN + 1];
-		wal_format_name(name, w->old[n].sequence);
-		if (unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) {
-			r = -errno;
+		r = remove_name(w, WAL_RECORDS, w->old[n].sequence);
+		if (r == 0)
+			r = remove_name(w, WAL_MIRROR, w->old[n].sequence);
+		if (r < 0)
 			break;
-		}
 	}
 	if (n) {
 		w->n_old -= n;
@@ -292,6 +312,8 @@ static int reserve_iov(struct wal *w, size_t n)
 	return 0;
 }
 
+static const char zeros[WAL_ALIGN];
+
 static void add_iov(struct iovec **at, const char *ptr, size_t len)
 {
 	if (len)
@@ -302,7 +324,6 @@ static void add_iov(struct iovec **at, const char *ptr, size_t len)
 static void add_piece(struct wal *w, struct wal_group *g, const struct wal_piece *p,
 		      int64_t time_us, struct iovec **at)
 {
-	static const char zeros[WAL_ALIGN];
 	char *head = g->bytes.ptr + p->at;
 	struct wal_record_head h = {
 		.type = p->type,
@@ -321,6 +342,40 @@ static void add_piece(struct wal *w, struct wal_group *g, const struct wal_piece
 		(size_t)(wal_record_size(&h) - WAL_RECORD_HEAD - p->meta_len - p->body.len));
 }
 
+/* The head of the file, when it is not yet written. */
+static void add_file_head(const struct wal *w, uint64_t file_end, char file_head[WAL_FILE_HEAD],
+			  struct iovec **at)
+{
+	if (file_end)
+		return;
+	struct wal_file_head h = {.sequence = w->current.sequence, .first_lsn = w->first_lsn};
+	memcpy(h.uuid, w->uuid, STORE_UUID_LEN);
+	wal_encode_file_head(file_head, &h);
+	add_iov(at, file_head, WAL_FILE_HEAD);
+}
+
+/* The same heads and metas again, where damage to the log does not reach. */
+static void write_mirror(struct wal *w, const struct wal_group *g)
+{
+	struct wal_file *f = &w->current;
+	if (f->mirror < 0)
+		return;
+	struct iovec *end = w->iov;
+	char file_head[WAL_FILE_HEAD];
+	add_file_head(w, f->mirror_end, file_head, &end);
+	for (size_t i = 0; i < g->n_pieces; i++) {
+		uint64_t size = WAL_RECORD_HEAD + (uint64_t)g->pieces[i].meta_len;
+		add_iov(&end, g->bytes.ptr + g->pieces[i].at, (size_t)size);
+		add_iov(&end, zeros, (size_t)(wal_aligned(size) - size));
+	}
+	struct iovec *iov = w->iov;
+	size_t n_iov = (size_t)(end - w->iov);
+	uint64_t written = 0;
+	if (io_pwritev(f->mirror, &iov, &n_iov, f->mirror_end, &written) < 0)
+		file_close(&f->mirror);
+	f->mirror_end += written;
+}
+
 int wal_write(struct wal *w, struct wal_group *g)
 {
 	assert(w->current.fd >= 0);
@@ -331,13 +386,7 @@ int wal_write(struct wal *w, struct wal_group *g)
 		return r;
 	struct iovec *end = w->iov;
 	char file_head[WAL_FILE_HEAD];
-	if (w->current.end == 0) {
-		struct wal_file_head h = {.sequence = w->current.sequence,
-					  .first_lsn = w->first_lsn};
-		memcpy(h.uuid, w->uuid, STORE_UUID_LEN);
-		wal_encode_file_head(file_head, &h);
-		add_iov(&end, file_head, sizeof(file_head));
-	}
+	add_file_head(w, w->current.end, file_head, &end);
 	int64_t time_us = clock_real_ns() / NUM_US_NS;
 	for (size_t i = 0; i < g->n_pieces; i++)
 		add_piece(w, g, &g->pieces[i], time_us, &end);
@@ -350,6 +399,7 @@ int wal_write(struct wal *w, struct wal_group *g)
 		return r;
 	w->current.end += written;
 	w->last_lsn = g->pieces[g->n_pieces - 1].lsn;
+	write_mirror(w, g);
 	(void)pthread_mutex_lock(&w->lock);
 	w->current_size = w->current.end;
 	(void)pthread_mutex_unlock(&w->lock);

@@ -52,11 +52,17 @@ static void set_cut(const struct wal_log *log, size_t keep, struct wal_end *end)
 {
 	if (log->n_files == 0)
 		return;
-	end->file = keep ? log->entries[keep - 1].file : 0;
-	end->at = keep ? log->entries[keep - 1].at + wal_record_size(&log->entries[keep - 1].head)
-		       : WAL_FILE_HEAD;
-	if (keep == 0 && !log->files[0].head_good)
-		end->at = 0;
+	/* Entries that only a mirror has are nowhere in the files. */
+	size_t last = keep;
+	while (last && log->entries[last - 1].at == 0)
+		last--;
+	if (last) {
+		const struct wal_entry *e = &log->entries[last - 1];
+		end->file = e->file;
+		end->at = e->at + wal_record_size(&e->head);
+	} else {
+		end->at = log->files[0].head_good ? WAL_FILE_HEAD : 0;
+	}
 	for (size_t i = end->file; i < log->n_files; i++) {
 		uint64_t from = i == end->file ? end->at : 0;
 		if (log->files[i].size <= from)
@@ -92,7 +98,7 @@ static int remove_files(int dir, const struct wal_log *log, size_t keep)
 {
 	for (size_t i = log->n_files; i > keep; i--) {
 		char name[WAL_NAME_LEN + 1];
-		wal_format_name(name, log->files[i - 1].sequence);
+		wal_format_name(name, WAL_RECORDS, log->files[i - 1].sequence);
 		if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 			return -errno;
 	}
@@ -101,14 +107,16 @@ static int remove_files(int dir, const struct wal_log *log, size_t keep)
 
 int wal_cut(int dir, const struct wal_log *log, const struct wal_end *end)
 {
-	if (!end->cut)
-		return 0;
+	/* The mirrors first: what is left of them may say too little, never too much. */
+	int r = wal_cut_mirrors(dir, log, end->last_lsn);
+	if (r < 0 || !end->cut)
+		return r;
 	/* The last first: what is left is a log at any time. */
-	int r = remove_files(dir, log, end->file + 1);
+	r = remove_files(dir, log, end->file + 1);
 	if (r < 0)
 		return r;
 	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, log->files[end->file].sequence);
+	wal_format_name(name, WAL_RECORDS, log->files[end->file].sequence);
 	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;

@@ -80,14 +80,22 @@ int wal_decode_record_head(const char src[WAL_RECORD_HEAD], uint64_t sequence,
 	return 0;
 }
 
-void wal_format_name(char dst[WAL_NAME_LEN + 1], uint64_t sequence)
+static const char *const suffixes[] = {[WAL_RECORDS] = ".wal", [WAL_MIRROR] = ".meta"};
+
+void wal_format_name(char dst[WAL_NAME_LEN + 1], enum wal_kind kind, uint64_t sequence)
 {
-	(void)snprintf(dst, WAL_NAME_LEN + 1, "%020llu.wal", (unsigned long long)sequence);
+	(void)snprintf(dst, WAL_NAME_LEN + 1, "%020llu%s", (unsigned long long)sequence,
+		       suffixes[kind]);
 }
 
-int wal_parse_name(struct span name, uint64_t *ret_sequence)
+int wal_parse_name(struct span name, enum wal_kind *ret_kind, uint64_t *ret_sequence)
 {
-	if (name.len != WAL_NAME_LEN || !span_ends_with(name, SPAN_LITERAL(".wal")))
-		return -EINVAL;
-	return num_parse_u64(span_first(name, WAL_NAME_LEN - 4), ret_sequence);
+	enum { DIGITS = 20 };
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		if (name.len <= DIGITS || !span_is(span_from(name, DIGITS), suffixes[i]))
+			continue;
+		*ret_kind = (enum wal_kind)i;
+		return num_parse_u64(span_first(name, DIGITS), ret_sequence);
+	}
+	return -EINVAL;
 }

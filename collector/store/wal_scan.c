@@ -28,6 +28,9 @@ struct scanner {
 	uint64_t last_lsn;
 	struct wal_log *log;
 	size_t files_capacity, entries_capacity, junk_capacity;
+	size_t mirrors_capacity;
+	struct wal_entry *mirrored; /* what the mirrors have */
+	size_t n_mirrored, mirrored_capacity;
 	char *step; /* STEP bytes */
 };
 
@@ -73,7 +76,7 @@ static int add_junk(struct scanner *s, size_t file, uint64_t from, uint64_t to)
 	int r = grow(&log->junk, log->n_junk, &s->junk_capacity, sizeof(*log->junk));
 	if (r == 0)
 		log->junk[log->n_junk++] = (struct wal_junk){
-			.file = file, .from = from, .to = to, .before = log->n_entries};
+			.file = file, .from = from, .to = to, .next_lsn = log->n_entries};
 	return r;
 }
 
@@ -174,18 +177,18 @@ static int scan_records(struct scanner *s, size_t index)
 	return 0;
 }
 
-static int open_file(const struct scanner *s, uint64_t sequence)
+static int open_file(int dir, enum wal_kind kind, uint64_t sequence)
 {
 	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, sequence);
-	int fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	wal_format_name(name, kind, sequence);
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
 static int scan_file(struct scanner *s, size_t index)
 {
 	struct wal_scan_file *file = &s->log->files[index];
-	s->fd = open_file(s, file->sequence);
+	s->fd = open_file(s->dir, WAL_RECORDS, file->sequence);
 	if (s->fd == -ENOENT || s->fd == -ELOOP)
 		return 0;
 	if (s->fd < 0)
@@ -212,6 +215,15 @@ static int by_sequence(const void *a, const void *b)
 	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
+static int add_mirror(struct scanner *s, uint64_t sequence)
+{
+	struct wal_log *log = s->log;
+	int r = grow(&log->mirrors, log->n_mirrors, &s->mirrors_capacity, sizeof(*log->mirrors));
+	if (r == 0)
+		log->mirrors[log->n_mirrors++] = sequence;
+	return r;
+}
+
 static int list_files(struct scanner *s)
 {
 	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -224,9 +236,11 @@ static int list_files(struct scanner *s)
 	int r = 0;
 	errno = 0;
 	for (struct dirent *e; r == 0 && (e = readdir(d)); errno = 0) {
+		enum wal_kind kind;
 		uint64_t sequence;
-		if (wal_parse_name(span_of(e->d_name), &sequence) == 0)
-			r = add_file(s, sequence);
+		if (wal_parse_name(span_of(e->d_name), &kind, &sequence) < 0)
+			continue;
+		r = kind == WAL_RECORDS ? add_file(s, sequence) : add_mirror(s, sequence);
 	}
 	if (r == 0)
 		r = -errno;
@@ -234,6 +248,119 @@ static int list_files(struct scanner *s)
 	if (s->log->n_files)
 		qsort(s->log->files, s->log->n_files, sizeof(*s->log->files), by_sequence);
 	return r;
+}
+
+/* --- the mirrors --- */
+
+/* As far as it goes: what comes behind damage to a mirror is not needed enough to search for it. */
+static int read_mirror(struct scanner *s, uint64_t sequence)
+{
+	char head[WAL_RECORD_HEAD];
+	struct wal_entry e = {.state = WAL_ENTRY_BODY_BAD,
+			      .mirrored = true,
+			      .mirror_sequence = sequence,
+			      .mirror_at = WAL_FILE_HEAD};
+	int r = 0;
+	s->fd = open_file(s->dir, WAL_MIRROR, sequence);
+	while (s->fd >= 0 && r == 0) {
+		read_or_zeros(s->fd, head, sizeof(head), e.mirror_at);
+		if (wal_decode_record_head(head, sequence, &e.head) < 0)
+			break;
+		bool needed = e.head.lsn > s->trusted_lsn;
+		if (needed && crc_matches(s, e.mirror_at + WAL_RECORD_HEAD, e.head.meta_len,
+					  e.head.meta_crc)) {
+			r = grow(&s->mirrored, s->n_mirrored, &s->mirrored_capacity,
+				 sizeof(*s->mirrored));
+			if (r == 0)
+				s->mirrored[s->n_mirrored++] = e;
+		}
+		e.mirror_at += wal_mirror_size(&e.head);
+	}
+	file_close(&s->fd);
+	return r;
+}
+
+static int by_lsn(const void *a, const void *b)
+{
+	const struct wal_entry *x = a, *y = b;
+	return x->head.lsn < y->head.lsn ? -1 : x->head.lsn > y->head.lsn;
+}
+
+static struct wal_entry *find_mirrored(const struct scanner *s, uint64_t lsn)
+{
+	struct wal_entry key = {.head.lsn = lsn};
+	return s->n_mirrored ? bsearch(&key, s->mirrored, s->n_mirrored, sizeof(key), by_lsn)
+			     : NULL;
+}
+
+static int check_body(struct scanner *s, struct wal_entry *e)
+{
+	s->fd = open_file(s->dir, WAL_RECORDS, s->log->files[e->file].sequence);
+	if (s->fd < 0)
+		return s->fd;
+	uint64_t at = e->at + WAL_RECORD_HEAD + e->head.meta_len;
+	e->state = crc_matches(s, at, e->head.body_len, e->head.body_crc) ? WAL_ENTRY_GOOD
+									  : WAL_ENTRY_BODY_BAD;
+	file_close(&s->fd);
+	return 0;
+}
+
+/* A record whose head is there, but not its meta. */
+static int mend(struct scanner *s, struct wal_entry *e)
+{
+	const struct wal_entry *m = find_mirrored(s, e->head.lsn);
+	if (!m || m->head.meta_crc != e->head.meta_crc || m->head.body_crc != e->head.body_crc)
+		return 0;
+	e->mirrored = true;
+	e->mirror_sequence = m->mirror_sequence;
+	e->mirror_at = m->mirror_at;
+	return check_body(s, e);
+}
+
+/* The entries that only the mirrors have, put in between. */
+static int fill_holes(struct scanner *s)
+{
+	struct wal_log *log = s->log;
+	size_t n = log->n_entries;
+	for (size_t i = 0; i < s->n_mirrored; i++) {
+		struct wal_entry *m = &s->mirrored[i];
+		bool twice = i && s->mirrored[i - 1].head.lsn == m->head.lsn;
+		if (twice || (n && bsearch(m, log->entries, n, sizeof(*m), by_lsn)))
+			continue;
+		/* The file that it was in, or would follow: what is cut there is cut here. */
+		while (m->file + 1 < log->n_files &&
+		       log->files[m->file].sequence < m->mirror_sequence)
+			m->file++;
+		int r = add_entry(s, *m);
+		if (r < 0)
+			return r;
+	}
+	if (log->n_entries > n)
+		qsort(log->entries, log->n_entries, sizeof(*log->entries), by_lsn);
+	return 0;
+}
+
+static int use_mirrors(struct scanner *s)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < s->log->n_mirrors; i++)
+		r = read_mirror(s, s->log->mirrors[i]);
+	if (s->n_mirrored)
+		qsort(s->mirrored, s->n_mirrored, sizeof(*s->mirrored), by_lsn);
+	for (size_t i = 0; r == 0 && i < s->log->n_entries; i++)
+		if (s->log->entries[i].state == WAL_ENTRY_META_BAD)
+			r = mend(s, &s->log->entries[i]);
+	return r == 0 ? fill_holes(s) : r;
+}
+
+/* Junk was noted with the index of the entry behind it; indices change, LSNs do not. */
+static void name_junk(struct wal_log *log)
+{
+	for (size_t i = 0; i < log->n_junk; i++) {
+		uint64_t index = log->junk[i].next_lsn;
+		log->junk[i].next_lsn =
+			index < log->n_entries ? log->entries[index].head.lsn : UINT64_MAX;
+	}
 }
 
 int wal_scan(int dir, uint64_t trusted_lsn, struct wal_log *ret)
@@ -244,7 +371,11 @@ int wal_scan(int dir, uint64_t trusted_lsn, struct wal_log *ret)
 	int r = s.step ? list_files(&s) : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < log.n_files; i++)
 		r = scan_file(&s, i);
+	name_junk(&log);
+	if (r == 0)
+		r = use_mirrors(&s);
 	free(s.step);
+	free(s.mirrored);
 	if (r < 0) {
 		wal_log_free(&log);
 		return r;
@@ -258,32 +389,65 @@ void wal_log_free(struct wal_log *log)
 	free(log->files);
 	free(log->entries);
 	free(log->junk);
+	free(log->mirrors);
 	*log = (struct wal_log){0};
 }
 
-static int read_part(int dir, const struct wal_log *log, const struct wal_entry *e, uint64_t at,
-		     size_t len, struct buf *out)
+static int cut_mirror(int fd, uint64_t sequence, uint64_t lsn)
 {
-	struct scanner s = {.dir = dir};
-	s.fd = open_file(&s, log->files[e->file].sequence);
-	if (s.fd < 0)
-		return s.fd;
+	char bytes[WAL_RECORD_HEAD];
+	struct wal_record_head head;
+	uint64_t at = WAL_FILE_HEAD;
+	for (;; at += wal_mirror_size(&head)) {
+		read_or_zeros(fd, bytes, sizeof(bytes), at);
+		if (wal_decode_record_head(bytes, sequence, &head) < 0)
+			return 0;
+		if (head.lsn > lsn)
+			break;
+	}
+	return ftruncate(fd, (off_t)at) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int wal_cut_mirrors(int dir, const struct wal_log *log, uint64_t lsn)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < log->n_mirrors; i++) {
+		char name[WAL_NAME_LEN + 1];
+		wal_format_name(name, WAL_MIRROR, log->mirrors[i]);
+		int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0 && errno != ENOENT && errno != ELOOP)
+			return -errno;
+		r = fd < 0 ? 0 : cut_mirror(fd, log->mirrors[i], lsn);
+		file_close(&fd);
+	}
+	return r;
+}
+
+static int read_part(int dir, enum wal_kind kind, uint64_t sequence, uint64_t at, size_t len,
+		     struct buf *out)
+{
+	int fd = open_file(dir, kind, sequence);
+	if (fd < 0)
+		return fd;
 	int r = buf_reserve(out, len);
 	if (r == 0) {
-		read_or_zeros(s.fd, out->ptr + out->len, len, at);
+		read_or_zeros(fd, out->ptr + out->len, len, at);
 		out->len += len;
 	}
-	file_close(&s.fd);
+	file_close(&fd);
 	return r;
 }
 
 int wal_read_meta(int dir, const struct wal_log *log, const struct wal_entry *e, struct buf *out)
 {
-	return read_part(dir, log, e, e->at + WAL_RECORD_HEAD, e->head.meta_len, out);
+	enum wal_kind kind = e->mirrored ? WAL_MIRROR : WAL_RECORDS;
+	uint64_t sequence = e->mirrored ? e->mirror_sequence : log->files[e->file].sequence;
+	uint64_t at = e->mirrored ? e->mirror_at : e->at;
+	return read_part(dir, kind, sequence, at + WAL_RECORD_HEAD, e->head.meta_len, out);
 }
 
 int wal_read_body(int dir, const struct wal_log *log, const struct wal_entry *e, struct buf *out)
 {
-	return read_part(dir, log, e, e->at + WAL_RECORD_HEAD + e->head.meta_len, e->head.body_len,
-			 out);
+	return read_part(dir, WAL_RECORDS, log->files[e->file].sequence,
+			 e->at + WAL_RECORD_HEAD + e->head.meta_len, e->head.body_len, out);
 }

@@ -20,13 +20,15 @@ struct wal_entry {
 	uint64_t at; /* of its head */
 	enum wal_entry_state state;
 	struct wal_record_head head;
+	bool mirrored; /* its meta is read from the mirror: */
+	uint64_t mirror_sequence, mirror_at;
 };
 
 /* Bytes that are no record: torn or damaged, or zeros. */
 struct wal_junk {
 	size_t file;
 	uint64_t from, to;
-	size_t before; /* index of the entry that follows; n_entries: none */
+	uint64_t next_lsn; /* of the record that follows in the log; UINT64_MAX: none does */
 };
 
 struct wal_scan_file {
@@ -42,14 +44,20 @@ struct wal_log {
 	struct wal_scan_file *files; /* by sequence */
 	struct wal_entry *entries;   /* LSNs go up, with holes where records are missing */
 	struct wal_junk *junk;
-	size_t n_files, n_entries, n_junk;
+	uint64_t *mirrors; /* sequence numbers, in no order */
+	size_t n_files, n_entries, n_junk, n_mirrors;
 };
 
-/* Reads all files of the directory. Bodies of records up to `trusted_lsn` are not read
+/* Reads all files of the directory. Records whose head or meta is damaged are taken from the mirrors where
+ * those have them; a body that cannot be found any more is then what is damaged (at is 0). Bodies of records up to `trusted_lsn` are not read
  * (they are counted as good), for nobody will ask for them. -errno of the directory;
- * -ENOMEM. A file that cannot be read is junk from end to end. */
+ * -ENOMEM. Blocks that cannot be read are damage like any other. */
 int wal_scan(int dir, uint64_t trusted_lsn, struct wal_log *ret) MUST_CHECK;
 void wal_log_free(struct wal_log *log);
+
+/* Cuts off each mirror what it says of records behind `lsn`: they have not happened, and their LSNs will be
+ * given again. -errno. */
+int wal_cut_mirrors(int dir, const struct wal_log *log, uint64_t lsn) MUST_CHECK;
 
 /* The bytes of an entry's meta and body, appended. -errno. */
 int wal_read_meta(int dir, const struct wal_log *log, const struct wal_entry *e,

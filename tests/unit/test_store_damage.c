@@ -235,7 +235,7 @@ static struct wal_entry record(size_t n, char ret_path[256])
 	ck_assert_uint_gt(log.n_entries, n);
 	struct wal_entry e = log.entries[log.n_entries - 1 - n];
 	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, log.files[e.file].sequence);
+	wal_format_name(name, WAL_RECORDS, log.files[e.file].sequence);
 	(void)snprintf(ret_path, 256, "%s/.haul/wal/%s", dir, name);
 	wal_log_free(&log);
 	file_close(&fd);
@@ -248,17 +248,17 @@ static void damage_record(size_t n, enum part part)
 {
 	char path[256];
 	struct wal_entry e = record(n, path);
-	change_byte(path, e.at + (part == HEAD	 ? 8
+	change_byte(path, e.at + (part == HEAD   ? 8
 				  : part == META ? WAL_RECORD_HEAD + 40
 						 : WAL_RECORD_HEAD + e.head.meta_len + 20));
 }
 
 /* --- the WAL --- */
 
-START_TEST(body_damaged_lines_on_disk)
+START_TEST(damaged_lines_on_disk)
 {
 	in_child(ten_records);
-	damage_record((size_t)_i, BODY);
+	damage_record((size_t)_i % 10, (enum part)(_i / 10));
 	open_again();
 	/* Nothing is lost: the streams stand where they stood. */
 	uint64_t offset, crc;
@@ -267,6 +267,27 @@ START_TEST(body_damaged_lines_on_disk)
 	ck_assert(position(b, &offset, &crc));
 	ck_assert_uint_eq(offset, b->offset);
 	close_it();
+	all_is_well();
+}
+END_TEST
+
+START_TEST(wal_zeroed_in_the_middle)
+{
+	in_child(ten_records);
+	char path[256];
+	struct wal_entry from = record(7, path), to = record(2, path);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	for (uint64_t at = from.at - 3; at < to.at + 5; at++)
+		ck_assert_int_eq(pwrite(fd, "", 1, (off_t)at), 1);
+	file_close(&fd);
+	all_is_well();
+}
+END_TEST
+
+START_TEST(wal_deleted_mirror_left)
+{
+	in_child(ten_records);
+	shell("rm %s/.haul/wal/*.wal", dir);
 	all_is_well();
 }
 END_TEST
@@ -330,7 +351,8 @@ END_TEST
 START_TEST(ledger_zeroed)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("dd if=/dev/zero of=%s/.haul/ledger.db bs=4096 count=8 conv=notrunc status=none", dir);
+	shell("dd if=/dev/zero of=%s/.haul/ledger.db bs=4096 count=8 conv=notrunc status=none",
+	      dir);
 	all_is_well();
 	(void)path_of(".haul/quarantine/ledger.db-*");
 }
@@ -469,8 +491,9 @@ START_TEST(segment_cut_that_only_the_ledger_knows)
 	sqlite3 *db;
 	sqlite3_stmt *s;
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT what, from_byte FROM archive_note", -1, &s, NULL),
-			 SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_prepare_v2(db, "SELECT what, from_byte FROM archive_note", -1, &s, NULL),
+		SQLITE_OK);
 	ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
 	ck_assert_str_eq((const char *)sqlite3_column_text(s, 0), "cut");
 	ck_assert_int_eq(sqlite3_column_int(s, 1), 100);
@@ -493,14 +516,14 @@ END_TEST
 /* --- files, while the collector runs --- */
 
 static const char *const deeds[] = {
-	": >$(ls %s/20*/checkout/web-01.log)",			     /* > file */
-	"truncate -s 100 %s/20*/checkout/web-01.log",		     /* cut */
-	"rm %s/20*/checkout/web-01.log",			     /* find -delete */
-	"rm -r %s/20*",						     /* the whole day */
-	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1",	     /* logrotate, no create */
-	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1; : >$f",     /* create */
+	": >$(ls %s/20*/checkout/web-01.log)",                        /* > file */
+	"truncate -s 100 %s/20*/checkout/web-01.log",                 /* cut */
+	"rm %s/20*/checkout/web-01.log",                              /* find -delete */
+	"rm -r %s/20*",                                               /* the whole day */
+	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1",             /* logrotate, no create */
+	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1; : >$f",      /* create */
 	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1; echo x >$f", /* somebody's own */
-	"f=$(ls %s/20*/checkout/web-01.log); cp $f $f.1; : >$f",     /* copytruncate */
+	"f=$(ls %s/20*/checkout/web-01.log); cp $f $f.1; : >$f",      /* copytruncate */
 	"echo note >>$(ls %s/20*/checkout/web-01.log)",
 	"printf note >>$(ls %s/20*/checkout/web-01.log)",
 };
@@ -532,7 +555,8 @@ static enum wrap_action end_after_calls(const struct wrap_call *c)
 {
 	if (c->kind == WRAP_WRITE && c->fd == STDERR_FILENO)
 		return WRAP_PASS;
-	return __atomic_fetch_sub(&calls_left, 1, __ATOMIC_RELAXED) == 1 ? WRAP_END_BEFORE : WRAP_PASS;
+	return __atomic_fetch_sub(&calls_left, 1, __ATOMIC_RELAXED) == 1 ? WRAP_END_BEFORE
+									 : WRAP_PASS;
 }
 
 static const char *deed;
@@ -614,7 +638,9 @@ int main(void)
 	TCase *tcase = tcase_create("damage");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, body_damaged_lines_on_disk, 0, 10);
+	tcase_add_loop_test(tcase, damaged_lines_on_disk, 0, 30);
+	tcase_add_test(tcase, wal_zeroed_in_the_middle);
+	tcase_add_test(tcase, wal_deleted_mirror_left);
 	tcase_add_loop_test(tcase, last_record_damaged_lines_nowhere, 0, 3);
 	tcase_add_test(tcase, torn_tail);
 	tcase_add_test(tcase, ledger_deleted);
