@@ -1,4 +1,5 @@
-/* haul-collector's commands beside running: check, status, token. Each returns the exit
+/* haul-collector's commands beside running: check, status, token,
+ * retain, reindex. Each returns the exit
  * code. */
 #ifndef HAUL_COLLECTOR_COMMANDS_H
 #define HAUL_COLLECTOR_COMMANDS_H
@@ -8,7 +9,7 @@
 struct commands_args {
 	const char *config;
 	bool config_optional;
-	bool json;
+	bool json, dry_run;
 	char **words; /* behind the command's name */
 	int n_words;
 };
@@ -16,5 +17,9 @@ struct commands_args {
 int commands_check(const struct commands_args *args);
 int commands_status(const struct commands_args *args);
 int commands_token(const struct commands_args *args);
+
+/* commands_archive.c */
+int commands_retain(const struct commands_args *args);
+int commands_reindex(const struct commands_args *args);
 
 #endif

@@ -29,6 +29,8 @@ static const char help[] =
 	"  token add HOST     make and print a token for a host (or a glob of hosts)\n"
 	"  token list         for which hosts there are tokens\n"
 	"  token revoke HOST  take the tokens of a host away\n"
+	"  retain --dry-run   what retention would delete now\n"
+	"  reindex            have the index of the archive made anew\n"
 	"\n"
 	"  -c, --config FILE  read FILE, then FILE.d/*.conf\n"
 	"                     (default " OPTIONS_DEFAULT_FILE ")\n"
@@ -58,6 +60,9 @@ static int run_command(const char *name, const struct commands_args *args)
 {
 	if (args->json && (!name || strcmp(name, "status") != 0))
 		return fputs("haul-collector: --json goes with status only\n", stderr), EXIT_USAGE;
+	if (args->dry_run && (!name || strcmp(name, "retain") != 0))
+		return fputs("haul-collector: --dry-run goes with retain only\n", stderr),
+		       EXIT_USAGE;
 	if (!name)
 		return run_collector(args);
 	if (strcmp(name, "check") == 0)
@@ -66,6 +71,10 @@ static int run_command(const char *name, const struct commands_args *args)
 		return commands_status(args);
 	if (strcmp(name, "token") == 0)
 		return commands_token(args);
+	if (strcmp(name, "retain") == 0)
+		return commands_retain(args);
+	if (strcmp(name, "reindex") == 0)
+		return commands_reindex(args);
 	(void)fprintf(stderr, "haul-collector: unknown command %s; see haul-collector --help\n",
 		      name);
 	return EXIT_USAGE;
@@ -73,12 +82,11 @@ static int run_command(const char *name, const struct commands_args *args)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_HELP = 256, OPT_VERSION, OPT_JSON };
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
-					      {"help", no_argument, NULL, OPT_HELP},
-					      {"version", no_argument, NULL, OPT_VERSION},
-					      {"json", no_argument, NULL, OPT_JSON},
-					      {NULL, 0, NULL, 0}};
+	enum { OPT_HELP = 256, OPT_VERSION, OPT_JSON, OPT_DRY_RUN };
+	static const struct option longs[] = {
+		{"config", required_argument, NULL, 'c'},    {"help", no_argument, NULL, OPT_HELP},
+		{"version", no_argument, NULL, OPT_VERSION}, {"json", no_argument, NULL, OPT_JSON},
+		{"dry-run", no_argument, NULL, OPT_DRY_RUN}, {NULL, 0, NULL, 0}};
 	struct commands_args args = {.config = OPTIONS_DEFAULT_FILE, .config_optional = true};
 	int option;
 	log_start("haul-collector", LOG_LEVEL_INFO);
@@ -89,6 +97,7 @@ int main(int argc, char **argv)
 			args.config_optional = false;
 			break;
 		case OPT_JSON: args.json = true; break;
+		case OPT_DRY_RUN: args.dry_run = true; break;
 		case 'h':
 		case OPT_HELP: return fputs(help, stdout) < 0;
 		case OPT_VERSION: return puts("haul-collector " HAUL_VERSION) < 0;

@@ -65,4 +65,24 @@ expect_equal 'zgrep' "$(wc -l <"$T/plain")" "$(zgrep -c ' web-01 app Fr ' "$pack
 compare_lines "$T/log/app.log" app
 "$HAUL_BIN/haul" --data-dir "$DATA" grep -F 'number 55555' >"$T/found"
 expect_equal 'a line in a member' 1 "$(wc -l <"$T/found")"
+
+# The index can be made anew while the collector runs.
+"$HAUL_BIN/haul-collector" reindex -c "$T/collector.conf" 2>"$T/said"
+grep -q 'that runs' "$T/said" || fail "reindex: $(cat "$T/said")"
+wait_until 60 '[ ! -e "$DATA/.haul/reindex" ]'
+[ -n "$(find "$DATA/.haul/index" -name '*.parts')" ] || fail 'no index after reindex'
+"$HAUL_BIN/haul" --data-dir "$DATA" grep -F 'number 55555' | cmp - "$T/found" || fail 'reindex changes the answer'
+
+# Retention: a day that is over its age goes, one that is on hold stays.
+old=$(date -u -d '40 days ago' +%F)
+"$HAUL_BIN/haul-collector" retain --dry-run -c "$T/collector.conf" >"$T/retain"
+expect_match 'nothing to delete' '^0 segments' "$(tail -n 1 "$T/retain")"
 stop "$COLLECTOR_PID"
+for service in app audit-app; do
+	mkdir -p "$DATA/$old/$service"
+	gzip -c "$T/log/app.log" >"$DATA/$old/$service/web-01.0001.log.gz"
+done
+collector_config '[retention]' 'max_age = 30d' '[retention audit-*]' 'hold = yes'
+"$HAUL_BIN/haul-collector" retain --dry-run -c "$T/collector.conf" >"$T/retain"
+expect_match 'the old day' "^$old  app .* 1 segments .*older than max_age" "$(head -n 1 "$T/retain")"
+expect_match 'the sum' '^1 segments, ' "$(tail -n 1 "$T/retain")"
