@@ -1,19 +1,17 @@
-/* The append thread's work: see appender.h. store.c feeds it what is durable in the WAL.
+/* The append thread's work: see appender.h. pipeline.c feeds it what is durable in the WAL.
  *
- * Happy path of a shard: look at the live file (one fstatat), write its queue (one
- * writev).
+ * Happy path of a shard: look at the live file (one fstatat), write its queue (one writev).
  *
  * What can go wrong with a file, and what follows:
- *   it is not there yet            made, with its directories
- *   removed, renamed, replaced     a new segment; what was written to the old one is
- * noted as gone cut                            what is left is closed under its number; a
- * new segment; noted longer than it was left        likewise: nothing is put behind
- * foreign bytes no room                        the caller comes again; a half-written
- * queue goes on where it stopped any other error                final: the store fails,
- * recovery writes the lines to their places
+ *   it is not there yet           made, with its directories
+ *   removed, renamed, replaced    a new segment; what was written to the old one is noted as gone
+ *   cut                           what is left is closed under its number; a new segment; noted
+ *   longer than it was left       likewise: nothing is put behind foreign bytes
+ *   no room                       the caller comes again; a half-written queue goes on where it stopped
+ *   any other error               final: the store fails, recovery writes the lines to their places
  *
- * "A new segment" first makes the move durable in the WAL (the `move` call-back), then
- * writes: whenever the process dies, recovery knows where the lines are. */
+ * "A new segment" first makes the move durable in the WAL (the `move` call-back), then writes: whenever
+ * the process dies, recovery knows where the lines are. */
 #include "collector/store/appender.h"
 
 #include "collector/store/today.h"

@@ -1,18 +1,20 @@
-/* Compare and append: see stream.h. Called by the store under its lock for each chunk
- * that arrives, and by recovery for each chunk that a WAL record says was taken.
+/* Compare and append: see stream.h. Called by the store under its lock for each chunk that arrives, and
+ * by recovery for each chunk that a WAL record says was taken.
  *
  * The rules, in the order in which they are asked:
  *
- *   no such stream       from == start              birth
- *                        else                       conflict (at start): a later chunk
- * that overtook the first must not give birth repair               begins where a gap
- * begins, with the gap's checksum, ends in it   repair from, crc_from are the position
- * append; from == to moves state only to <= offset duplicate else conflict
+ *   no such stream        from == start                     birth
+ *                         else                              conflict, at start: a later chunk that
+ *                                                           overtook the first must not give birth
+ *   repair                begins where a gap begins, with
+ *                         the gap's checksum, ends in it    repair
+ *   from and crc_from are the position                      append; from == to moves state only
+ *   to <= offset                                            duplicate
+ *   else                                                    conflict
  *
- * Offsets are never compared without the checksum: a replaced file that shares its first
- * bytes with the old one would skip lines that nobody has seen. A loss obeys the same
- * rules; that it sets `base` anew is the chunk's own word. A stream that has ended may go
- * on: its remainder may be found weeks later. */
+ * Offsets are never compared without the checksum: a replaced file that shares its first bytes with the
+ * old one would skip lines that nobody has seen. A loss obeys the same rules; that it sets `base` anew is
+ * the chunk's own word. A stream that has ended may go on: its remainder may be found weeks later. */
 #include "collector/store/stream.h"
 
 #include <assert.h>
