@@ -26,6 +26,7 @@
 #include "collector/store/core.h"
 #include "collector/store/rows.h"
 #include "collector/store/snapshot.h"
+#include "collector/store/sure_clock.h"
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -62,6 +63,8 @@ struct checkpointer {
 	/* the thread's own */
 	struct rows *unwritten; /* the oldest first */
 	uint64_t ledger_lsn;
+	int64_t start_mono_ns;
+	int64_t sure_clock_us;
 	struct snapshot snapshot;
 	int64_t duration_ns; /* of the last one */
 	struct log_gate room_gate, copy_gate;
@@ -332,6 +335,9 @@ static int run_once(struct store *s, bool last)
 		keep_copy(s, last);
 		drop_wal(s);
 		room_make_ballast(&s->room);
+		s->checkpointer->sure_clock_us = sure_clock_next(
+			&s->tree, s->checkpointer->sure_clock_us, clock_real_ns() / NUM_US_NS,
+			clock_mono_ns() - s->checkpointer->start_mono_ns);
 	}
 	(void)pthread_mutex_unlock(&s->ledger_lock);
 	int64_t ns = clock_mono_ns() - start_ns;
@@ -339,6 +345,7 @@ static int run_once(struct store *s, bool last)
 	(void)pthread_mutex_lock(&s->lock);
 	s->counters.checkpoints += r == 0;
 	s->counters.checkpoint_seconds += (double)ns / (double)NUM_SEC_NS;
+	s->counters.sure_clock_us = s->checkpointer->sure_clock_us;
 	if (r == 0)
 		s->counters.last_checkpoint_us = clock_real_ns() / NUM_US_NS;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -420,7 +427,8 @@ int checkpoint_start(struct store *s, uint64_t ledger_lsn)
 	if (!c)
 		return -ENOMEM;
 	c->ledger_lsn = ledger_lsn;
-	c->last_mono_ns = clock_mono_ns();
+	c->last_mono_ns = c->start_mono_ns = clock_mono_ns();
+	c->sure_clock_us = s->counters.sure_clock_us = sure_clock_read(&s->tree);
 	cond_init(&c->wake);
 	s->checkpointer = c;
 	int r = pthread_create(&c->thread, NULL, run, s);

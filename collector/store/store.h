@@ -144,6 +144,7 @@ struct store_counters {
 	uint64_t free_bytes, total_bytes;
 	uint64_t queued_submissions, queued_bytes; /* not yet appended */
 	int64_t last_checkpoint_us;
+	int64_t sure_clock_us; /* of the last checkpoint whose clock could be believed, also before a restart */
 };
 void store_counters(struct store *s, struct store_counters *ret);
 
