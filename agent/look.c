@@ -181,7 +181,7 @@ static void take_input(struct discover *d, struct source *s, struct input *want,
 static void unpack(struct discover *d, struct source *s, const struct identity *id)
 {
 	char first[SNIFF_BYTES];
-	if (s->tail_at == 0 || (id->size >= s->tail_at && !rotation_suffixed(path_name(s->path))) ||
+	if ((id->size >= s->tail_at && !rotation_suffixed(path_name(s->path))) ||
 	    descriptor_open(d->table, s) < 0)
 		return;
 	ssize_t n = file_pread_full(s->fd, first, sizeof(first), 0);

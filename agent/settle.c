@@ -21,6 +21,7 @@
 #include "agent/descriptor.h"
 #include "agent/past.h"
 #include "agent/rotation.h"
+#include "agent/zreader.h"
 #include "common/chunk.h"
 #include "common/clock.h"
 #include "common/crc64.h"
@@ -418,9 +419,13 @@ static ssize_t compare_on(struct discover *d, struct check *c)
 	int r = descriptor_open(d->table, c->source);
 	if (r < 0)
 		return r;
-	ssize_t n = file_pread_full(c->source->fd, bytes, want, c->at);
+	struct zreader *z = c->source->zreader;
+	ssize_t n = z ? zreader_read(z, bytes, want, c->at)
+		      : file_pread_full(c->source->fd, bytes, want, c->at);
 	if (n < 0)
 		return n;
+	if (z && (size_t)n < want && !zreader_complete(z))
+		return -EAGAIN; /* it is being compressed */
 	c->crc = crc64_add(c->crc, bytes, (size_t)n);
 	c->at += (size_t)n;
 	if ((size_t)n < want) {
