@@ -47,7 +47,7 @@ expect_equal 'a chain over restart and rotation' one-two-three "$(messages prod.
 # Under load, with rotation and kill -9.
 shop=$pods/prod_shop-1_7d/shop
 mkdir -p "$shop"
-start_container cri "$shop/0.log" "$T/shop" $((400 * TORTURE)) 300000
+start_container cri "$shop/0.log" "$T/shop" $((400 * TORTURE)) 1000000
 while alive "$CONTAINER_PID"; do
 	more=$(($(count_on_disk prod.shop) + 40))
 	try_until 10 "(( \$(count_on_disk prod.shop) >= $more )) || ! alive $CONTAINER_PID" || true

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # ERR_OF is e2e.sh's, an associative array
+declare -A ERR_OF
 # What the scenarios of container logs share; read after e2e.sh.
 
 # cri OUTPUT TAG TEXT: a line as containerd writes it.
@@ -37,4 +38,53 @@ expect_outputs() {
 			fail "$output of $2: $(LC_ALL=C sort "$1.$output" | comm -3 - "$T/found.$output" |
 				cut -c 1-40 | head -n 10)"
 	done
+}
+
+# --- engines ----------------------------------------------------------------------------------------
+
+# make_image FILE: a tar of a root file system with nothing but busybox.
+make_image() {
+	mkdir -p "$T/image/bin"
+	cp "$(command -v busybox)" "$T/image/bin/"
+	"$T/image/bin/busybox" --install -s "$T/image/bin" 2>/dev/null || true
+	local name
+	for name in sh cat echo printf sleep; do
+		ln -sf busybox "$T/image/bin/$name"
+	done
+	tar -C "$T/image" -cf "$1" .
+}
+
+# A Docker engine of its own; engine COMMAND... talks to it. Its parts end with the scenario: an engine that
+# gets SIGTERM stops its containers and containerd.
+start_engine_dockerd() {
+	local id
+	mkdir -p "$T/docker"
+	ERR_NAME=dockerd start dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs \
+		--data-root "$T/docker/data" --exec-root "$T/docker/exec" -p "$T/docker/pid" \
+		-H "unix://$T/docker/sock" --shutdown-timeout 1
+	ENGINE_PID=$PID
+	trap 'code=$?; end_engine; (exit "$code"); at_exit' EXIT
+	if ! try_until 30 'engine version'; then
+		# Not everywhere may one run containers, not even as root.
+		end_engine
+		skip "no Docker engine here: $(grep -o 'failed to start.*\|error.*' "$T/dockerd.err" | tail -n 1)"
+	fi
+	make_image "$T/image.tar"
+	engine import "$T/image.tar" box >/dev/null
+	id=$(engine run --rm --network=none box echo works 2>&1) || true
+	[ "$id" = works ] || skip "no containers here: $id"
+}
+
+engine() {
+	docker -H "unix://$T/docker/sock" "$@"
+}
+
+end_engine() {
+	if alive "$ENGINE_PID"; then
+		engine ps -q 2>/dev/null | while read -r id; do engine kill "$id" >/dev/null 2>&1 || true; done
+		kill -TERM "$ENGINE_PID"
+		try_until 20 "! alive $ENGINE_PID" || true
+	fi
+	umount -R "$T/docker/data" "$T/docker/exec" 2>/dev/null || true
+	forget "$ENGINE_PID"
 }
