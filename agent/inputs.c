@@ -99,6 +99,10 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 		(void)snprintf(ret_why, why_size, "path is missing");
 		return -EINVAL;
 	}
+	if (in->type == INPUT_JOURNAL) {
+		(void)snprintf(ret_why, why_size, "type = journal: this version cannot read it");
+		return -EINVAL;
+	}
 	if (service_template_check(in->type, in->service, &why) < 0) {
 		(void)snprintf(ret_why, why_size, "service = %s: %s", in->service, why);
 		return -EINVAL;
