@@ -50,12 +50,20 @@ static size_t quoted_end(struct span text, size_t at)
 	return text.len;
 }
 
+static bool is_behind_value(char c)
+{
+	return c == ',' || c == ';' || c == '|' || c == ')' || c == ']' || c == '}';
+}
+
 static size_t bare_end(struct span text, size_t at)
 {
 	size_t start = at;
 	while (at < text.len && text.ptr[at] != ' ' && text.ptr[at] != '\t' && text.ptr[at] != '\r')
 		at++;
-	while (at > start && strchr(",;|)]}", text.ptr[at - 1]) && text.ptr[at - 1])
+	/* A full stop ends the sentence only behind a bracket: 1. and a.b. may be values. */
+	if (at > start + 1 && text.ptr[at - 1] == '.' && is_behind_value(text.ptr[at - 2]))
+		at--;
+	while (at > start && is_behind_value(text.ptr[at - 1]))
 		at--;
 	return at;
 }

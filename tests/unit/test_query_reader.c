@@ -1,0 +1,331 @@
+/* Readers: however a segment is parted, every line comes out once, in order, at a place that finds it again. */
+#include "collector/query/blocks.h"
+#include "collector/query/reader.h"
+#include "common/buf.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+static uint64_t random_state = 1;
+
+static unsigned below(unsigned n)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407U;
+	return (unsigned)(random_state >> 33) % n;
+}
+
+/* Numbered lines, some long, some empty. */
+static struct buf make_lines(size_t bytes, unsigned longest)
+{
+	struct buf b = BUF_EMPTY;
+	for (unsigned i = 0; b.len < bytes; i++) {
+		unsigned pad = below(20) ? below(200) : below(longest);
+		ck_assert_int_eq(buf_printf(&b, "%u ", i), 0);
+		ck_assert_int_eq(buf_reserve(&b, pad + 1), 0);
+		memset(b.ptr + b.len, 'a' + (int)below(26), pad);
+		b.len += pad;
+		b.ptr[b.len++] = '\n';
+	}
+	return b;
+}
+
+static int file_of(struct span bytes)
+{
+	FILE *f = tmpfile();
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(bytes.ptr, 1, bytes.len, f), bytes.len);
+	ck_assert_int_eq(fflush(f), 0);
+	int fd = dup(fileno(f));
+	fclose(f);
+	return fd;
+}
+
+static void add_frame(struct buf *out, struct span lines)
+{
+	size_t bound = ZSTD_compressBound(lines.len);
+	ck_assert_int_eq(buf_reserve(out, bound), 0);
+	size_t n = ZSTD_compress(out->ptr + out->len, bound, lines.ptr, lines.len, 1);
+	ck_assert(!ZSTD_isError(n));
+	out->len += n;
+}
+
+static void add_member(struct buf *out, struct span lines)
+{
+	z_stream z = {0};
+	ck_assert_int_eq(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	size_t bound = deflateBound(&z, lines.len);
+	ck_assert_int_eq(buf_reserve(out, bound), 0);
+	z.next_in = (unsigned char *)lines.ptr;
+	z.avail_in = (unsigned)lines.len;
+	z.next_out = (unsigned char *)out->ptr + out->len;
+	z.avail_out = (unsigned)bound;
+	ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+	out->len += bound - z.avail_out;
+	deflateEnd(&z);
+}
+
+/* Parts of some `bytes`, cut at line ends, each given to `add`. */
+static struct buf pack(struct span lines, size_t bytes, void (*add)(struct buf *, struct span))
+{
+	struct buf out = BUF_EMPTY;
+	while (lines.len) {
+		size_t len = lines.len;
+		if (len > bytes)
+			len = bytes + span_find(span_from(lines, bytes), '\n') + 1;
+		add(&out, span_first(lines, len));
+		lines = span_from(lines, len);
+	}
+	return out;
+}
+
+/* Reads the pieces and appends what they give; checks that places go up. */
+static void read_pieces(enum segment_form form, int fd, uint64_t size, const struct pieces *pieces,
+			struct buf *out)
+{
+	struct reader *r = reader_new();
+	struct place last = {.segment = 7};
+	bool any = false;
+	for (size_t i = 0; i < pieces->n; i++) {
+		struct window w;
+		int result;
+		ck_assert_int_eq(reader_start(r, form, fd, size, pieces->items[i]), 0);
+		while ((result = reader_next(r, &w)) > 0) {
+			ck_assert_uint_gt(w.lines.len, 0);
+			ck_assert_int_eq(w.lines.ptr[w.lines.len - 1], '\n');
+			ck_assert_uint_eq(w.at.segment, 7);
+			if (any)
+				ck_assert_int_lt(place_compare(&last, &w.at), 0);
+			last = w.at;
+			any = true;
+			ck_assert_int_eq(buf_add_span(out, w.lines), 0);
+		}
+		ck_assert_int_eq(result, 0);
+	}
+	reader_free(r);
+}
+
+static void check_segment(enum segment_form form, struct span file, struct span lines)
+{
+	const struct segment segment = {.form = form, .size = file.len};
+	struct needs needs = {.n = 0};
+	struct pieces pieces = {.items = NULL};
+	struct buf out = BUF_EMPTY;
+	int fd = file_of(file);
+	ck_assert_int_eq(blocks_choose(&segment, 7, fd, &needs, &pieces), 0);
+	read_pieces(form, fd, file.len, &pieces, &out);
+	ck_assert_uint_eq(out.len, lines.len);
+	if (lines.len)
+		ck_assert_mem_eq(out.ptr, lines.ptr, lines.len);
+	close(fd);
+	pieces_free(&pieces);
+	buf_free(&out);
+}
+
+START_TEST(plain)
+{
+	struct buf lines = make_lines(3 << 20, 900 * 1000);
+	check_segment(SEGMENT_LIVE, buf_span(&lines), buf_span(&lines));
+	buf_free(&lines);
+	check_segment(SEGMENT_CLOSED, SPAN_LITERAL(""), SPAN_LITERAL(""));
+	check_segment(SEGMENT_CLOSED, SPAN_LITERAL("\n"), SPAN_LITERAL("\n"));
+}
+END_TEST
+
+/* Ranges that are cut anywhere: between lines, inside them, inside the same line several times. */
+START_TEST(plain_ranges)
+{
+	struct buf lines = make_lines(3000, 300);
+	int fd = file_of(buf_span(&lines));
+	for (unsigned round = 0; round < 200; round++) {
+		struct pieces pieces = {.items = NULL};
+		struct buf out = BUF_EMPTY;
+		uint64_t from = 0;
+		while (from < lines.len) {
+			uint64_t to = from + 1 + below(round % 2 ? 1000 : 40);
+			to = to < lines.len ? to : lines.len;
+			ck_assert_int_eq(pieces_add(&pieces, (struct piece){7, from, to}), 0);
+			from = to;
+		}
+		read_pieces(SEGMENT_LIVE, fd, lines.len, &pieces, &out);
+		ck_assert_uint_eq(out.len, lines.len);
+		ck_assert_mem_eq(out.ptr, lines.ptr, lines.len);
+		pieces_free(&pieces);
+		buf_free(&out);
+	}
+	close(fd);
+	buf_free(&lines);
+}
+END_TEST
+
+/* A line without LF at the end of the file is shown; one that got its end meanwhile is shown whole. */
+START_TEST(plain_unfinished)
+{
+	struct window w;
+	struct reader *r = reader_new();
+	int fd = file_of(SPAN_LITERAL("one\ntw"));
+	ck_assert_int_eq(reader_start(r, SEGMENT_LIVE, fd, 6, (struct piece){0, 0, 6}), 0);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "one\ntw\n"));
+	ck_assert_int_eq(reader_next(r, &w), 0);
+	ck_assert_int_eq(pwrite(fd, "o\nthree\n", 8, 6), 8);
+	ck_assert_int_eq(reader_start(r, SEGMENT_LIVE, fd, 6, (struct piece){0, 0, 6}), 0);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "one\ntwo\n"));
+	ck_assert_int_eq(reader_next(r, &w), 0);
+	/* Truncated meanwhile: what is left. */
+	ck_assert_int_eq(ftruncate(fd, 4), 0);
+	ck_assert_int_eq(reader_start(r, SEGMENT_LIVE, fd, 14, (struct piece){0, 0, 14}), 0);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "one\n"));
+	ck_assert_int_eq(reader_next(r, &w), 0);
+	close(fd);
+	reader_free(r);
+}
+END_TEST
+
+START_TEST(packed)
+{
+	static const size_t parts[] = {1000, 64 * 1024, 1024 * 1024, 64 << 20};
+	void (*const add[])(struct buf *, struct span) = {add_frame, add_member};
+	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP};
+	struct buf lines = make_lines(5 << 20, 100 * 1000);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		for (int form = 0; form < 2; form++) {
+			struct buf file = pack(buf_span(&lines), parts[i], add[form]);
+			check_segment(forms[form], buf_span(&file), buf_span(&lines));
+			buf_free(&file);
+		}
+	}
+	check_segment(SEGMENT_ZSTD, SPAN_LITERAL(""), SPAN_LITERAL(""));
+	check_segment(SEGMENT_GZIP, SPAN_LITERAL(""), SPAN_LITERAL(""));
+	buf_free(&lines);
+}
+END_TEST
+
+/* Frames that do not say how large they are, as a pipe through zstd makes them. */
+START_TEST(frames_without_size)
+{
+	struct buf lines = make_lines(2 << 20, 1000), file = BUF_EMPTY;
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	ck_assert(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0)));
+	ck_assert_int_eq(buf_reserve(&file, ZSTD_compressBound(lines.len)), 0);
+	file.len = ZSTD_compress2(c, file.ptr, file.cap, lines.ptr, lines.len);
+	ck_assert(!ZSTD_isError(file.len));
+	ZSTD_freeCCtx(c);
+	check_segment(SEGMENT_ZSTD, buf_span(&file), buf_span(&lines));
+	buf_free(&file);
+	buf_free(&lines);
+}
+END_TEST
+
+/* Anybody's gzip: members that end inside a line. */
+START_TEST(members_inside_lines)
+{
+	struct buf file = BUF_EMPTY;
+	add_member(&file, SPAN_LITERAL("one\ntw"));
+	add_member(&file, SPAN_LITERAL("o\nthree"));
+	add_member(&file, SPAN_LITERAL(""));
+	add_member(&file, SPAN_LITERAL("\nfour"));
+	check_segment(SEGMENT_GZIP, buf_span(&file), SPAN_LITERAL("one\ntwo\nthree\nfour\n"));
+	/* Padding behind the last. */
+	ck_assert_int_eq(buf_add(&file, "\0\0\0\0", 4), 0);
+	check_segment(SEGMENT_GZIP, buf_span(&file), SPAN_LITERAL("one\ntwo\nthree\nfour\n"));
+	buf_free(&file);
+}
+END_TEST
+
+/* Damage: told, and what stands beside it is read. */
+START_TEST(damage)
+{
+	struct buf lines = make_lines(200000, 100);
+	for (int form = SEGMENT_ZSTD; form <= SEGMENT_GZIP; form++) {
+		struct buf file = pack(buf_span(&lines), 20000,
+				       form == SEGMENT_ZSTD ? add_frame : add_member);
+		for (unsigned round = 0; round < 60; round++) {
+			struct buf bad = BUF_EMPTY;
+			ck_assert_int_eq(buf_add_span(&bad, buf_span(&file)), 0);
+			if (round % 3 == 0)
+				bad.len = 1 + below((unsigned)bad.len - 1);
+			else
+				bad.ptr[below((unsigned)bad.len)] ^= (char)(1 + below(255));
+			int fd = file_of(buf_span(&bad)), r, errors = 0;
+			struct reader *reader = reader_new();
+			struct window w;
+			uint64_t at;
+			ck_assert_int_eq(reader_start(reader, (enum segment_form)form, fd, bad.len,
+						      (struct piece){0, 0, bad.len}),
+					 0);
+			while ((r = reader_next(reader, &w)) != 0 && errors < 100) {
+				if (r > 0)
+					continue;
+				ck_assert_int_eq(r, -EBADMSG);
+				ck_assert_ptr_nonnull(reader_error(reader, &at));
+				ck_assert_uint_le(at, bad.len);
+				errors++;
+			}
+			ck_assert_int_lt(errors, 100);
+			reader_free(reader);
+			close(fd);
+			buf_free(&bad);
+		}
+		buf_free(&file);
+	}
+	buf_free(&lines);
+}
+END_TEST
+
+/* A frame with wrong contents is passed over; those behind it are read. */
+START_TEST(damaged_frame_is_passed_over)
+{
+	struct buf file = BUF_EMPTY, out = BUF_EMPTY;
+	struct window w;
+	uint64_t at;
+	add_frame(&file, SPAN_LITERAL("first\n"));
+	size_t second = file.len;
+	add_frame(&file, SPAN_LITERAL("second second second second second second second second\n"));
+	size_t third = file.len;
+	add_frame(&file, SPAN_LITERAL("third\n"));
+	memset(file.ptr + second + 9, 0xff, third - second - 9);
+	int fd = file_of(buf_span(&file));
+	struct reader *r = reader_new();
+	ck_assert_int_eq(
+		reader_start(r, SEGMENT_ZSTD, fd, file.len, (struct piece){0, 0, file.len}), 0);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "first\n"));
+	ck_assert_int_eq(reader_next(r, &w), -EBADMSG);
+	ck_assert_ptr_nonnull(reader_error(r, &at));
+	ck_assert_uint_eq(at, second);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "third\n"));
+	ck_assert_int_eq(reader_next(r, &w), 0);
+	reader_free(r);
+	close(fd);
+	buf_free(&file);
+	buf_free(&out);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("query_reader");
+	TCase *c = tcase_create("reader");
+	tcase_add_test(c, plain);
+	tcase_add_test(c, plain_ranges);
+	tcase_add_test(c, plain_unfinished);
+	tcase_add_test(c, packed);
+	tcase_add_test(c, frames_without_size);
+	tcase_add_test(c, members_inside_lines);
+	tcase_add_test(c, damage);
+	tcase_add_test(c, damaged_frame_is_passed_over);
+	suite_add_tcase(s, c);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
