@@ -1,11 +1,12 @@
 /* Clustering of templates: see cluster.h. Called by patterns with what its tallies have.
  *
- * Two steps, on words parted by blanks (a level before a TAB is never touched):
+ * Three steps, on words parted by blanks (a level before a TAB is never touched):
  *
  *  1. A place where CLUSTER_WORDS or more different words stand, all else being equal, varies: "user anna logged
  *     in", "user ben logged in" ... are "user <*> logged in", while "connection opened" and "connection closed"
  *     stay two. Repeated, for templates may vary in several places.
- *  2. Where several places vary freely no two templates are the same otherwise. Then, as Drain does, templates
+ *  2. What a more general template covers becomes its: "user carl logged in", once there is the one above.
+ *  3. Where several places vary freely no two templates are the same otherwise. Then, as Drain does, templates
  *     of the same length and first word are put together when half of their words are equal; only where there
  *     are so many of them that they cannot all be different messages. */
 #include "collector/query/cluster.h"
@@ -19,7 +20,7 @@
 enum {
 	WORDS_MAX = 64, /* of a template; what is beyond is one word */
 	ROUNDS_MAX = 8,
-	CROWD = 64, /* templates of one length and first word: step 2 */
+	CROWD = 64, /* templates of one length and first word: step 3 */
 };
 
 struct words {
@@ -238,6 +239,87 @@ static int vary_all(struct leaders *l, bool *ret_any)
 
 /* --- step 2 --- */
 
+/* Same level and length. */
+static bool same_shape(const struct words *a, const struct words *b)
+{
+	return a->n == b->n && span_equal(a->level, b->level);
+}
+
+/* Is b what a says, with words in a's placeholders? */
+static bool covers(const struct words *a, const struct words *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!is_any(a->items[i]) && !span_equal(a->items[i], b->items[i]))
+			return false;
+	return true;
+}
+
+static bool has_any(const struct words *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (is_any(w->items[i]))
+			return true;
+	return false;
+}
+
+static int compare_shape(const void *a, const void *b)
+{
+	struct words x, y;
+	split(buf_span(&((const struct leader *)a)->text), &x);
+	split(buf_span(&((const struct leader *)b)->text), &y);
+	int r = record_compare_bytes(x.level, y.level);
+	if (r == 0)
+		r = (x.n > y.n) - (x.n < y.n);
+	return r ? r : compare_count(a, b);
+}
+
+/* Takes out what was put into another. */
+static void drop_empty(struct leaders *l)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->items[i].value.count == 0)
+			continue;
+		struct leader empty = l->items[n];
+		l->items[n] = l->items[i];
+		l->items[i] = empty;
+		n++;
+	}
+	l->n = n;
+}
+
+/* Templates that a more general one covers become its. */
+static void absorb(struct leaders *l)
+{
+	struct words general, w;
+	if (l->n == 0)
+		return;
+	qsort(l->items, l->n, sizeof(*l->items), compare_shape);
+	for (size_t i = 0; i < l->n; i++) {
+		split(buf_span(&l->items[i].text), &general);
+		if (l->items[i].value.count == 0 || !has_any(&general))
+			continue;
+		size_t from = i;
+		for (; from > 0; from--) {
+			split(buf_span(&l->items[from - 1].text), &w);
+			if (!same_shape(&general, &w))
+				break;
+		}
+		for (size_t k = from; k < l->n; k++) {
+			split(buf_span(&l->items[k].text), &w);
+			if (!same_shape(&general, &w))
+				break;
+			if (k == i || l->items[k].value.count == 0 || !covers(&general, &w))
+				continue;
+			add_up(&l->items[i].value, &l->items[k].value);
+			l->items[k].value.count = 0;
+		}
+	}
+	drop_empty(l);
+}
+
+/* --- step 3 --- */
+
 /* Same level, length and first word. */
 static bool same_crowd(const struct words *a, const struct words *b)
 {
@@ -304,21 +386,6 @@ static int compare_crowd(const void *a, const void *b)
 	return r ? r : compare_count(a, b);
 }
 
-/* Takes out what was put into another. */
-static void drop_empty(struct leaders *l)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->items[i].value.count == 0)
-			continue;
-		struct leader empty = l->items[n];
-		l->items[n] = l->items[i];
-		l->items[i] = empty;
-		n++;
-	}
-	l->n = n;
-}
-
 static int unite_crowds(struct leaders *l)
 {
 	int r = 0;
@@ -348,8 +415,10 @@ int cluster_leaders(struct leaders *l)
 	unite_equal(l);
 	for (unsigned round = 0; r == 0 && any && round < ROUNDS_MAX; round++)
 		r = vary_all(l, &any);
+	absorb(l);
 	if (r == 0)
 		r = unite_crowds(l);
+	absorb(l);
 	if (r == 0 && l->n)
 		qsort(l->items, l->n, sizeof(*l->items), compare_count);
 	return r;

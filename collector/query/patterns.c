@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TEMPLATES_MAX = 20000, TIME_TEXT = CIVIL_TIME_LEN };
+enum { TEMPLATES_MAX = 8000, TIME_TEXT = CIVIL_TIME_LEN };
 
 struct worker {
 	struct patterns *patterns;

@@ -306,6 +306,17 @@ static bool is_sign(struct span text, char before)
 	       (before == ' ' || before == '=' || before == '(' || before == '[' || before == ':');
 }
 
+/* ESC [ ... letter: what colours text on terminals. */
+static size_t colour_length(struct span s)
+{
+	if (s.len < 3 || s.ptr[0] != '\033' || s.ptr[1] != '[')
+		return 0;
+	size_t at = 2;
+	while (at < s.len && (is_digit(s.ptr[at]) || s.ptr[at] == ';'))
+		at++;
+	return at < s.len && is_letter(s.ptr[at]) ? at + 1 : 0;
+}
+
 int template_of_text(struct span text, struct buf *out)
 {
 	char before = ' ';
@@ -319,6 +330,11 @@ int template_of_text(struct span text, struct buf *out)
 		if (is_word(c)) {
 			r = add_word(&text, out);
 			before = 'w';
+			continue;
+		}
+		size_t colour = colour_length(text);
+		if (colour) {
+			text = span_from(text, colour);
 			continue;
 		}
 		if (!is_sign(text, before))
