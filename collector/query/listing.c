@@ -188,6 +188,8 @@ static bool same_reading(const struct listing *l, size_t from, size_t second)
 /* Forgets the earlier of two readings, keeping the later one (its sizes are newer). */
 static void keep_later(struct listing *l, size_t from, size_t second)
 {
+	if (second == from)
+		return;
 	for (size_t i = from; i < second; i++)
 		listing_forget(l, &l->items[i]);
 	memmove(&l->items[from], &l->items[second], (l->n - second) * sizeof(*l->items));

@@ -20,6 +20,7 @@ struct segment {
 	char *host, *name;     /* owned; name is the file's */
 	uint64_t size;         /* when it was listed or opened */
 	uint32_t next, before; /* ordinals in the same shard, SEGMENT_NONE at the ends */
+	uint32_t rank;         /* in order of shards, and in each of numbers */
 	int fd;
 	unsigned users;
 	uint64_t ino;

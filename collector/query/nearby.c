@@ -87,6 +87,7 @@ static int next_window(struct nearby *n, struct window *ret)
 		n->reading = false;
 		return r == -ENOMEM ? r : 0;
 	}
+	ret->at.rank = held(n)->rank;
 	n->next = ret->at;
 	n->next.offset += ret->lines.len;
 	return 1;
@@ -160,7 +161,8 @@ static int before_in_plain(struct nearby *n, uint64_t before, struct window *ret
 			from += cut;
 		}
 		ret->lines = lines;
-		ret->at = (struct place){.segment = n->segment, .offset = from};
+		ret->at = (struct place){
+			.segment = n->segment, .rank = held(n)->rank, .offset = from};
 		return 1;
 	}
 	return 0;

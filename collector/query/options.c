@@ -431,7 +431,11 @@ static enum options_result parse_front(int argc, char **argv, int *at, struct op
 		}
 		if (strncmp(text, "--data-dir=", 11) == 0) {
 			o->data_dir = text + 11;
-		} else if (strcmp(text, "--data-dir") == 0 && *at + 1 < argc) {
+		} else if (strcmp(text, "--data-dir") == 0) {
+			if (*at + 1 == argc) {
+				log_error("--data-dir needs a value");
+				return OPTIONS_WRONG;
+			}
 			o->data_dir = argv[++*at];
 		} else {
 			log_error("unknown option %s before the command (haul --help)", text);

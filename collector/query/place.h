@@ -9,11 +9,13 @@
 /* The first byte of a line. Ordered as the lines stand in the files, in path order. */
 struct place {
 	uint32_t segment; /* its ordinal in the list */
+	uint32_t rank;    /* of its segment, in order of shards */
 	uint64_t block;   /* where in the file its frame or member begins; 0 in plain files
 			  */
 	uint64_t offset;  /* of uncompressed bytes behind that */
 };
 
+/* The files in path order; ranks are the same thing in another order. */
 static inline int place_compare(const struct place *a, const struct place *b)
 {
 	if (a->segment != b->segment)

@@ -23,8 +23,8 @@ struct record {
 
 enum record_order {
 	RECORD_BY_TIME,
-	RECORD_BY_PLACE,
-	RECORD_BY_BODY, /* its first key_at bytes; a tally's entries */
+	RECORD_BY_PLACE, /* shard by shard, as its lines were appended */
+	RECORD_BY_BODY,  /* its first key_at bytes; a tally's entries */
 };
 
 static inline int64_t record_time(struct span line)
@@ -75,7 +75,7 @@ static inline int record_compare(const struct record *a, const struct record *b,
 		return record_compare_bytes(span_first(a->body, a->key_at),
 					    span_first(b->body, b->key_at));
 	case RECORD_BY_TIME: r = record_compare_time(a, b); break;
-	case RECORD_BY_PLACE: break;
+	case RECORD_BY_PLACE: r = (a->at.rank > b->at.rank) - (a->at.rank < b->at.rank); break;
 	}
 	if (r == 0)
 		r = place_compare(&a->at, &b->at);

@@ -94,7 +94,7 @@ static void tell(struct scan *s, uint32_t ordinal, int error, const struct reade
 		buf_free(&path);
 		return;
 	}
-	if (error == -EBADMSG) {
+	if (error == -EBADMSG && reader) {
 		uint64_t at;
 		const char *why = reader_error(reader, &at);
 		trouble_tell(s->trouble,
@@ -121,6 +121,7 @@ static int read_piece(struct thread *t, const struct piece *piece, int fd)
 		if (r == 0)
 			break;
 		if (r > 0) {
+			w.at.rank = seg->rank;
 			r = s->ops->window(worker, s->segments, &w);
 			if (r < 0)
 				return r;

@@ -160,6 +160,7 @@ static int link_shards(struct segments *s)
 			i + 1 < s->list.n ? &s->list.items[order[i + 1]] : NULL;
 		bool same = after && after->service == seg->service &&
 			    strcmp(after->host, seg->host) == 0;
+		seg->rank = (uint32_t)i;
 		seg->next = same ? order[i + 1] : SEGMENT_NONE;
 		if (i == 0 || s->list.items[order[i - 1]].next != order[i])
 			seg->before = SEGMENT_NONE;

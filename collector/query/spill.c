@@ -20,7 +20,7 @@ enum {
 struct head {
 	int64_t time_us;
 	uint64_t block, offset;
-	uint32_t segment, key_at, len;
+	uint32_t segment, rank, key_at, len;
 	uint8_t matched, joined;
 };
 
@@ -75,6 +75,7 @@ int spill_add(struct spill *s, const struct record *r)
 				  .block = r->at.block,
 				  .offset = r->at.offset,
 				  .segment = r->at.segment,
+				  .rank = r->at.rank,
 				  .key_at = r->key_at,
 				  .matched = r->matched,
 				  .joined = r->joined,
@@ -148,13 +149,15 @@ int spill_read(struct spill_reader *r, struct record *ret)
 	result = fetch(r, sizeof(head) + head.len);
 	if (result < 0)
 		return result;
-	*ret = (struct record){
-		.time_us = head.time_us,
-		.at = {.segment = head.segment, .block = head.block, .offset = head.offset},
-		.key_at = head.key_at,
-		.matched = head.matched,
-		.joined = head.joined,
-		.body = span_make(r->bytes.ptr + r->at + sizeof(head), head.len)};
+	*ret = (struct record){.time_us = head.time_us,
+			       .at = {.segment = head.segment,
+				      .rank = head.rank,
+				      .block = head.block,
+				      .offset = head.offset},
+			       .key_at = head.key_at,
+			       .matched = head.matched,
+			       .joined = head.joined,
+			       .body = span_make(r->bytes.ptr + r->at + sizeof(head), head.len)};
 	r->at += sizeof(head) + head.len;
 	return 1;
 }

@@ -190,7 +190,7 @@ END_TEST
 
 START_TEST(packed)
 {
-	static const size_t parts[] = {1000, 64 * 1024, 1024 * 1024, 64 << 20};
+	static const size_t parts[] = {1000, 65536, 1048576, 64 << 20};
 	void (*const add[])(struct buf *, struct span) = {add_frame, add_member};
 	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP};
 	struct buf lines = make_lines(5 << 20, 100 * 1000);

@@ -36,7 +36,8 @@ static void make_lines(struct line *lines, bool foreign)
 {
 	for (unsigned i = 0; i < LINES; i++) {
 		struct line *l = &lines[i];
-		l->at = (struct place){.segment = i % 5, .block = i % 3 * 100, .offset = i * 90};
+		l->at = (struct place){
+			.segment = i % 5, .block = i % 3, .offset = UINT64_C(90) * i};
 		l->matched = below(3) > 0;
 		if (foreign && below(4) == 0)
 			snprintf(l->text, sizeof(l->text), "%c%u no time of haul's",

@@ -136,12 +136,12 @@ START_TEST(a_place_that_varies)
 	offer(&l, 5, "info\tconnection opened");
 	offer(&l, 7, "info\tconnection closed");
 	ck_assert_int_eq(cluster_leaders(&l), 0);
-	ck_assert_uint_eq(count_of(&l, "info\tuser <*> logged in"), 10 * CLUSTER_WORDS);
+	ck_assert_uint_eq(count_of(&l, "info\tuser <*> logged in"), UINT64_C(10) * CLUSTER_WORDS);
 	ck_assert_uint_eq(count_of(&l, "info\tconnection opened"), 5);
 	ck_assert_uint_eq(count_of(&l, "info\tconnection closed"), 7);
 	/* One word less is not enough, and a level is no place. */
 	ck_assert_uint_eq(l.n, 3 + CLUSTER_WORDS - 1);
-	ck_assert_uint_eq(l.items[0].value.count, 10 * CLUSTER_WORDS);
+	ck_assert_uint_eq(l.items[0].value.count, UINT64_C(10) * CLUSTER_WORDS);
 	leaders_free(&l);
 }
 END_TEST
