@@ -1,5 +1,6 @@
 /* The collector's store, killed at every write, sync and rename that it makes: before it, after it, and in
- * the middle of a write; while it works, and again while it recovers.
+ * the middle of a write; while it works, and again while it recovers. And the same calls failing, one at a
+ * time, with EIO or ENOSPC: then it may say no, but what it has said yes to stays.
  *
  * A child process plays the agents: it opens a session, asks where its streams stand, goes on from there,
  * and writes down in shared memory what was acknowledged. It ends at the I/O call that it was told. The
@@ -45,7 +46,7 @@ static enum wrap_action count_and_end(const struct wrap_call *c)
 /* --- an agent --- */
 
 struct rows {
-	bool done;
+	bool done, failed;
 	struct buf text;
 };
 
@@ -58,6 +59,7 @@ static void rows_done(void *user, int result, struct span rows)
 	pthread_mutex_lock(&lock);
 	if (result == 0)
 		ck_assert_int_eq(buf_add_span(&r->text, rows), 0);
+	r->failed = result < 0;
 	r->done = true;
 	pthread_cond_signal(&come);
 	pthread_mutex_unlock(&lock);
@@ -79,7 +81,7 @@ static void seek(struct make_source *s, uint64_t offset, uint64_t crc)
 	ck_assert_uint_eq(s->crc, crc);
 }
 
-static void go_on(struct store *store, const char *host, struct make_source *sources)
+static bool go_on(struct store *store, const char *host, struct make_source *sources)
 {
 	struct rows r = {0};
 	ck_assert_int_eq(store_streams(store, span_of(host), NULL, 1000, rows_done, &r), 0);
@@ -100,6 +102,7 @@ static void go_on(struct store *store, const char *host, struct make_source *sou
 		rest = span_from(rest, end + 1);
 	}
 	buf_free(&r.text);
+	return !r.failed;
 }
 
 static struct store_config config(void)
@@ -108,20 +111,38 @@ static struct store_config config(void)
 	return (struct store_config){.segment_bytes = 2000, .checkpoint_bytes = 1500};
 }
 
-static void work(void)
+/* True: all was committed. False, only when `may_fail`: the store has failed and said so. */
+static bool work(bool may_fail)
 {
 	struct store_config c = config();
-	struct store *store = make_store(dir, &c);
+	c.data_dir = dir;
+	struct conf_error err;
+	struct store *store = NULL;
+	int opened = store_open(&c, &store, &err);
+	ck_assert_msg(opened == 0 || may_fail, "store_open: %s", err.text);
+	if (opened < 0)
+		return false;
 	uint64_t sessions[2];
 	struct make_source sources[SOURCES];
 	memcpy(sources, shared->sources, sizeof(sources));
 	for (size_t i = 0; i < 2; i++) {
-		sessions[i] = make_session(store, host_of(i), "m", NULL);
-		go_on(store, host_of(i), sources);
+		int result;
+		sessions[i] = make_session(store, host_of(i), "m", &result);
+		ck_assert(result == 0 || (may_fail && result == -EIO));
+		if (result < 0) {
+			store_close(store);
+			return false;
+		}
+		if (!go_on(store, host_of(i), sources)) {
+			ck_assert(may_fail);
+			store_close(store);
+			return false;
+		}
 	}
 	for (size_t i = 0; i < SOURCES; i++)
 		ck_assert_uint_ge(sources[i].lines, shared->acknowledged[i]);
-	for (int round = 0; round < ROUNDS; round++) {
+	bool failed = false;
+	for (int round = 0; round < ROUNDS && !failed; round++) {
 		struct make_answer answers[SOURCES];
 		for (size_t i = 0; i < SOURCES; i++) {
 			struct buf body = BUF_EMPTY;
@@ -134,13 +155,19 @@ static void work(void)
 		}
 		for (size_t i = 0; i < SOURCES; i++) {
 			make_wait(&answers[i]);
-			ck_assert_int_eq(answers[i].result, 0);
-			ck_assert_int_eq((int)answers[i].verdicts[0].status, CHUNK_COMMITTED);
-			shared->acknowledged[i] = sources[i].lines;
+			ck_assert(answers[i].result == 0 ||
+				  (may_fail && answers[i].result == -EIO));
+			failed |= answers[i].result < 0;
+			if (answers[i].result == 0) {
+				ck_assert_int_eq((int)answers[i].verdicts[0].status,
+						 CHUNK_COMMITTED);
+				shared->acknowledged[i] = sources[i].lines;
+			}
 			make_answer_free(&answers[i]);
 		}
 	}
 	store_close(store);
+	return !failed;
 }
 
 /* Works in a child that ends at its n-th call. True: it did end there. */
@@ -153,7 +180,7 @@ static bool work_until(unsigned n, enum wrap_action how)
 		end_at = n;
 		end_how = how;
 		wrap_hook = count_and_end;
-		work();
+		(void)work(how == WRAP_FAIL);
 		_exit(0);
 	}
 	int status;
@@ -242,6 +269,22 @@ START_TEST(again_and_again)
 }
 END_TEST
 
+/* One call fails, once; the store is closed, opened again, and works to the end. */
+START_TEST(failing)
+{
+	static const int errors[] = {EIO, ENOSPC};
+	wrap_errno = errors[_i];
+	unsigned calls = calls_of_a_run(), step = getenv("HAUL_TORTURE") ? 1 : 4;
+	for (unsigned n = 1 + (unsigned)_i; n < calls; n += step) {
+		begin();
+		ck_assert(!work_until(n, WRAP_FAIL));
+		ck_assert(!work_until(0, WRAP_PASS));
+		check_all();
+		end();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_crash");
@@ -250,6 +293,7 @@ int main(void)
 	tcase_set_timeout(tcase, 280);
 	tcase_add_loop_test(tcase, at_every_call, 0, 3);
 	tcase_add_loop_test(tcase, again_and_again, 0, 4);
+	tcase_add_loop_test(tcase, failing, 0, 2);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
