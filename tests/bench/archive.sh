@@ -1,0 +1,44 @@
+#!/bin/bash
+# Sealing and the index against gzip -6 and zstd -3 of the whole, and how long an id takes:
+#
+#     archive.sh [BYTES]     of JSON lines, 1G by default; in $TMPDIR or /tmp, removed afterwards
+#
+# Needs build/release/bench/{gen,archive} and build/release/haul (make bench makes them).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bench=build/release/bench
+bytes=${1:-1G}
+T=$(mktemp -d "${TMPDIR:-/tmp}/haul-bench-archive.XXXXXX")
+trap 'rm -rf "$T"' EXIT
+
+"$bench/gen" --seed 1 --bytes "$bytes" --services 10 --hosts 5 --tree "$T/plain"
+whole=$(find "$T/plain" -name '*.log' | sort)
+id=$(head -n 1000 "$(head -n 1 <<<"$whole")" | grep -o '"request_id":"[^"]*' | cut -d'"' -f4 | tail -n 1)
+
+# packed NAME COMMAND...: what a tool makes of all files in a row, and its CPU time.
+packed() {
+	local name=$1 plain size
+	shift
+	plain=$(xargs cat <<<"$whole" | wc -c)
+	TIMEFORMAT='%U'
+	{ time xargs cat <<<"$whole" | "$@" >"$T/packed"; } 2>"$T/time"
+	size=$(stat -c %s "$T/packed")
+	awk -v n="$name" -v p="$plain" -v s="$size" -v t="$(tail -n 1 "$T/time")" \
+		'BEGIN { printf "%-9s at rest %.4f of the plain bytes, %.0f MB/s a core\n", n, s / p, p / 1e6 / t }'
+	rm "$T/packed"
+}
+packed 'gzip -6' gzip -6
+packed 'zstd -3' zstd -q -3 -c
+
+for level in 1 9; do
+	rm -rf "$T/data"
+	cp -r "$T/plain" "$T/data"
+	"$bench/archive" seal "$T/data" zstd "$level"
+done
+for _ in 1 2 3; do
+	"$bench/archive" find "$T/data" "$id"
+done
+TIMEFORMAT='haul grep -F ID: %R s'
+for _ in 1 2 3; do
+	time build/release/haul --data-dir "$T/data" grep -F "$id" >/dev/null
+done
