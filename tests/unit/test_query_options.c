@@ -134,7 +134,7 @@ static void for_table(void (*each)(const char *command, const char *letter, cons
 	fclose(out);
 	int n = 0;
 	for (char *line = table, *end; *line; line = end + 1) {
-		char *fields[5] = {NULL};
+		const char *fields[5] = {"", "", "", "", ""};
 		int i = 0;
 		end = strchr(line, '\n');
 		ck_assert_ptr_nonnull(end);
