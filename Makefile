@@ -13,6 +13,8 @@ UNITDIR     = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 CONFDIR     = /etc/haul
+BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR  = $(PREFIX)/share/zsh/site-functions
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
@@ -302,7 +304,8 @@ demo: ## see it work: collector and agent on this machine, data under ./demo
 installed = $(foreach p,$(PROGRAMS),$(BINDIR)/$(notdir $(p))) \
 	    $(foreach m,$(MAN_SRC),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
 	    $(patsubst packaging/systemd/%,$(UNITDIR)/%,$(wildcard packaging/systemd/*.service)) \
-	    $(SYSUSERSDIR)/haul.conf $(TMPFILESDIR)/haul.conf
+	    $(SYSUSERSDIR)/haul.conf $(TMPFILESDIR)/haul.conf \
+	    $(BASHCOMPDIR)/haul $(ZSHCOMPDIR)/_haul
 
 install: all ## install into DESTDIR, PREFIX=/usr/local
 	@for f in $(PROGRAMS); do \
@@ -314,6 +317,8 @@ install: all ## install into DESTDIR, PREFIX=/usr/local
 		sed 's|@BINDIR@|$(BINDIR)|g' "$$f" >"$(DESTDIR)$(UNITDIR)/$$(basename "$$f")" || exit 1; done
 	@install -D -m 0644 packaging/sysusers.d/haul.conf "$(DESTDIR)$(SYSUSERSDIR)/haul.conf"
 	@install -D -m 0644 packaging/tmpfiles.d/haul.conf "$(DESTDIR)$(TMPFILESDIR)/haul.conf"
+	@install -D -m 0644 packaging/completion/haul.bash "$(DESTDIR)$(BASHCOMPDIR)/haul"
+	@install -D -m 0644 packaging/completion/_haul "$(DESTDIR)$(ZSHCOMPDIR)/_haul"
 	@for f in packaging/conf/*.conf; do to="$(DESTDIR)$(CONFDIR)/$$(basename "$$f")"; \
 		[ -e "$$to" ] || install -D -m 0644 "$$f" "$$to" || exit 1; done
 
