@@ -207,10 +207,10 @@ static const char *path_of(const char *pattern)
 	return path;
 }
 
-static void shell(const char *format, const char *arg)
+/* A command of the shell, in which $D is the data directory. */
+static void shell(const char *command)
 {
-	char command[600];
-	(void)snprintf(command, sizeof(command), format, arg, arg, arg);
+	ck_assert_int_eq(setenv("D", dir, 1), 0);
 	ck_assert_msg(system(command) == 0, "%s", command);
 }
 
@@ -287,7 +287,7 @@ END_TEST
 START_TEST(wal_deleted_mirror_left)
 {
 	in_child(ten_records);
-	shell("rm %s/.haul/wal/*.wal", dir);
+	shell("rm $D/.haul/wal/*.wal");
 	all_is_well();
 }
 END_TEST
@@ -335,7 +335,7 @@ END_TEST
 START_TEST(ledger_deleted)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("rm %s/.haul/ledger.db", dir);
+	shell("rm $D/.haul/ledger.db");
 	all_is_well();
 }
 END_TEST
@@ -343,7 +343,7 @@ END_TEST
 START_TEST(everything_called_ledger_deleted)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("rm %s/.haul/ledger*", dir);
+	shell("rm $D/.haul/ledger*");
 	all_is_well();
 }
 END_TEST
@@ -351,8 +351,7 @@ END_TEST
 START_TEST(ledger_zeroed)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("dd if=/dev/zero of=%s/.haul/ledger.db bs=4096 count=8 conv=notrunc status=none",
-	      dir);
+	shell("dd if=/dev/zero of=$D/.haul/ledger.db bs=4096 count=8 conv=notrunc status=none");
 	all_is_well();
 	(void)path_of(".haul/quarantine/ledger.db-*");
 }
@@ -361,7 +360,7 @@ END_TEST
 START_TEST(ledger_emptied)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("truncate -s 0 %s/.haul/ledger.db", dir);
+	shell("truncate -s 0 $D/.haul/ledger.db");
 	all_is_well();
 }
 END_TEST
@@ -369,9 +368,8 @@ END_TEST
 START_TEST(ledger_damaged_in_a_page)
 {
 	in_child(ten_records_and_a_checkpoint);
-	shell("dd if=/dev/urandom of=%s/.haul/ledger.db bs=4096 seek=3 count=5 conv=notrunc "
-	      "status=none",
-	      dir);
+	shell("dd if=/dev/urandom of=$D/.haul/ledger.db bs=4096 seek=3 count=5 conv=notrunc "
+	      "status=none");
 	all_is_well();
 }
 END_TEST
@@ -380,7 +378,7 @@ static void copy_ledger_in_between(void)
 {
 	ten_records();
 	ck_assert_int_eq(store_checkpoint(store), 0);
-	shell("cp %s/.haul/ledger.db %s/old.db", dir);
+	shell("cp $D/.haul/ledger.db $D/old.db");
 	ten_records();
 	ck_assert_int_eq(store_checkpoint(store), 0);
 	ten_records();
@@ -391,7 +389,7 @@ static void copy_ledger_in_between(void)
 START_TEST(older_ledger_put_back)
 {
 	in_child(copy_ledger_in_between);
-	shell("mv %s/old.db %s/.haul/ledger.db", dir);
+	shell("mv $D/old.db $D/.haul/ledger.db");
 	all_is_well();
 }
 END_TEST
@@ -399,7 +397,7 @@ END_TEST
 START_TEST(ledger_and_copies_deleted_wal_left)
 {
 	in_child(ten_records);
-	shell("rm -f %s/.haul/ledger* %s/.haul/wal/snapshot.db", dir);
+	shell("rm -f $D/.haul/ledger* $D/.haul/wal/snapshot.db");
 	all_is_well();
 }
 END_TEST
@@ -410,7 +408,7 @@ START_TEST(segment_cut_before_it_was_in_the_ledger)
 {
 	in_child(ten_records);
 	/* All of it is still in the WAL. */
-	shell("truncate -s -500 %s/20*/checkout/web-01.log", dir);
+	shell("truncate -s -500 $D/20*/checkout/web-01.log");
 	all_is_well();
 }
 END_TEST
@@ -418,7 +416,7 @@ END_TEST
 START_TEST(segment_deleted_before_it_was_in_the_ledger)
 {
 	in_child(ten_records);
-	shell("rm %s/20*/checkout/web-01.log", dir);
+	shell("rm $D/20*/checkout/web-01.log");
 	all_is_well();
 }
 END_TEST
@@ -426,24 +424,24 @@ END_TEST
 START_TEST(note_with_lf_appended)
 {
 	in_child(ten_records);
-	shell("echo 'checked by ops' >>$(ls %s/20*/checkout/web-01.log)", dir);
+	shell("echo 'checked by ops' >>$(ls $D/20*/checkout/web-01.log)");
 	all_is_well();
-	shell("grep -rqx 'checked by ops' %s/20*", dir);
+	shell("grep -rqx 'checked by ops' $D/20*");
 }
 END_TEST
 
 START_TEST(note_without_lf_appended)
 {
 	in_child(ten_records);
-	shell("printf 'checked by ops' >>$(ls %s/20*/checkout/web-01.log)", dir);
+	shell("printf 'checked by ops' >>$(ls $D/20*/checkout/web-01.log)");
 	open_again();
 	resend(a);
 	send(a, 1);
 	close_it();
 	/* The note's file was closed as it is; our lines are in the next one. */
-	shell("tail -c 14 %s/20*/checkout/web-01.0001.log | grep -qx 'checked by ops'", dir);
-	shell("test -s %s/20*/checkout/web-01.log", dir);
-	shell("echo >>$(ls %s/20*/checkout/web-01.0001.log)", dir);
+	shell("tail -c 14 $D/20*/checkout/web-01.0001.log | grep -qx 'checked by ops'");
+	shell("test -s $D/20*/checkout/web-01.log");
+	shell("echo >>$(ls $D/20*/checkout/web-01.0001.log)");
 	expect(a);
 }
 END_TEST
@@ -461,7 +459,7 @@ static void die_before_an_append(void)
 START_TEST(note_appended_where_lines_were_to_stand)
 {
 	in_child(die_before_an_append);
-	shell("echo 'checked by ops' >>$(ls %s/20*/checkout/web-01.log)", dir);
+	shell("echo 'checked by ops' >>$(ls $D/20*/checkout/web-01.log)");
 	struct buf ignored = BUF_EMPTY;
 	struct make_source again = *a;
 	again.offset = again.crc = again.lines = 0;
@@ -469,7 +467,7 @@ START_TEST(note_appended_where_lines_were_to_stand)
 	buf_free(&ignored);
 	*a = again;
 	all_is_well();
-	shell("grep -rqx 'checked by ops' %s/20*", dir);
+	shell("grep -rqx 'checked by ops' $D/20*");
 }
 END_TEST
 
@@ -478,14 +476,14 @@ START_TEST(segment_cut_that_only_the_ledger_knows)
 	in_child(ten_records_and_a_checkpoint);
 	open_again();
 	close_it(); /* now nothing of it is in the WAL */
-	shell("truncate -s 100 %s/20*/checkout/web-01.log", dir);
+	shell("truncate -s 100 $D/20*/checkout/web-01.log");
 	open_again();
 	send(a, 5);
 	send(b, 5);
 	close_it();
 	/* What was cut is gone; what came since stands in the next segment, and nothing is there twice. */
-	shell("test $(stat -c %%s %s/20*/checkout/web-01.0001.log) = 100", dir);
-	shell("test $(wc -l <$(ls %s/20*/checkout/web-01.log)) = 10", dir);
+	shell("test $(stat -c %s $D/20*/checkout/web-01.0001.log) = 100");
+	shell("test $(wc -l <$(ls $D/20*/checkout/web-01.log)) = 10");
 	char path[128];
 	(void)snprintf(path, sizeof(path), "%s/.haul/ledger.db", dir);
 	sqlite3 *db;
@@ -506,26 +504,26 @@ START_TEST(tree_copied_elsewhere)
 {
 	in_child(ten_records_and_a_checkpoint);
 	/* Other inodes everywhere. */
-	shell("cp -a %s %s.copy && rm -rf %s", dir);
-	shell("mv %s.copy %s", dir);
+	shell("cp -a $D $D.copy && rm -rf $D");
+	shell("mv $D.copy $D");
 	all_is_well();
-	shell("test ! -e %s/.haul/quarantine", dir);
+	shell("test ! -e $D/.haul/quarantine");
 }
 END_TEST
 
 /* --- files, while the collector runs --- */
 
 static const char *const deeds[] = {
-	": >$(ls %s/20*/checkout/web-01.log)",                        /* > file */
-	"truncate -s 100 %s/20*/checkout/web-01.log",                 /* cut */
-	"rm %s/20*/checkout/web-01.log",                              /* find -delete */
-	"rm -r %s/20*",                                               /* the whole day */
-	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1",             /* logrotate, no create */
-	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1; : >$f",      /* create */
-	"f=$(ls %s/20*/checkout/web-01.log); mv $f $f.1; echo x >$f", /* somebody's own */
-	"f=$(ls %s/20*/checkout/web-01.log); cp $f $f.1; : >$f",      /* copytruncate */
-	"echo note >>$(ls %s/20*/checkout/web-01.log)",
-	"printf note >>$(ls %s/20*/checkout/web-01.log)",
+	": >$(ls $D/20*/checkout/web-01.log)",                        /* > file */
+	"truncate -s 100 $D/20*/checkout/web-01.log",                 /* cut */
+	"rm $D/20*/checkout/web-01.log",                              /* find -delete */
+	"rm -r $D/20*",                                               /* the whole day */
+	"f=$(ls $D/20*/checkout/web-01.log); mv $f $f.1",             /* logrotate, no create */
+	"f=$(ls $D/20*/checkout/web-01.log); mv $f $f.1; : >$f",      /* create */
+	"f=$(ls $D/20*/checkout/web-01.log); mv $f $f.1; echo x >$f", /* somebody's own */
+	"f=$(ls $D/20*/checkout/web-01.log); cp $f $f.1; : >$f",      /* copytruncate */
+	"echo note >>$(ls $D/20*/checkout/web-01.log)",
+	"printf note >>$(ls $D/20*/checkout/web-01.log)",
 };
 
 START_TEST(while_it_runs)
@@ -533,18 +531,18 @@ START_TEST(while_it_runs)
 	open_again();
 	send(a, 10);
 	wait_for_appends();
-	shell(deeds[_i], dir);
+	shell(deeds[_i]);
 	for (int i = 0; i < 3; i++) {
 		send(a, 10);
 		wait_for_appends();
 	}
 	close_it();
 	/* What came after the deed is there, whole, in one live file. */
-	shell("test $(grep -c ' a [0-9]*$' $(ls %s/20*/checkout/web-01.log)) = 30", dir);
+	shell("test $(grep -c ' a [0-9]*$' $(ls $D/20*/checkout/web-01.log)) = 30");
 	open_again();
 	send(a, 10);
 	close_it();
-	shell("test $(grep -c ' a [0-9]*$' $(ls %s/20*/checkout/web-01.log)) = 40", dir);
+	shell("test $(grep -c ' a [0-9]*$' $(ls $D/20*/checkout/web-01.log)) = 40");
 }
 END_TEST
 
@@ -565,7 +563,7 @@ static void do_deed_and_die(void)
 {
 	send(a, 10);
 	wait_for_appends();
-	shell(deed, dir);
+	shell(deed);
 	wrap_hook = end_after_calls;
 	for (int i = 0; i < 3; i++)
 		send(a, 10);
@@ -592,7 +590,7 @@ START_TEST(while_it_runs_and_dies)
 		deed = deeds[kind[_i]];
 		calls_left = n;
 		in_child(do_deed_and_die);
-		shell("rm -f %s/20*/checkout/web-01.log.1", dir);
+		shell("rm -f $D/20*/checkout/web-01.log.1");
 		open_again();
 		uint64_t offset = 0, crc;
 		ck_assert(position(a, &offset, &crc));
@@ -606,7 +604,7 @@ START_TEST(while_it_runs_and_dies)
 		send(a, 1);
 		close_it();
 		expect_from_1_or_11(a);
-		shell("rm -rf %s/* %s/.haul", dir);
+		shell("rm -rf $D/* $D/.haul");
 		make_source(a, "checkout", "a");
 	}
 }
@@ -628,7 +626,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	shell("rm -rf %s", dir);
+	shell("rm -rf $D");
 	munmap(a, 2 * sizeof(*a));
 }
 
