@@ -20,7 +20,6 @@
 #include "agent/past.h"
 #include "agent/probe.h"
 #include "agent/rotation.h"
-#include "agent/sniff.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/num.h"
@@ -33,12 +32,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define BUDGET        ((size_t)4 * 1024 * 1024)
-#define GLANCE        ((size_t)64 * 1024)
-#define STEP_EVERY    (20 * NUM_MS_NS)
-#define TRY_AGAIN_NS  (2 * NUM_SEC_NS)
-#define TWIN_QUIET_NS (600 * NUM_SEC_NS)
-#define BIRTH_SLACK   (5 * NUM_SEC_NS)
+#define BUDGET           ((size_t)4 * 1024 * 1024)
+#define GLANCE           ((size_t)64 * 1024)
+#define STEP_EVERY       (20 * NUM_MS_NS)
+#define TRY_AGAIN_NS     (2 * NUM_SEC_NS)
+#define TWIN_QUIET_NS    (600 * NUM_SEC_NS)
+#define COMPARE_AGAIN_NS (5 * NUM_SEC_NS)
+#define BIRTH_SLACK      (5 * NUM_SEC_NS)
 
 /* One file compared with one stream. */
 struct job {
@@ -87,6 +87,13 @@ void copies_forget(struct discover *d, struct source *s)
 		if (j->file == s)
 			j->file = NULL;
 	}
+}
+
+/* Has the source no file, and has it had one? */
+static bool is_gone(const struct source *s)
+{
+	return s->state != SOURCE_ENDED && s->ladder.n && s->input &&
+	       (s->state == SOURCE_MISSING || (s->cut && !s->copied));
 }
 
 /* --- making jobs ------------------------------------------------------------------------------------ */
@@ -148,81 +155,12 @@ static void compare_with_past(struct discover *d, const struct past *p, const ch
 	struct job j = {.past = *p, .path = (char *)path, .file = file};
 	struct rung rungs[2];
 	size_t n = 0;
-	if (p->head.offset && p->head.offset < p->end.offset)
+	if (p->head.offset > p->base && p->head.offset < p->end.offset)
 		rungs[n++] = p->head;
-	rungs[n++] = p->end;
-	(void)add_job(d, &j, p->base, rungs, n);
-}
-
-/* --- searching -------------------------------------------------------------------------------------- */
-
-/* Is this entry one that the source's rest may be in? */
-static bool may_be_rest(const struct discover *d, const struct source *s, const char *path,
-			struct source **ret_file)
-{
-	struct identity id;
-	struct span name = path_name(path);
-	if (!rotation_rotated(name) ||
-	    rotation_family(name) != rotation_family(path_name(s->path)) ||
-	    identity_of_path(path, false, &id) < 0 || !S_ISREG(id.mode) || !id.size)
-		return false;
-	*ret_file = look_find(d, &id);
-	if (*ret_file && !((*ret_file)->state == SOURCE_NEW && (*ret_file)->twin))
-		return false;
-	return *ret_file != s && made_later(&id, s->created_ns) &&
-	       !past_by_file(source_past(d->table), id.ino, id.btime_ns);
-}
-
-static void search_dir(struct discover *d, struct source *s, const char *dir)
-{
-	DIR *list = opendir(dir);
-	if (!list)
-		return;
-	for (struct dirent *e; (e = readdir(list)) != NULL;) {
-		char path[PATH_MAX];
-		struct source *file;
-		int n = snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
-				 e->d_name);
-		if (n < PATH_MAX && may_be_rest(d, s, path, &file))
-			(void)compare_with(d, s, path, file);
-	}
-	closedir(list);
-}
-
-void copies_each_dir(const struct source *s, void (*each)(void *user, const char *dir), void *user)
-{
-	char dir[PATH_MAX];
-	struct span own = path_dir(s->path);
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)own.len, own.ptr);
-	each(user, dir);
-	if (!s->input || !*s->input->rotated_dir)
-		return;
-	if (*s->input->rotated_dir == '/')
-		each(user, s->input->rotated_dir);
-	else if (snprintf(dir, sizeof(dir), "%.*s/%s", (int)own.len, own.ptr,
-			  s->input->rotated_dir) < (int)sizeof(dir))
-		each(user, dir);
-}
-
-struct search {
-	struct discover *d;
-	struct source *s;
-};
-
-static void search_each(void *user, const char *dir)
-{
-	struct search *q = user;
-	search_dir(q->d, q->s, dir);
-}
-
-void copies_search(struct discover *d, struct source *s)
-{
-	struct search q = {d, s};
-	s->searching++; /* keeps the end of the search until all jobs are there */
-	copies_each_dir(s, search_each, &q);
-	s->searching--;
-	if (!s->searching)
-		cut_search_over(d, s, false);
+	if (p->end.offset > p->base)
+		rungs[n++] = p->end;
+	if (n)
+		(void)add_job(d, &j, p->base, rungs, n);
 }
 
 /* --- found ------------------------------------------------------------------------------------------ */
@@ -264,16 +202,18 @@ static void take_over(struct discover *d, struct job *j)
 	if (source_set_path(d->table, s, j->path) < 0)
 		discover_short_of_memory(d);
 	s->cut = false;
-	s->zreader = probe_take_reader(j->probe);
+	s->compressed = false;
 	descriptor_give(d->table, s, j->fd);
 	j->fd = -1;
-	s->size = s->sure_size = s->zreader ? s->tail_at : j->id.size;
+	s->zreader = probe_take_reader(j->probe);
+	s->compressed = s->zreader != NULL;
+	s->size = s->sure_size = s->compressed ? s->tail_at : j->id.size;
 	log_info("%s is the rest of a stream that was read up to %" PRIu64, j->path, s->tail_at);
-	if (!s->zreader && j->id.size < s->tail_at) {
+	if (!s->compressed && j->id.size < s->tail_at) {
 		/* The copy stops before what was read: it has nothing new. */
 		s->cut = true;
 		s->sure_size = sure_size;
-	} else if (!s->zreader && sure_size > j->id.size) {
+	} else if (!s->compressed && sure_size > j->id.size) {
 		/* Written between the copying and the truncation. */
 		s->lost_from = j->id.size;
 		s->lost_to = sure_size;
@@ -282,19 +222,183 @@ static void take_over(struct discover *d, struct job *j)
 	cut_search_over(d, s, true);
 }
 
-/* The file holds nothing but what an ended stream has, or a little more: then that one goes on. */
-static void recognise(struct discover *d, struct job *j)
+/* Has a compressed file more than `size` bytes of content? 1, 0; -EAGAIN: it is being written; -errno. */
+static int has_more(struct probe *p, uint64_t size)
+{
+	struct zreader *z = probe_take_reader(p);
+	char byte;
+	if (!z)
+		return 0;
+	ssize_t n = zreader_read(z, &byte, 1, size);
+	int r = n != 0 ? (int)n : zreader_complete(z) ? 0 : -EAGAIN;
+	zreader_free(z);
+	return r;
+}
+
+/* The source of an ended stream that goes on after all. NULL: memory is short. */
+static struct source *revive(struct discover *d, const struct past *p, const struct source *file)
+{
+	struct source *s;
+	struct position at;
+	struct source_config c = {
+		.id = p->id,
+		.path = file->path,
+		.service = file->service,
+		.instance = file->instance,
+		.ino = p->ino,
+		.btime_ns = p->btime_ns,
+		.start = p->start,
+		.input = file->input,
+		.missing = true,
+	};
+	if (source_add(d->table, &c, &s) < 0) {
+		discover_short_of_memory(d);
+		return NULL;
+	}
+	position_init(&at, p->start);
+	at.offset = p->end.offset;
+	at.base = p->base;
+	at.crc = p->end.crc;
+	source_place(d->table, s, &at);
+	s->born = s->announced = true;
+	past_remove(source_past(d->table), &p->id);
+	return s;
+}
+
+/* The file begins with what an ended stream has. When it has nothing else it is only remembered as a copy;
+ * otherwise the stream goes on. false: that cannot be told yet. */
+static bool recognise(struct discover *d, struct job *j)
 {
 	struct past p = j->past;
-	uint64_t size = j->id.size;
-	struct source *file = j->file;
+	int more = j->id.size > p.end.offset && !probe_is_compressed(j->probe);
+	if (probe_is_compressed(j->probe))
+		more = has_more(j->probe, p.end.offset);
+	if (more == -EAGAIN)
+		return false;
+	j->owner = more > 0 ? revive(d, &p, j->file) : NULL;
+	if (j->owner) {
+		j->owner->searching++;
+		if (probe_is_compressed(j->probe) && probe_open_reader(j->probe) < 0)
+			discover_short_of_memory(d);
+		take_over(d, j);
+		return true;
+	}
 	p.ino = j->id.ino;
 	p.btime_ns = j->id.btime_ns;
 	past_add(source_past(d->table), &p);
-	log_info("%s is a copy of a stream that has ended%s: it is not shipped again", j->path,
-		 size > p.end.offset ? ", with more behind it" : "");
+	log_info("%s is a copy of a stream that has ended: it is not shipped again", j->path);
+	struct source *file = j->file;
 	j->file = NULL;
 	look_drop(d, file);
+	return true;
+}
+
+/* --- searching -------------------------------------------------------------------------------------- */
+
+/* Is this entry one that the source's rest may be in? */
+static bool may_be_rest(const struct discover *d, const struct source *s, const char *path,
+			struct source **ret_file)
+{
+	struct identity id;
+	struct span name = path_name(path);
+	if (!rotation_rotated(name) ||
+	    rotation_family(name) != rotation_family(path_name(s->path)) ||
+	    identity_of_path(path, false, &id) < 0 || !S_ISREG(id.mode) || !id.size)
+		return false;
+	*ret_file = look_find(d, &id);
+	if (*ret_file && !((*ret_file)->state == SOURCE_NEW && (*ret_file)->twin))
+		return false;
+	return *ret_file != s && made_later(&id, s->created_ns) &&
+	       !past_by_file(source_past(d->table), id.ino, id.btime_ns);
+}
+
+/* How much content a file has; 0: that cannot be told. */
+static uint64_t content_size(int fd, const struct identity *id)
+{
+	unsigned char end[4];
+	if (!descriptor_is_gzip(fd))
+		return id->size;
+	if (id->size < sizeof(end) ||
+	    file_pread_full(fd, end, sizeof(end), id->size - sizeof(end)) != (ssize_t)sizeof(end))
+		return 0;
+	return (uint64_t)end[0] | (uint64_t)end[1] << 8 | (uint64_t)end[2] << 16 |
+	       (uint64_t)end[3] << 24;
+}
+
+/* Nothing was read of the source, so nothing but its size can be compared. That is enough: the file is none that
+ * is known, and it was made of one of this name. */
+static bool take_unread(struct discover *d, struct source *s, const char *path, struct source *file)
+{
+	struct job j = {.owner = s, .file = file, .path = (char *)path, .fd = -1};
+	if (s->tail_at || !s->sure_size || identity_open(path, &j.id, &j.fd) < 0)
+		return false;
+	bool same = content_size(j.fd, &j.id) == s->sure_size &&
+		    probe_new(j.fd, j.id.size, 0, NULL, 0, &j.probe) == 0;
+	if (same) {
+		s->searching++;
+		if (file)
+			file->searching++;
+		take_over(d, &j);
+		s->searching--;
+	}
+	probe_free(j.probe);
+	file_close(&j.fd);
+	return same;
+}
+
+static void search_dir(struct discover *d, struct source *s, const char *dir)
+{
+	DIR *list = opendir(dir);
+	if (!list)
+		return;
+	for (struct dirent *e; (e = readdir(list)) != NULL;) {
+		char path[PATH_MAX];
+		struct source *file;
+		int n = snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
+				 e->d_name);
+		if (n >= PATH_MAX || !may_be_rest(d, s, path, &file))
+			continue;
+		if (take_unread(d, s, path, file))
+			break;
+		(void)compare_with(d, s, path, file);
+	}
+	closedir(list);
+}
+
+void copies_each_dir(const struct source *s, void (*each)(void *user, const char *dir), void *user)
+{
+	char dir[PATH_MAX];
+	struct span own = path_dir(s->path);
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)own.len, own.ptr);
+	each(user, dir);
+	if (!s->input || !*s->input->rotated_dir)
+		return;
+	if (*s->input->rotated_dir == '/')
+		each(user, s->input->rotated_dir);
+	else if (snprintf(dir, sizeof(dir), "%.*s/%s", (int)own.len, own.ptr,
+			  s->input->rotated_dir) < (int)sizeof(dir))
+		each(user, dir);
+}
+
+struct search {
+	struct discover *d;
+	struct source *s;
+};
+
+static void search_each(void *user, const char *dir)
+{
+	struct search *q = user;
+	search_dir(q->d, q->s, dir);
+}
+
+void copies_search(struct discover *d, struct source *s)
+{
+	struct search q = {d, s};
+	s->searching++; /* keeps the end of the search until all jobs are there */
+	copies_each_dir(s, search_each, &q);
+	s->searching--;
+	if (!s->searching && !s->copied)
+		cut_search_over(d, s, false);
 }
 
 /* --- twins ------------------------------------------------------------------------------------------ */
@@ -336,63 +440,65 @@ static bool original_is_cut(struct discover *d, struct source *s)
 	return s->cut;
 }
 
-static bool is_gone(const struct source *s)
-{
-	return s->ladder.n && s->input && (s->state == SOURCE_MISSING || (s->cut && !s->copied));
-}
-
-/* Compares the file with all streams of its family that have no file. */
-static void compare_with_gone(struct discover *d, struct source *file)
+/* Compares the file with all streams of its family. */
+static void compare_with_family(struct discover *d, struct source *file)
 {
 	uint64_t family = rotation_family(path_name(file->path));
 	struct identity id;
 	size_t cursor = 0;
+	file->copy = file->unfinished = false;
 	if (identity_of_path(file->path, true, &id) < 0)
 		return;
+	file->compared_ns = d->now_ns;
+	file->searching++;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && is_gone(s) && made_later(&id, s->created_ns) &&
-		    rotation_family(path_name(s->path)) == family)
+		if (s != file && !s->twin && s->state != SOURCE_ENDED && s->input && !s->refusal &&
+		    made_later(&id, s->created_ns) && rotation_family(path_name(s->path)) == family)
 			(void)compare_with(d, s, file->path, file);
 	for (const struct past *p;
 	     (p = past_of_family(source_past(d->table), family, &cursor)) != NULL;)
 		compare_with_past(d, p, file->path, file);
-}
-
-static bool is_gzip(int fd)
-{
-	char magic[SNIFF_BYTES];
-	ssize_t n = file_pread_full(fd, magic, sizeof(magic), 0);
-	return n > 0 && sniff_gzip(span_make(magic, (size_t)n));
+	file->searching--;
+	d->twins_due_ns = 0;
 }
 
 /* It is a file of its own. */
 static void release(struct discover *d, struct source *file)
 {
 	file->twin = file->held = false;
-	if (file->between && descriptor_open(d->table, file) == 0 && is_gzip(file->fd) &&
-	    zreader_new(file->fd, &file->zreader) < 0)
-		discover_short_of_memory(d);
+	if (file->between && descriptor_open(d->table, file) == 0 && descriptor_is_gzip(file->fd))
+		descriptor_compressed(d->table, file, true);
 	settle_new_stream(d, file);
 }
 
-/* Nothing that is gone has its bytes. Has something that stands? */
+/* It has been compared with all of its family, and none that is without a file has its bytes. */
 static void judge_twin(struct discover *d, struct source *file)
 {
-	if (file->unfinished && d->now_ns - file->last_growth_ns < DISCOVER_QUIET_NS) {
-		compare_with_gone(d, file); /* again, with what it has now */
-		return;
-	}
 	struct source *original = original_of(d, file);
-	if (!original || original->state == SOURCE_NEW || original->state == SOURCE_MISSING) {
+	int64_t quiet_ns = d->now_ns - file->last_growth_ns;
+	bool standing =
+		original && original->state != SOURCE_NEW && original->state != SOURCE_MISSING;
+	if (standing && original_is_cut(d, original))
+		return; /* its search takes this file, or leaves it for the next look */
+	bool same = file->copy || (standing && !file->unfinished && same_so_far(d, original, file));
+	if (!same && (!file->unfinished || quiet_ns >= DISCOVER_QUIET_NS))
 		release(d, file);
-		return;
-	}
-	if (original_is_cut(d, original)) {
-		d->twins_due_ns = d->now_ns + TRY_AGAIN_NS;
-		return; /* its search takes this file, or leaves it for the next turn */
-	}
-	if (!same_so_far(d, original, file) || d->now_ns - file->last_growth_ns >= TWIN_QUIET_NS)
+	else if (quiet_ns >= TWIN_QUIET_NS && file->followed)
 		release(d, file);
+	else if (quiet_ns >= TWIN_QUIET_NS)
+		look_drop(d, file); /* a copy that somebody made, and no input wants it */
+	else if (d->now_ns - file->compared_ns >= COMPARE_AGAIN_NS)
+		compare_with_family(d, file);
+}
+
+void copies_created(struct discover *d, struct dir *dir, const char *text)
+{
+	char name[PATH_MAX], path[PATH_MAX];
+	for (int step = 0; rotation_original(span_of(text), step, name, sizeof(name)); step++) {
+		struct name *n = tree_name(&d->tree, dir, name);
+		if (n && n->followed && n->source->tail_at == 0 && scan_join(path, dir, name))
+			cut_replaced(d, path, n->source);
+	}
 }
 
 bool copies_hold(struct discover *d, struct source *file)
@@ -400,11 +506,7 @@ bool copies_hold(struct discover *d, struct source *file)
 	if (!rotation_rotated(path_name(file->path)) || file->cursor.offset != 0)
 		return false;
 	file->held = file->twin = true;
-	file->searching++;
-	compare_with_gone(d, file);
-	file->searching--;
-	d->n_twins++;
-	d->twins_due_ns = 0;
+	compare_with_family(d, file);
 	return true;
 }
 
@@ -429,14 +531,19 @@ void copies_twins(struct discover *d)
 static void finish_job(struct discover *d, struct job *j, enum probe_result result)
 {
 	struct source *owner = j->owner, *file = j->file;
-	if (result == PROBE_COPY && !j->over) {
-		if (owner)
-			take_over(d, j);
-		else
-			recognise(d, j);
+	if (result == PROBE_COPY && !j->over && owner && is_gone(owner)) {
+		take_over(d, j);
 		free_job(j);
 		return;
 	}
+	if (result == PROBE_COPY && !j->over && !owner && recognise(d, j)) {
+		free_job(j);
+		return;
+	}
+	if (result == PROBE_COPY && owner && file)
+		file->copy = true;
+	else if (result == PROBE_COPY)
+		result = PROBE_UNFINISHED;
 	bool unfinished = result == PROBE_UNFINISHED && !j->over;
 	uint64_t size = j->id.size;
 	free_job(j);
@@ -447,12 +554,12 @@ static void finish_job(struct discover *d, struct job *j, enum probe_result resu
 		owner->candidate_size = size;
 		d->missing_due_ns = d->now_ns + TRY_AGAIN_NS;
 	}
-	if (file)
-		file->unfinished = unfinished;
-	if (owner && !owner->searching)
+	if (file && unfinished)
+		file->unfinished = true;
+	if (owner && !owner->searching && is_gone(owner))
 		cut_search_over(d, owner, false);
 	if (file && !file->searching)
-		d->twins_due_ns = file->unfinished ? d->now_ns + TRY_AGAIN_NS : 0;
+		d->twins_due_ns = 0;
 }
 
 static struct job *next_job(struct discover *d)

@@ -33,6 +33,7 @@
 struct replaced {
 	char *path;
 	struct stream_id before; /* what it led to */
+	bool known;              /* ... if that is known */
 	int64_t since_real_ns;
 	bool at_start;
 };
@@ -53,6 +54,7 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 			fresh->size = fresh->sure_size = id.size;
 	}
 	look_rename_all(d, s, fresh);
+	look_remember_head(d, fresh);
 	return fresh;
 }
 
@@ -193,7 +195,12 @@ static void add_replaced(struct discover *d, const char *path, const struct sour
 		discover_short_of_memory(d);
 		return;
 	}
-	list[d->n_replaced++] = (struct replaced){copy, before->id, d->since_real_ns, at_start};
+	struct replaced *r = &list[d->n_replaced++];
+	*r = (struct replaced){
+		.path = copy, .since_real_ns = d->since_real_ns, .at_start = at_start};
+	if (before)
+		r->before = before->id;
+	r->known = before != NULL;
 }
 
 void cut_replaced(struct discover *d, const char *path, const struct source *before)
@@ -209,6 +216,13 @@ void cut_remember_names(struct discover *d)
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
 		if (s->was_followed)
 			add_replaced(d, s->path, s, true);
+}
+
+void cut_new_name(struct discover *d, const struct source *s)
+{
+	/* Later ones are seen as they come. */
+	if (d->since_real_ns && !d->settled_before && !d->first_start)
+		add_replaced(d, s->path, NULL, true);
 }
 
 void cut_free(struct discover *d)
@@ -269,16 +283,28 @@ static void between_dir(void *user, const char *path)
 	buf_free(&names);
 }
 
+/* Has the source its file and its name, as it was? */
+static bool is_as_it_was(struct discover *d, struct source *s, const struct replaced *r)
+{
+	if (s->state != SOURCE_FOLLOWING || s->cut || strcmp(s->path, r->path) != 0)
+		return false;
+	if (s->tail_at == s->start && !s->ladder.n)
+		return false; /* there is nothing to tell it by */
+	if (s->size == s->tail_at || descriptor_open(d->table, s) < 0 || follow_verify(s) != 0)
+		return true;
+	s->cut = true;
+	source_notice(d->table, s);
+	return false;
+}
+
 static void look_between(struct discover *d, const struct replaced *r)
 {
-	struct source *s = source_by_id(d->table, &r->before);
+	struct source *s = r->known ? source_by_id(d->table, &r->before) : NULL;
 	struct input *input = wanted_by(&d->wanted, r->path);
-	if (!s || !input ||
-	    (r->at_start && s->state == SOURCE_FOLLOWING && !s->cut &&
-	     strcmp(s->path, r->path) == 0))
+	if (!input || (r->known && (!s || (r->at_start && is_as_it_was(d, s, r)))))
 		return;
 	struct between b = {d, r, {input, r->path}};
-	struct source at = {.path = r->path, .input = input};
+	struct source at = {.path = (char *)r->path, .input = input};
 	copies_each_dir(&at, between_dir, &b);
 }
 

@@ -13,7 +13,9 @@
  * closed: -ENOENT, and its unread bytes are gone. */
 #include "agent/descriptor.h"
 
+#include "agent/sniff.h"
 #include "agent/source_table.h"
+#include "agent/zreader.h"
 #include "common/file.h"
 
 #include <assert.h>
@@ -48,6 +50,8 @@ void descriptor_limit(struct source_table *t, uint64_t max_open_files)
 
 static void forget(struct source_table *t, struct source *s)
 {
+	zreader_free(s->zreader);
+	s->zreader = NULL;
 	list_remove(&s->open);
 	s->fd = -1;
 	t->n_open--;
@@ -81,7 +85,7 @@ static void keep_handle(struct source *s)
 
 static bool closable(const struct source *s, bool idle_only)
 {
-	if (s->names == 0 || s->cut || s->zreader)
+	if (s->names == 0 || s->cut || s->compressed)
 		return false;
 	return !idle_only || (!list_linked(&s->ready) && s->tail_at >= s->size);
 }
@@ -124,6 +128,27 @@ void descriptor_give(struct source_table *t, struct source *s, int fd)
 	s->fd = fd;
 	t->n_open++;
 	list_add_last(&t->open, &s->open);
+	/* Without it reading fails for want of memory, and is tried again. */
+	if (s->compressed && zreader_new(fd, &s->zreader) < 0)
+		s->zreader = NULL;
+}
+
+void descriptor_compressed(struct source_table *t, struct source *s, bool compressed)
+{
+	if (s->compressed == compressed)
+		return;
+	s->compressed = compressed;
+	ladder_free(&s->ladder); /* what it remembers was read the other way */
+	int fd = descriptor_take(t, s);
+	if (fd >= 0)
+		descriptor_give(t, s, fd);
+}
+
+bool descriptor_is_gzip(int fd)
+{
+	char magic[SNIFF_BYTES];
+	ssize_t n = file_pread_full(fd, magic, sizeof(magic), 0);
+	return n > 0 && sniff_gzip(span_make(magic, (size_t)n));
 }
 
 int descriptor_take(struct source_table *t, struct source *s)

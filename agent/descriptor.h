@@ -23,6 +23,10 @@ void descriptor_give(struct source_table *t, struct source *s, int fd);
 /* The source gives its descriptor away; -1: it had none. */
 int descriptor_take(struct source_table *t, struct source *s);
 
+/* The file is read as gzip from now on, or not any more. */
+void descriptor_compressed(struct source_table *t, struct source *s, bool compressed);
+bool descriptor_is_gzip(int fd);
+
 /* It was used. */
 void descriptor_used(struct source_table *t, struct source *s);
 

@@ -158,6 +158,8 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 		moved_to(d, dir, path, e);
 	} else if (n || e->mask & IN_CREATE || (dir->full && wanted_by(&d->wanted, path))) {
 		look_at(d, dir, e->name, NULL);
+		if (!n && e->mask & IN_CREATE && !tree_name(&d->tree, dir, e->name))
+			copies_created(d, dir, e->name);
 	}
 }
 

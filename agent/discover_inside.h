@@ -72,6 +72,7 @@ struct discover {
 	struct sources leaving;
 
 	/* the collector's streams */
+	bool settled_before; /* this is not the first list since the start */
 	bool settled; /* they have been listed once: new files are new streams */
 	bool first_start;
 	struct row *rows;
@@ -130,6 +131,7 @@ void look_again(struct discover *d, struct name *n);
 void look_unfollow(struct discover *d, struct name *n);
 /* The file of a source has changed, as `id` has it. */
 void look_grown(struct discover *d, struct source *s, const struct identity *id);
+void look_remember_head(struct discover *d, struct source *s);
 /* An event said that it was written. */
 void look_modified(struct discover *d, struct source *s);
 /* Those that lost their last name in this turn: have they another one somewhere? */
@@ -138,7 +140,7 @@ void look_nameless(struct discover *d);
 void look_begin(struct discover *d, struct source *s);
 /* All names of one source go over to another. */
 void look_rename_all(struct discover *d, struct source *from, struct source *to);
-/* Takes the source out of everything and frees it. */
+/* Takes the source out of everything; it is freed at the end of the turn. */
 void look_drop(struct discover *d, struct source *s);
 /* Makes a source for a file; NULL: memory is short (said). */
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
@@ -156,6 +158,8 @@ void cut_source(struct discover *d, struct source *s);
 void cut_search_over(struct discover *d, struct source *s, bool found);
 /* The followed name leads to another file, and nobody saw how: between the two there may have been more. */
 void cut_replaced(struct discover *d, const char *path, const struct source *before);
+/* A file that nothing was known of has a followed name, at a start. */
+void cut_new_name(struct discover *d, const struct source *s);
 /* Looks for those. */
 void cut_between(struct discover *d);
 /* Names that were followed when the agent ended last. */
@@ -170,6 +174,9 @@ void cut_free(struct discover *d);
 void copies_search(struct discover *d, struct source *s);
 /* A new file whose name is that of a rotated one: is it a copy? Then it is held until that is known. */
 bool copies_hold(struct discover *d, struct source *file);
+/* A file that no input names was made. It may be a copy of one of which nothing has been read yet, so that nothing
+ * tells when that is truncated. */
+void copies_created(struct discover *d, struct dir *dir, const char *text);
 void copies_twins(struct discover *d);
 void copies_step(struct discover *d);
 /* The source is about to be dropped. */

@@ -37,10 +37,11 @@ enum {
 	SNIFF_ENOUGH = 16, /* fewer bytes cannot tell what a file is */
 };
 
-static ssize_t read_at(const struct source *s, void *dst, size_t len, uint64_t at)
+ssize_t follow_read_file(const struct source *s, void *dst, size_t len, uint64_t at)
 {
-	return s->zreader ? zreader_read(s->zreader, dst, len, at)
-			  : file_pread_full(s->fd, dst, len, at);
+	if (!s->compressed)
+		return file_pread_full(s->fd, dst, len, at);
+	return s->zreader ? zreader_read(s->zreader, dst, len, at) : -ENOMEM;
 }
 
 static size_t check_len(uint64_t at)
@@ -69,7 +70,7 @@ static int checksum(const struct source *s, uint64_t from, uint64_t to, uint64_t
 	char bytes[STEP];
 	while (from < to) {
 		size_t want = to - from < sizeof(bytes) ? (size_t)(to - from) : sizeof(bytes);
-		ssize_t got = read_at(s, bytes, want, from);
+		ssize_t got = follow_read_file(s, bytes, want, from);
 		if (got < 0)
 			return (int)got;
 		*crc = crc64_add(*crc, bytes, (size_t)got);
@@ -103,7 +104,7 @@ static int verify(struct source *s)
 {
 	char tail[FOLLOW_CHECK_BYTES];
 	size_t chk = check_len(s->tail_at);
-	ssize_t got = read_at(s, tail, chk, s->tail_at - chk);
+	ssize_t got = follow_read_file(s, tail, chk, s->tail_at - chk);
 	if (got < 0)
 		return (int)got;
 	if ((size_t)got < chk)
@@ -122,6 +123,20 @@ static int verify(struct source *s)
 	return 1;
 }
 
+/* Of a file of which nothing has been read: does it begin as it did when it was looked at first? */
+static int same_head(const struct source *s)
+{
+	char head[FOLLOW_CHECK_BYTES];
+	const struct rung *r = s->ladder.n ? &s->ladder.rungs[0] : NULL;
+	if (!r || s->ladder.base != s->start || r->offset - s->start > sizeof(head))
+		return 1;
+	size_t n = (size_t)(r->offset - s->start);
+	ssize_t got = follow_read_file(s, head, n, s->start);
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == n && crc64_add(CRC64_EMPTY, head, n) == r->crc;
+}
+
 /* --- holes ------------------------------------------------------------------------------------------ */
 
 static size_t count_zeros(const char *p, size_t len)
@@ -138,12 +153,12 @@ static uint64_t hole_length(const struct source *s, uint64_t at, uint64_t n)
 {
 	char bytes[STEP];
 	for (int steps = 0; steps < 16; steps++) {
-		off_t data = s->zreader ? -1 : lseek(s->fd, (off_t)(at + n), SEEK_DATA);
-		if (data < 0 && errno == ENXIO && !s->zreader)
+		off_t data = s->compressed ? -1 : lseek(s->fd, (off_t)(at + n), SEEK_DATA);
+		if (data < 0 && errno == ENXIO && !s->compressed)
 			return UINT64_MAX;
 		if (data > 0 && (uint64_t)data > at + n)
 			n = (uint64_t)data - at;
-		ssize_t got = read_at(s, bytes, sizeof(bytes), at + n);
+		ssize_t got = follow_read_file(s, bytes, sizeof(bytes), at + n);
 		if (got <= 0)
 			return got == 0 ? UINT64_MAX : n;
 		size_t zeros = count_zeros(bytes, (size_t)got);
@@ -184,21 +199,22 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 	if (r < 0)
 		return r;
 	descriptor_used(t, s);
-	if (!s->tail_known) {
+	r = s->tail_at == s->start ? same_head(s) : 1;
+	if (r > 0 && !s->tail_known)
 		r = verify(s);
-		if (r <= 0)
-			return r < 0 ? r : -ESTALE;
-	}
+	if (r <= 0)
+		return r < 0 ? r : -ESTALE;
 	size_t chk = check_len(s->tail_at), want = chk + room - have;
 	char *at = data + have - chk;
-	ssize_t got = read_at(s, at, want, s->tail_at - chk);
+	ssize_t got = follow_read_file(s, at, want, s->tail_at - chk);
 	if (got < 0)
 		return got;
 	if ((size_t)got < chk || crc64_add(CRC64_EMPTY, at, chk) != s->tail_hash)
 		return -ESTALE;
 	uint64_t size = s->tail_at + (size_t)got - chk;
 	struct identity id;
-	if ((size_t)got == want && !s->zreader && identity_of_fd(s->fd, &id) == 0 && id.size > size)
+	if ((size_t)got == want && !s->compressed && identity_of_fd(s->fd, &id) == 0 &&
+	    id.size > size)
 		size = id.size;
 	s->last_read_ns = clock_mono_ns();
 	if (size != s->size)
@@ -333,14 +349,18 @@ int follow_verify(struct source *s)
 {
 	if (s->fd < 0)
 		return -EAGAIN;
-	return s->tail_known ? follow_check(s) : verify(s);
+	return s->tail_known || s->tail_at == s->start ? follow_check(s) : verify(s);
 }
 
 int follow_check(const struct source *s)
 {
 	char tail[FOLLOW_CHECK_BYTES];
 	size_t chk = check_len(s->tail_at);
-	if (s->fd < 0 || !s->tail_known || s->zreader)
+	if (s->fd < 0 || s->compressed)
+		return -EAGAIN;
+	if (s->tail_at == s->start)
+		return same_head(s);
+	if (!s->tail_known)
 		return -EAGAIN;
 	ssize_t got = file_pread_full(s->fd, tail, chk, s->tail_at - chk);
 	if (got < 0)
@@ -358,5 +378,5 @@ ssize_t follow_peek(struct source *s, uint64_t from, void *dst, size_t len)
 	}
 	if (s->fd < 0 || s->cut)
 		return -EBADF;
-	return read_at(s, dst, len, from);
+	return follow_read_file(s, dst, len, from);
 }

@@ -44,6 +44,9 @@ int follow_verify(struct source *s) MUST_CHECK;
  * -errno: that cannot be told now (it is closed, or nothing has been read yet since a restart). */
 int follow_check(const struct source *s) MUST_CHECK;
 
+/* Reads the file's content, wherever the cursor is; it is open. */
+ssize_t follow_read_file(const struct source *s, void *dst, size_t len, uint64_t at) MUST_CHECK;
+
 /* Reads [from, from + len) of the source without moving anything, for checksums and open
  * pieces: from the replay buffer or the file. Returns the count, short at the end of the
  * file. */

@@ -110,7 +110,7 @@ static int64_t leave_compressed(struct discover *d, struct source *s, bool quiet
 	if (list_linked(&s->ready))
 		return INT64_MAX; /* being read: its acknowledgements bring it back here */
 	if (!s->closing) {
-		s->closing = quiet || zreader_complete(s->zreader);
+		s->closing = quiet || (s->zreader && zreader_complete(s->zreader));
 		source_set_ready(d->table, s);
 		return d->now_ns + LOOK_AGAIN_NS;
 	}
@@ -137,7 +137,7 @@ static int64_t leave_file(struct discover *d, struct source *s)
 		s->last_growth_ns = d->now_ns;
 	}
 	bool quiet = is_quiet(d, s, &id);
-	if (s->zreader)
+	if (s->compressed)
 		return leave_compressed(d, s, quiet);
 	if (s->tail_at >= id.size)
 		return leave_read(d, s, quiet);
@@ -190,6 +190,7 @@ static void bury(struct discover *d, struct source *s)
 		.family = rotation_family(path_name(s->path)),
 		.ino = s->ino,
 		.btime_ns = s->btime_ns,
+		.start = s->start,
 		.base = s->committed.base,
 		.end = {s->committed.offset, s->committed.crc},
 		.ended_s = clock_real_ns() / NUM_SEC_NS,
@@ -201,6 +202,7 @@ static void bury(struct discover *d, struct source *s)
 		past_add(source_past(d->table), &p);
 	registry_forget(d->registry, s, kept ? &p : NULL);
 	look_drop(d, s);
+	source_drop(d->table, s);
 }
 
 static void notice(struct discover *d, struct source *s)

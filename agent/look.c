@@ -16,8 +16,8 @@
 #include "agent/rotation.h"
 #include "agent/service_name.h"
 #include "agent/sniff.h"
-#include "agent/zreader.h"
 #include "common/clock.h"
+#include "common/crc64.h"
 #include "common/file.h"
 
 #include <errno.h>
@@ -176,157 +176,6 @@ static void take_input(struct discover *d, struct source *s, struct input *want,
 	names_free(&names);
 }
 
-/* The file that a stream went on in before the restart may be a gzip one: only the file itself tells. Those are
- * never followed as they stand, so what was read of it is what was compressed. */
-static void unpack(struct discover *d, struct source *s, const struct identity *id)
-{
-	char first[SNIFF_BYTES];
-	if ((id->size >= s->tail_at && !rotation_suffixed(path_name(s->path))) ||
-	    descriptor_open(d->table, s) < 0)
-		return;
-	ssize_t n = file_pread_full(s->fd, first, sizeof(first), 0);
-	if (n > 0 && sniff_gzip(span_make(first, (size_t)n)) && !s->zreader &&
-	    zreader_new(s->fd, &s->zreader) < 0)
-		discover_short_of_memory(d);
-}
-
-static void found(struct discover *d, struct source *s, const struct identity *id)
-{
-	source_set_file(d->table, s, id->ino, id->btime_ns, id->dev);
-	unpack(d, s, id);
-	source_move(d->table, s, SOURCE_NEW);
-	s->last_growth_ns = d->now_ns;
-	look_grown(d, s, id);
-	if (d->settled)
-		look_begin(d, s);
-}
-
-/* Is it the rotated form of a followed name, rather than a followed name? */
-static bool is_rotated_name(const struct source *s, const char *text, const struct origin *origin)
-{
-	if (origin)
-		return rotation_of(span_of(text), path_name(origin->path));
-	return s->state == SOURCE_MISSING && !s->was_followed && rotation_suffixed(span_of(text));
-}
-
-/* The name leads to that source. */
-static void link_name(struct discover *d, struct name *n, struct source *s, struct input *want,
-		      const struct origin *origin, const struct identity *id)
-{
-	char path[PATH_MAX];
-	if (!scan_join(path, n->dir, n->text))
-		return;
-	if (n->source != s) {
-		unlink_name(d, n);
-		n->source = s;
-		s->names++;
-	}
-	bool followed = want && !s->copied && !is_rotated_name(s, n->text, origin);
-	s->followed += followed;
-	s->followed -= n->followed;
-	n->followed = followed;
-	take_input(d, s, want ? want : origin ? origin->input : NULL, path);
-	if (s->followed == followed && source_set_path(d->table, s, path) < 0)
-		discover_short_of_memory(d);
-	if (followed && s->input && *s->input->rotated_dir)
-		scan_enter_rotated(d, path, s->input->rotated_dir);
-	if (s->state == SOURCE_MISSING && s->input)
-		found(d, s, id);
-	else
-		restate(d, s);
-}
-
-/* --- files ------------------------------------------------------------------------------------------ */
-
-static bool is_in(const struct source *s, const struct identity *id)
-{
-	if ((s->cut && !s->copied) || s->ino != id->ino || s->btime_ns != id->btime_ns)
-		return false;
-	/* The device number changes with a reboot or a remount; birth time and inode do not. */
-	if (s->btime_ns != 0 || s->state == SOURCE_MISSING)
-		return true;
-	/* Without a birth time only a file that has a name, or is held open, keeps its inode. */
-	return s->dev == id->dev && (s->names || s->fd >= 0);
-}
-
-struct source *look_find(const struct discover *d, const struct identity *id)
-{
-	for (struct source *s = source_by_ino(d->table, id->ino); s; s = s->same_ino)
-		if (is_in(s, id))
-			return s;
-	return NULL;
-}
-
-struct input *look_input(const struct discover *d, const struct source *s)
-{
-	for (size_t i = 0; s->input_name && i < d->wanted.n; i++) {
-		struct wanted only = {&d->wanted.inputs[i], 1};
-		if (strcmp(only.inputs->name, s->input_name) == 0 &&
-		    (!s->was_followed || wanted_by(&only, s->path)))
-			return only.inputs;
-	}
-	return wanted_by(&d->wanted, s->path);
-}
-
-void look_grown(struct discover *d, struct source *s, const struct identity *id)
-{
-	if (s->cut)
-		return;
-	if (!s->zreader && id->size < s->tail_at) {
-		s->cut = true;
-		source_notice(d->table, s);
-		return;
-	}
-	s->dev = id->dev;
-	if (s->zreader) {
-		if (id->size != s->candidate_size) {
-			s->candidate_size = id->size;
-			s->last_growth_ns = d->now_ns;
-			source_set_ready(d->table, s);
-		}
-		return;
-	}
-	if (id->size != s->size) {
-		int same = follow_check(s);
-		if (same == 0) {
-			s->cut = true;
-			source_notice(d->table, s);
-			return;
-		}
-		s->size = id->size;
-		if (same > 0)
-			s->sure_size = s->size;
-		s->last_growth_ns = d->now_ns;
-		s->closing = false;
-		if (s->state == SOURCE_ROTATED)
-			leave_add(d, s);
-	}
-	if (s->size > s->tail_at || s->last_error) {
-		if (!s->behind_since_ns)
-			s->behind_since_ns = d->now_ns;
-		source_set_ready(d->table, s);
-	}
-}
-
-void look_modified(struct discover *d, struct source *s)
-{
-	struct identity id;
-	if (s->event == d->turn)
-		return;
-	s->event = d->turn;
-	if (s->refusal)
-		return;
-	/* Opened at the first event: the next one may be that it was deleted. */
-	if (s->fd < 0 && s->state != SOURCE_MISSING && descriptor_make_room(d->table) &&
-	    descriptor_open(d->table, s) < 0) {
-		source_set_ready(d->table, s); /* reading it says what is wrong */
-		return;
-	}
-	if (s->fd >= 0 && identity_of_fd(s->fd, &id) == 0)
-		look_grown(d, s, &id);
-	source_set_ready(d->table, s);
-}
-
 /* Opens a file at once: it may have no name a moment later. */
 static void open_now(struct discover *d, struct source *s, const char *path)
 {
@@ -345,6 +194,7 @@ static void open_now(struct discover *d, struct source *s, const char *path)
 		file_close(&fd);
 	else
 		descriptor_give(d->table, s, fd);
+	look_remember_head(d, s);
 }
 
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
@@ -631,5 +481,6 @@ void look_drop(struct discover *d, struct source *s)
 	settle_forget(d, s);
 	copies_forget(d, s);
 	sources_remove(&d->nameless, s);
-	source_drop(d->table, s);
+	/* Who walks the table may stand on it. */
+	source_move(d->table, s, SOURCE_ENDED);
 }

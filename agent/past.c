@@ -24,14 +24,19 @@ static void remove_at(struct past_list *l, size_t i)
 	l->n--;
 }
 
-void past_add(struct past_list *l, const struct past *p)
+void past_remove(struct past_list *l, const struct stream_id *id)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		if (stream_id_equal(&l->items[i].id, &p->id)) {
+		if (stream_id_equal(&l->items[i].id, id)) {
 			remove_at(l, i);
-			break;
+			return;
 		}
 	}
+}
+
+void past_add(struct past_list *l, const struct past *p)
+{
+	past_remove(l, &p->id);
 	if (l->n == PAST_MAX)
 		remove_at(l, 0);
 	if (l->n == l->capacity) {

@@ -16,7 +16,7 @@ struct past {
 	uint64_t family; /* hash of the name without rotation suffixes: agent/rotation.h */
 	uint64_t ino;    /* of the file that it was last in */
 	int64_t btime_ns;
-	uint64_t base;
+	uint64_t start, base;
 	struct rung head, end; /* offset 0: none */
 	int64_t ended_s;       /* since 1970 */
 };
@@ -31,6 +31,8 @@ void past_free(struct past_list *l);
 
 /* Adds or replaces. Short memory costs the record. */
 void past_add(struct past_list *l, const struct past *p);
+
+void past_remove(struct past_list *l, const struct stream_id *id);
 
 /* The one whose file that was; NULL: none. Valid until the next past_add. */
 const struct past *past_by_file(const struct past_list *l, uint64_t ino, int64_t btime_ns);

@@ -16,7 +16,8 @@ enum { READ_BYTES = 64 * 1024, MAGIC = 16 };
 
 struct probe {
 	int fd;
-	struct zreader *reader; /* NULL: plain */
+	bool compressed;
+	struct zreader *reader; /* of a compressed file */
 	uint64_t size;          /* plain: of the file */
 	uint64_t at, crc;
 	struct rung *rungs;
@@ -38,7 +39,7 @@ int probe_new(int fd, uint64_t size, uint64_t base, const struct rung *rungs, si
 	p->rungs = calloc(n ? n : 1, sizeof(*rungs));
 	int r = p->rungs ? 0 : -ENOMEM;
 	if (r == 0 && sniff_gzip(span_make(magic, (size_t)got)))
-		r = zreader_new(fd, &p->reader);
+		r = probe_open_reader(p);
 	if (r < 0) {
 		probe_free(p);
 		return r;
@@ -61,6 +62,17 @@ void probe_free(struct probe *p)
 struct rung probe_matched(const struct probe *p)
 {
 	return p->matched;
+}
+
+bool probe_is_compressed(const struct probe *p)
+{
+	return p->compressed;
+}
+
+int probe_open_reader(struct probe *p)
+{
+	p->compressed = true;
+	return p->reader ? 0 : zreader_new(p->fd, &p->reader);
 }
 
 struct zreader *probe_take_reader(struct probe *p)

@@ -26,7 +26,10 @@ int probe_step(struct probe *p, size_t *budget) MUST_CHECK;
 
 /* After PROBE_COPY: the greatest rung within the copy. */
 struct rung probe_matched(const struct probe *p);
-/* Hands over the reader inside a gzip file; NULL: the file is plain. */
+bool probe_is_compressed(const struct probe *p);
+/* Hands over the reader inside a gzip file; NULL: the file is plain, or it was taken. */
 struct zreader *probe_take_reader(struct probe *p);
+/* Makes another one. Errors: -ENOMEM. */
+int probe_open_reader(struct probe *p) MUST_CHECK;
 
 #endif

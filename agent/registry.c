@@ -329,6 +329,9 @@ static void collect(struct registry *r)
 		if (!worth_keeping(s))
 			continue;
 		int e = s->known ? 0 : registry_add_source(&r->pending, s);
+		/* Commits make rungs; what is remembered of an unread file is not among them. */
+		if (e == 0 && s->ladder.n && s->committed.offset == s->start)
+			e = registry_add_ladder(&r->pending, s);
 		if (e == 0)
 			e = registry_add_commit(&r->pending, s);
 		if (e < 0)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TEXT_MAX = 8192, CRC_HEX = 16 };
@@ -60,13 +61,16 @@ static int end(struct buf *out, size_t at, int error)
 int registry_add_source(struct buf *out, const struct source *s)
 {
 	size_t at = out->len;
+	char flags[8];
+	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s", s->born ? "b" : "", s->copied ? "c" : "",
+		       s->compressed ? "z" : "", s->between ? "t" : "");
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
-			       " %s %d %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
+			       " %s %s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
 			       " %" PRIu64,
-			       source_state_name(s->state), s->born, s->created_ns, s->start,
-			       s->ino, s->btime_ns, (uint64_t)s->dev, s->sure_size);
+			       source_state_name(s->state), flags, s->created_ns, s->start, s->ino,
+			       s->btime_ns, (uint64_t)s->dev, s->sure_size);
 	if (r == 0)
 		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
 	if (r == 0)
@@ -116,9 +120,9 @@ int registry_add_past(struct buf *out, const struct past *p)
 	if (r == 0)
 		r = buf_printf(out,
 			       " %016" PRIx64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRIu64
-			       " %016" PRIx64 " %" PRIu64 " %016" PRIx64 " %" PRId64,
-			       p->family, p->ino, p->btime_ns, p->base, p->head.offset, p->head.crc,
-			       p->end.offset, p->end.crc, p->ended_s);
+			       " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %016" PRIx64 " %" PRId64,
+			       p->family, p->ino, p->btime_ns, p->start, p->base, p->head.offset,
+			       p->head.crc, p->end.offset, p->end.crc, p->ended_s);
 	return end(out, at, r);
 }
 
@@ -230,13 +234,19 @@ static bool next_followed(struct fields *f)
 	return false;
 }
 
+static bool has_flag(struct span flags, char flag)
+{
+	return span_find(flags, flag) < flags.len;
+}
+
 static int take_source(struct fields *f, struct source_table *t)
 {
 	struct buf input = BUF_EMPTY, path = BUF_EMPTY, service = BUF_EMPTY, instance = BUF_EMPTY;
 	struct source_config c = {.missing = true};
 	struct source *s;
 	c.id = next_id(f);
-	bool followed = next_followed(f), born = next_bool(f);
+	bool followed = next_followed(f);
+	struct span flags = next(f);
 	int64_t created_ns = next_i64(f);
 	c.start = next_u64(f);
 	c.ino = next_u64(f);
@@ -261,7 +271,10 @@ static int take_source(struct fields *f, struct source_table *t)
 		free(s->input_name);
 		s->input_name = strdup(input_name);
 		s->was_followed = followed;
-		s->born = born;
+		s->born = has_flag(flags, 'b');
+		s->copied = has_flag(flags, 'c');
+		s->compressed = has_flag(flags, 'z');
+		s->between = has_flag(flags, 't');
 		s->created_ns = created_ns;
 		s->announced = true;
 		s->size = s->sure_size = size;
@@ -324,6 +337,7 @@ static int take_past(struct fields *f, struct source_table *t)
 	p.family = next_hex(f);
 	p.ino = next_u64(f);
 	p.btime_ns = next_i64(f);
+	p.start = next_u64(f);
 	p.base = next_u64(f);
 	p.head.offset = next_u64(f);
 	p.head.crc = next_hex(f);

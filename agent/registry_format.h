@@ -1,13 +1,13 @@
 /* The lines of the registry file. Each is 16 hex digits (CRC-64/XZ of what follows the
  * blank), a blank and one of
  *
- *     s ID STATE BORN CREATED START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
+ *     s ID STATE FLAGS CREATED START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
  *                                         a source
  *     c ID OFFSET BASE CRC SIZE BORN FRAME
  *                                         how far it is committed
  *     r ID BASE OFFSET CRC OFFSET CRC ...
  *                                         its ladder
- *     p ID FAMILY INO BTIME BASE OFFSET CRC OFFSET CRC ENDED
+ *     p ID FAMILY INO BTIME START BASE OFFSET CRC OFFSET CRC ENDED
  *                                         a stream that ended
  *     x ID                                one that is forgotten
  *

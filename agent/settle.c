@@ -19,6 +19,7 @@
 #include "agent/discover_inside.h"
 
 #include "agent/descriptor.h"
+#include "agent/follow.h"
 #include "agent/past.h"
 #include "agent/rotation.h"
 #include "agent/zreader.h"
@@ -103,6 +104,7 @@ static void bury_row(struct discover *d, const struct stream_row *row)
 		.family = rotation_family(path_name(path)),
 		.ino = row->ino,
 		.btime_ns = row->btime_ns,
+		.start = row->start,
 		.base = row->base,
 		.end = {row->offset, row->crc},
 		.ended_s = clock_real_ns() / NUM_SEC_NS,
@@ -187,6 +189,7 @@ static void begin_at(struct source *s, uint64_t start)
 {
 	s->start = s->tail_at = start;
 	s->tail_known = start == 0;
+	ladder_free(&s->ladder);
 	position_init(&s->committed, start);
 	position_init(&s->cursor, start);
 }
@@ -217,8 +220,10 @@ void settle_new_stream(struct discover *d, struct source *s)
 
 void settle_fresh(struct discover *d, struct source *s)
 {
-	if (!copies_hold(d, s))
-		settle_new_stream(d, s);
+	if (copies_hold(d, s))
+		return;
+	cut_new_name(d, s);
+	settle_new_stream(d, s);
 }
 
 /* --- comparing -------------------------------------------------------------------------------------- */
@@ -287,6 +292,8 @@ static bool start_check(struct discover *d, struct source *s, struct row *row, b
 		c->at = from->offset;
 		c->crc = from->crc;
 	}
+	if (adopt && descriptor_open(d->table, s) == 0 && descriptor_is_gzip(s->fd))
+		descriptor_compressed(d->table, s, true);
 	row->texts = NULL; /* the check has them now */
 	d->checks = c;
 	d->check_due_ns = 0;
@@ -316,8 +323,7 @@ static void judge(struct discover *d, struct source *s, struct row *row)
 static struct source *candidate(const struct discover *d, const struct row *row)
 {
 	for (struct source *s = source_by_ino(d->table, row->ino); s; s = s->same_ino)
-		if (s->state == SOURCE_NEW && !s->born && !s->held &&
-		    s->btime_ns == row->btime_ns && s->size >= row->at.offset)
+		if (s->state == SOURCE_NEW && !s->born && !s->held && s->btime_ns == row->btime_ns)
 			return s;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
 		if (s->state == SOURCE_NEW && !s->born && !s->held &&
@@ -358,6 +364,7 @@ static void adopt(struct discover *d, struct source *s, const struct row *row)
 		return;
 	}
 	known->input = s->input;
+	known->compressed = s->compressed;
 	known->size = known->sure_size = s->size;
 	source_set_file(d->table, known, s->ino, s->btime_ns, s->dev);
 	if (source_set_path(d->table, known, s->path) < 0)
@@ -381,6 +388,7 @@ static void compared(struct discover *d, struct check *c, bool same)
 		place(d, s, &c->row);
 		go_on(d, s);
 	} else if (c->adopt) {
+		descriptor_compressed(d->table, s, false);
 		(void)source_of_row(d, &c->row);
 		settle_fresh(d, s);
 	} else {
@@ -419,12 +427,11 @@ static ssize_t compare_on(struct discover *d, struct check *c)
 	int r = descriptor_open(d->table, c->source);
 	if (r < 0)
 		return r;
-	struct zreader *z = c->source->zreader;
-	ssize_t n = z ? zreader_read(z, bytes, want, c->at)
-		      : file_pread_full(c->source->fd, bytes, want, c->at);
+	ssize_t n = follow_read_file(c->source, bytes, want, c->at);
 	if (n < 0)
 		return n;
-	if (z && (size_t)n < want && !zreader_complete(z))
+	const struct source *source = c->source;
+	if (source->compressed && (size_t)n < want && !zreader_complete(source->zreader))
 		return -EAGAIN; /* it is being compressed */
 	c->crc = crc64_add(c->crc, bytes, (size_t)n);
 	c->at += (size_t)n;
@@ -540,5 +547,6 @@ void discover_rows_end(struct discover *d)
 	cut_between(d);
 	copies_step(d);
 	copies_twins(d);
+	d->settled_before = true;
 	d->first_start = false;
 }

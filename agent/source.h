@@ -113,11 +113,12 @@ struct source {
 	struct list_node noticed; /* linked: discover is to look at it */
 	void *handle;            /* to open it again when its name is not known any more; NULL: none
 		       */
-	struct zreader *zreader; /* the file is compressed; NULL: it is not */
+	struct zreader *zreader; /* of a compressed file that is open */
 	char *input_name;        /* of the input it had before a restart, until it has one again;
 			     owned */
 	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
 	uint32_t searching;      /* so many files are being compared with it, or for it */
+	int64_t compared_ns;     /* twin: it was compared last */
 	int64_t created_ns;      /* real time: its file was first seen */
 	uint32_t names;          /* how many names lead to it */
 	uint32_t followed;       /* of these an input wants so many */
@@ -127,9 +128,11 @@ struct source {
 	bool recorded;           /* the registry has something of it */
 	bool was_followed;       /* MISSING: a followed name led to it when the agent ended */
 	bool between;            /* it was made and rotated away unseen */
+	bool compressed;         /* by gzip: offsets are those of its content */
 	bool copied;     /* its file is a copy of the one it was read from: it ends with it */
 	bool twin;       /* held because its name is that of a copy of a file that stands */
-	bool unfinished; /* what it was compared with, or is, is a gzip file that is being written */
+	bool unfinished; /* twin: it is a gzip file that is being written */
+	bool copy; /* twin: it is a copy of a file that stands, or that is being read to its end */
 	bool searched;   /* MISSING: copies of it were looked for */
 	bool listed;     /* the collector's list has it */
 	bool held;       /* not to be read: its bytes are being compared */

@@ -435,9 +435,9 @@ static const char *const wrong_lines[] = {
 	"c 0123456789abcdef0123456789abcdef 5 0 0000000000000000 5 1 %zz",
 	"c 0123456789abcdef0123456789abcdef 5 0 0000000000000000 5 1 2%20x",
 	"r 0123456789abcdef0123456789abcdef 0 5",
-	"s 0123456789abcdef0123456789abcdef following 1 0 0 1 2 3 4 logs /a%00 svc %",
-	"s 0123456789abcdef0123456789abcdef followed 1 0 0 1 2 3 4 logs /a svc %",
-	"s 0123456789abcdef0123456789abcdef following 1 0 0 1 2 3 4 logs /a svc",
+	"s 0123456789abcdef0123456789abcdef following -b 0 0 1 2 3 4 logs /a%00 svc %",
+	"s 0123456789abcdef0123456789abcdef followed -b 0 0 1 2 3 4 logs /a svc %",
+	"s 0123456789abcdef0123456789abcdef following -b 0 0 1 2 3 4 logs /a svc",
 };
 
 START_TEST(lines_that_are_wrong)
