@@ -92,8 +92,31 @@ void copies_forget(struct discover *d, struct source *s)
 /* Has the source no file, and has it had one? */
 static bool is_gone(const struct source *s)
 {
-	return s->state != SOURCE_ENDED && s->ladder.n && s->input &&
-	       (s->state == SOURCE_MISSING || (s->cut && !s->copied));
+	if (!s->ladder.n || !s->input)
+		return false;
+	switch (s->state) {
+	case SOURCE_MISSING: return true;
+	case SOURCE_FOLLOWING:
+	case SOURCE_ROTATED:
+	case SOURCE_UNLINKED: return !s->copied && (s->cut || (s->fd < 0 && !s->names));
+	case SOURCE_NEW:
+	case SOURCE_DRAINED:
+	case SOURCE_ENDED: return false;
+	}
+	return false;
+}
+
+/* How much content a file has; 0: that cannot be told. */
+static uint64_t content_size(int fd, const struct identity *id)
+{
+	unsigned char end[4];
+	if (!descriptor_is_gzip(fd))
+		return id->size;
+	if (id->size < sizeof(end) ||
+	    file_pread_full(fd, end, sizeof(end), id->size - sizeof(end)) != (ssize_t)sizeof(end))
+		return 0;
+	return (uint64_t)end[0] | (uint64_t)end[1] << 8 | (uint64_t)end[2] << 16 |
+	       (uint64_t)end[3] << 24;
 }
 
 /* --- making jobs ------------------------------------------------------------------------------------ */
@@ -312,19 +335,6 @@ static bool may_be_rest(const struct discover *d, const struct source *s, const 
 	       !past_by_file(source_past(d->table), id.ino, id.btime_ns);
 }
 
-/* How much content a file has; 0: that cannot be told. */
-static uint64_t content_size(int fd, const struct identity *id)
-{
-	unsigned char end[4];
-	if (!descriptor_is_gzip(fd))
-		return id->size;
-	if (id->size < sizeof(end) ||
-	    file_pread_full(fd, end, sizeof(end), id->size - sizeof(end)) != (ssize_t)sizeof(end))
-		return 0;
-	return (uint64_t)end[0] | (uint64_t)end[1] << 8 | (uint64_t)end[2] << 16 |
-	       (uint64_t)end[3] << 24;
-}
-
 /* Nothing was read of the source, so nothing but its size can be compared. That is enough: the file is none that
  * is known, and it was made of one of this name. */
 static bool take_unread(struct discover *d, struct source *s, const char *path, struct source *file)
@@ -465,9 +475,15 @@ static void compare_with_family(struct discover *d, struct source *file)
 /* It is a file of its own. */
 static void release(struct discover *d, struct source *file)
 {
-	file->twin = file->held = false;
-	if (file->between && descriptor_open(d->table, file) == 0 && descriptor_is_gzip(file->fd))
+	file->twin = file->held = file->undecided = false;
+	source_redefine(d->table, file);
+	struct identity id;
+	if (file->between && descriptor_open(d->table, file) == 0 && descriptor_is_gzip(file->fd) &&
+	    identity_of_fd(file->fd, &id) == 0) {
 		descriptor_compressed(d->table, file, true);
+		file->size = file->tail_at;
+		file->sure_size = content_size(file->fd, &id);
+	}
 	settle_new_stream(d, file);
 }
 
@@ -506,6 +522,7 @@ bool copies_hold(struct discover *d, struct source *file)
 	if (!rotation_rotated(path_name(file->path)) || file->cursor.offset != 0)
 		return false;
 	file->held = file->twin = true;
+	source_redefine(d->table, file);
 	compare_with_family(d, file);
 	return true;
 }

@@ -44,7 +44,13 @@ struct replaced {
 static struct source *begin_anew(struct discover *d, struct source *s)
 {
 	struct identity id = {.ino = s->ino, .btime_ns = s->btime_ns, .dev = s->dev};
-	struct source *fresh = look_make(d, s->path, &id, s->input, s->path);
+	struct source *fresh = look_find(d, &id);
+	if (fresh) {
+		/* Since then an event has led to the file. */
+		look_rename_all(d, s, fresh);
+		return fresh;
+	}
+	fresh = look_make(d, s->path, &id, s->input, s->path);
 	if (!fresh)
 		return NULL;
 	int fd = descriptor_take(d->table, s);
@@ -77,7 +83,7 @@ void cut_source(struct discover *d, struct source *s)
 	s->closing = true;
 	source_move(d->table, s, SOURCE_UNLINKED);
 	cut_replaced(d, s->path, s);
-	if (fresh)
+	if (fresh && !fresh->twin)
 		settle_new_stream(d, fresh);
 	if (s->copied)
 		cut_search_over(d, s, false);
@@ -117,7 +123,7 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 		look_begin(d, s);
 	}
 	if (!found || s->cut) {
-		end_here(d, s, "truncated");
+		end_here(d, s, s->cut ? "truncated" : "deleted");
 		return;
 	}
 	s->closing = false;

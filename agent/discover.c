@@ -287,8 +287,10 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 	if (now_ns >= d->leave_due_ns)
 		leave_check(d);
 	leave_noticed(d);
-	if (d->settled && (poll || !d->tree.n_polled))
+	if (d->settled && (poll || !d->tree.n_polled)) {
 		d->since_real_ns = clock_real_ns();
+		registry_alive(d->registry, d->since_real_ns);
+	}
 }
 
 int64_t discover_next_ns(const struct discover *d)

@@ -197,6 +197,167 @@ static void open_now(struct discover *d, struct source *s, const char *path)
 	look_remember_head(d, s);
 }
 
+static void found(struct discover *d, struct source *s, const struct identity *id)
+{
+	source_set_file(d->table, s, id->ino, id->btime_ns, id->dev);
+	source_move(d->table, s, SOURCE_NEW);
+	s->last_growth_ns = d->now_ns;
+	/* What is unread is held before it can go away; the others are opened when they grow. */
+	if (id->size > s->tail_at)
+		open_now(d, s, s->path);
+	look_grown(d, s, id);
+	if (d->settled)
+		look_begin(d, s);
+}
+
+/* Is it the rotated form of a followed name, rather than a followed name? */
+static bool is_rotated_name(const struct source *s, const char *text, const struct origin *origin)
+{
+	if (origin)
+		return rotation_of(span_of(text), path_name(origin->path));
+	return s->state == SOURCE_MISSING && !s->was_followed && rotation_suffixed(span_of(text));
+}
+
+/* The name leads to that source. */
+static void link_name(struct discover *d, struct name *n, struct source *s, struct input *want,
+		      const struct origin *origin, const struct identity *id)
+{
+	char path[PATH_MAX];
+	if (!scan_join(path, n->dir, n->text))
+		return;
+	if (n->source != s) {
+		unlink_name(d, n);
+		n->source = s;
+		s->names++;
+	}
+	bool followed = want && !s->copied && !is_rotated_name(s, n->text, origin);
+	s->followed += followed;
+	s->followed -= n->followed;
+	n->followed = followed;
+	take_input(d, s, want ? want : origin ? origin->input : NULL, path);
+	if (s->followed == followed && source_set_path(d->table, s, path) < 0)
+		discover_short_of_memory(d);
+	if (followed && s->input && *s->input->rotated_dir)
+		scan_enter_rotated(d, path, s->input->rotated_dir);
+	if (s->state == SOURCE_MISSING && s->input)
+		found(d, s, id);
+	else
+		restate(d, s);
+}
+
+/* --- files ------------------------------------------------------------------------------------------ */
+
+static bool is_in(const struct source *s, const struct identity *id)
+{
+	if ((s->cut && !s->copied) || s->ino != id->ino || s->btime_ns != id->btime_ns)
+		return false;
+	/* The device number changes with a reboot or a remount; birth time and inode do not. */
+	if (s->btime_ns != 0 || s->state == SOURCE_MISSING)
+		return true;
+	/* Without a birth time only a file that has a name, or is held open, keeps its inode. */
+	return s->dev == id->dev && (s->names || s->fd >= 0);
+}
+
+struct source *look_find(const struct discover *d, const struct identity *id)
+{
+	for (struct source *s = source_by_ino(d->table, id->ino); s; s = s->same_ino)
+		if (is_in(s, id))
+			return s;
+	return NULL;
+}
+
+struct input *look_input(const struct discover *d, const struct source *s)
+{
+	for (size_t i = 0; s->input_name && i < d->wanted.n; i++) {
+		struct wanted only = {&d->wanted.inputs[i], 1};
+		if (strcmp(only.inputs->name, s->input_name) == 0 &&
+		    (!s->was_followed || wanted_by(&only, s->path)))
+			return only.inputs;
+	}
+	return wanted_by(&d->wanted, s->path);
+}
+
+/* The first bytes of a file of which nothing has been read yet: should it be compressed or copied before that,
+ * they tell which one it was. */
+void look_remember_head(struct discover *d, struct source *s)
+{
+	char head[FOLLOW_CHECK_BYTES];
+	const struct rung *known = ladder_find(&s->ladder, UINT64_MAX);
+	uint64_t end = s->start + sizeof(head) < s->size ? s->start + sizeof(head) : s->size;
+	/* Of one that was known before the start it is not sure yet that it is the same. */
+	if (s->recorded && !d->settled_before)
+		return;
+	if (s->tail_at != s->start || s->fd < 0 || s->compressed || end <= s->start ||
+	    (known && known->offset >= end))
+		return;
+	size_t n = (size_t)(end - s->start);
+	if (file_pread_full(s->fd, head, n, s->start) != (ssize_t)n ||
+	    sniff_gzip(span_make(head, n)))
+		return;
+	ladder_add(&s->ladder, s->start, end, crc64_add(CRC64_EMPTY, head, n));
+	source_touch(d->table, s);
+}
+
+void look_grown(struct discover *d, struct source *s, const struct identity *id)
+{
+	if (s->cut)
+		return;
+	if (!s->compressed && id->size < s->tail_at) {
+		s->cut = true;
+		source_notice(d->table, s);
+		return;
+	}
+	s->dev = id->dev;
+	if (s->compressed) {
+		if (id->size != s->candidate_size) {
+			s->candidate_size = id->size;
+			s->last_growth_ns = d->now_ns;
+			source_set_ready(d->table, s);
+		}
+		return;
+	}
+	if (id->size != s->size) {
+		int same = follow_check(s);
+		if (same == 0) {
+			s->cut = true;
+			source_notice(d->table, s);
+			return;
+		}
+		s->size = id->size;
+		if (same > 0)
+			s->sure_size = s->size;
+		look_remember_head(d, s);
+		s->last_growth_ns = d->now_ns;
+		s->closing = false;
+		if (s->state == SOURCE_ROTATED)
+			leave_add(d, s);
+	}
+	if (s->size > s->tail_at || s->last_error) {
+		if (!s->behind_since_ns)
+			s->behind_since_ns = d->now_ns;
+		source_set_ready(d->table, s);
+	}
+}
+
+void look_modified(struct discover *d, struct source *s)
+{
+	struct identity id;
+	if (s->event == d->turn)
+		return;
+	s->event = d->turn;
+	if (s->refusal)
+		return;
+	/* Opened at the first event: the next one may be that it was deleted. */
+	if (s->fd < 0 && s->state != SOURCE_MISSING && descriptor_make_room(d->table) &&
+	    descriptor_open(d->table, s) < 0) {
+		source_set_ready(d->table, s); /* reading it says what is wrong */
+		return;
+	}
+	if (s->fd >= 0 && identity_of_fd(s->fd, &id) == 0)
+		look_grown(d, s, &id);
+	source_set_ready(d->table, s);
+}
+
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
 			 struct input *input, const char *origin_path)
 {
@@ -431,14 +592,13 @@ static void look_at_nameless(struct discover *d, struct source *s)
 		source_move(d->table, s, SOURCE_ROTATED);
 	} else {
 		source_move(d->table, s, SOURCE_UNLINKED);
-		if (r < 0 && s->sure_size > s->tail_at) {
-			s->lost_from = s->tail_at;
-			s->lost_to = s->sure_size;
-			s->lost_cause = "deleted";
-		}
 	}
-	if (r == 0)
+	if (r == 0) {
 		look_grown(d, s, &id);
+	} else {
+		s->closing = true; /* nothing of it can be read, unless a copy is found */
+		copies_search(d, s);
+	}
 	s->last_growth_ns = d->now_ns;
 	leave_add(d, s);
 	source_set_ready(d->table, s);

@@ -57,8 +57,9 @@ struct registry {
 	char collector_uuid[REGISTRY_UUID_LEN + 1];
 	bool identity_kept; /* it stands in its file */
 	bool was_empty;
-	bool damaged; /* the file that was read had damage */
-	int64_t last_alive_ns;
+	bool damaged;                       /* the file that was read had damage */
+	int64_t last_alive_ns;              /* of the last run */
+	int64_t alive_ns, alive_written_ns; /* of this one; 0: not yet */
 
 	struct buf pending; /* lines that are to be appended */
 	uint64_t size;      /* of the file */
@@ -163,7 +164,7 @@ static uint64_t take_lines(struct registry *r, struct span text)
 		size_t n = span_find(text, '\n');
 		if (n == text.len)
 			r->replace = true;
-		else if (registry_take_line(span_first(text, n), r->table) < 0)
+		else if (registry_take_line(span_first(text, n), r->table, &r->last_alive_ns) < 0)
 			wrong++;
 		text = span_from(text, n < text.len ? n + 1 : n);
 	}
@@ -271,12 +272,16 @@ static int add_whole(struct buf *out, struct source *s)
  * neither. */
 static bool worth_keeping(const struct source *s)
 {
-	return !s->refusal && (s->state != SOURCE_NEW || s->known || s->committed.offset > 0);
+	return !s->refusal &&
+	       (s->state != SOURCE_NEW || s->recorded || s->between || s->committed.offset > 0);
 }
 
 static int everything(struct registry *r, struct buf *out)
 {
+	int64_t alive_ns = r->alive_ns ? r->alive_ns : r->last_alive_ns;
 	int e = buf_add_str(out, HEADER);
+	if (e == 0 && alive_ns)
+		e = registry_add_alive(out, alive_ns);
 	for (struct source *s = source_first(r->table); s && e == 0; s = source_after(r->table, s))
 		if (worth_keeping(s))
 			e = add_whole(out, s);
@@ -325,6 +330,12 @@ static int replace_file(struct registry *r)
  * replacement. */
 static void collect(struct registry *r)
 {
+	/* Only with something else: an idle agent does not write. */
+	if (r->alive_ns > r->alive_written_ns && (source_any_touched(r->table) || r->pending.len)) {
+		if (registry_add_alive(&r->pending, r->alive_ns) < 0)
+			r->replace = true;
+		r->alive_written_ns = r->alive_ns;
+	}
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
 		if (!worth_keeping(s))
 			continue;
@@ -499,6 +510,11 @@ int registry_set_collector_uuid(struct registry *r, const char *uuid)
 		return -EINVAL;
 	memcpy(r->collector_uuid, uuid, REGISTRY_UUID_LEN + 1);
 	return write_identity(r);
+}
+
+void registry_alive(struct registry *r, int64_t real_ns)
+{
+	r->alive_ns = real_ns;
 }
 
 bool registry_was_empty(const struct registry *r)

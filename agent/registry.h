@@ -40,8 +40,10 @@ void registry_forget(struct registry *r, const struct source *s, const struct pa
 
 /* Was there any entry when it was opened? */
 bool registry_was_empty(const struct registry *r);
-/* When it was last written before this start (ns since 1970); 0: not known. */
+/* Until when (real time) all files were seen, by the last word of the agent before this start; 0: not known. */
 int64_t registry_last_alive_ns(const struct registry *r);
+/* Up to now everything has been seen, and what came of it has been touched. Goes with the next write. */
+void registry_alive(struct registry *r, int64_t real_ns);
 
 /* A stream's id must be written before its first chunk leaves: writes all touched ones
  * now and sets `announced`. Also when writing fails (then the collector's listing must

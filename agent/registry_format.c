@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CRC_ROOM "                 " /* where the checksum goes, and a blank */
+
 enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
 /* --- writing ---------------------------------------------------------------------------------------- */
@@ -33,9 +35,8 @@ static int add_text(struct buf *out, const char *text)
 static int begin(struct buf *out, char kind, const struct stream_id *id)
 {
 	char hex[STREAM_ID_HEX];
-	static const char room[CRC_HEX + 1] = "                 ";
 	stream_id_format(hex, id);
-	int r = buf_add(out, room, CRC_HEX + 1);
+	int r = buf_add(out, CRC_ROOM, CRC_HEX + 1);
 	if (r == 0)
 		r = buf_add_char(out, kind);
 	if (r == 0)
@@ -62,14 +63,19 @@ int registry_add_source(struct buf *out, const struct source *s)
 {
 	size_t at = out->len;
 	char flags[8];
-	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s", s->born ? "b" : "", s->copied ? "c" : "",
-		       s->compressed ? "z" : "", s->between ? "t" : "");
+	/* One that nobody has begun to follow is told by its names. */
+	enum source_state state = s->state != SOURCE_NEW ? s->state
+				  : s->followed          ? SOURCE_FOLLOWING
+							 : SOURCE_ROTATED;
+	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s", s->born ? "b" : "",
+		       s->copied ? "c" : "", s->compressed ? "z" : "", s->between ? "t" : "",
+		       s->twin ? "w" : "");
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
 			       " %s %s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
 			       " %" PRIu64,
-			       source_state_name(s->state), flags, s->created_ns, s->start, s->ino,
+			       source_state_name(state), flags, s->created_ns, s->start, s->ino,
 			       s->btime_ns, (uint64_t)s->dev, s->sure_size);
 	if (r == 0)
 		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
@@ -130,6 +136,15 @@ int registry_add_forgotten(struct buf *out, const struct stream_id *id)
 {
 	size_t at = out->len;
 	int r = begin(out, 'x', id);
+	return end(out, at, r);
+}
+
+int registry_add_alive(struct buf *out, int64_t real_ns)
+{
+	size_t at = out->len;
+	int r = buf_add(out, CRC_ROOM, CRC_HEX + 1);
+	if (r == 0)
+		r = buf_printf(out, "a %" PRId64, real_ns);
 	return end(out, at, r);
 }
 
@@ -229,7 +244,7 @@ static bool next_followed(struct fields *f)
 	struct span name = next(f);
 	for (int s = SOURCE_NEW; s <= SOURCE_ENDED; s++)
 		if (span_is(name, source_state_name((enum source_state)s)))
-			return s == SOURCE_FOLLOWING || s == SOURCE_NEW;
+			return s == SOURCE_FOLLOWING;
 	f->bad = true;
 	return false;
 }
@@ -275,6 +290,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->copied = has_flag(flags, 'c');
 		s->compressed = has_flag(flags, 'z');
 		s->between = has_flag(flags, 't');
+		s->undecided = has_flag(flags, 'w');
 		s->created_ns = created_ns;
 		s->announced = true;
 		s->size = s->sure_size = size;
@@ -364,7 +380,16 @@ static int take_forgotten(struct fields *f, struct source_table *t)
 	return 0;
 }
 
-int registry_take_line(struct span line, struct source_table *t)
+static int take_alive(struct fields *f, int64_t *alive_ns)
+{
+	int64_t real_ns = next_i64(f);
+	if (f->bad || f->left.len)
+		return -EBADMSG;
+	*alive_ns = real_ns;
+	return 0;
+}
+
+int registry_take_line(struct span line, struct source_table *t, int64_t *alive_ns)
 {
 	uint64_t crc;
 	if (line.len < CRC_HEX + 3 || line.ptr[CRC_HEX] != ' ' ||
@@ -380,6 +405,7 @@ int registry_take_line(struct span line, struct source_table *t)
 	case 'r': return take_ladder(&f, t);
 	case 'p': return take_past(&f, t);
 	case 'x': return take_forgotten(&f, t);
+	case 'a': return take_alive(&f, alive_ns);
 	default: return -EBADMSG;
 	}
 }

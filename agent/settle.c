@@ -220,9 +220,11 @@ void settle_new_stream(struct discover *d, struct source *s)
 
 void settle_fresh(struct discover *d, struct source *s)
 {
-	if (copies_hold(d, s))
+	/* One that the registry knows has been looked at already. */
+	if ((!s->recorded || s->undecided) && copies_hold(d, s))
 		return;
-	cut_new_name(d, s);
+	if (!s->recorded)
+		cut_new_name(d, s);
 	settle_new_stream(d, s);
 }
 

@@ -75,7 +75,7 @@ static bool may_be_read(const struct source *s)
 static void forget_ino(struct source_table *t, struct source *s);
 
 /* What the registry writes once has changed. */
-static void redefine(struct source_table *t, struct source *s)
+void source_redefine(struct source_table *t, struct source *s)
 {
 	s->known = false;
 	source_touch(t, s);
@@ -93,7 +93,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 	}
 	if (!may_be_read(s))
 		list_remove(&s->ready);
-	redefine(t, s);
+	source_redefine(t, s);
 }
 
 /* --- the table -------------------------------------------------------------------------------------- */
@@ -283,7 +283,7 @@ int source_set_path(struct source_table *t, struct source *s, const char *path)
 		return -ENOMEM;
 	free(s->path);
 	s->path = copy;
-	redefine(t, s);
+	source_redefine(t, s);
 	return 0;
 }
 
@@ -297,7 +297,7 @@ void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int
 	s->btime_ns = btime_ns;
 	s->dev = dev;
 	remember_ino(t, s);
-	redefine(t, s);
+	source_redefine(t, s);
 }
 
 /* --- who is to be looked at ------------------------------------------------------------------------- */

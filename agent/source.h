@@ -134,6 +134,7 @@ struct source {
 	bool unfinished; /* twin: it is a gzip file that is being written */
 	bool copy; /* twin: it is a copy of a file that stands, or that is being read to its end */
 	bool searched;   /* MISSING: copies of it were looked for */
+	bool undecided; /* it was a twin when the agent ended */
 	bool listed;     /* the collector's list has it */
 	bool held;       /* not to be read: its bytes are being compared */
 	bool tail_known; /* tail_hash is valid; else the ladder is asked before the first
@@ -200,6 +201,8 @@ bool source_any_ready(const struct source_table *t);
 
 /* Its position changed, and the registry is to write that; registry_tick takes them. */
 void source_touch(struct source_table *t, struct source *s);
+/* So did what does not change with each commit. */
+void source_redefine(struct source_table *t, struct source *s);
 struct source *source_next_touched(struct source_table *t);
 bool source_any_touched(const struct source_table *t);
 

@@ -472,6 +472,22 @@ const char *host_lines(const struct host *h)
 	return buf_cstr(&out);
 }
 
+static void say_where(const struct host *h, const char *prefix, unsigned v)
+{
+	static unsigned said;
+	char line[128];
+	size_t len = (size_t)snprintf(line, sizeof(line), "%s %u\n", prefix, v);
+	for (size_t i = 0; i < h->n_streams && said < 10; i++) {
+		const struct host_stream *s = &h->streams[i];
+		const char *at = s->lines.len ? memmem(s->lines.ptr, s->lines.len, line, len) : NULL;
+		if (at && (at == s->lines.ptr || at[-1] == '\n')) {
+			fprintf(stderr, "%s %u stands in the stream of %s, %02x%02x, %zu bytes\n", prefix, v,
+			       s->path, s->id.bytes[0], s->id.bytes[1], s->lines.len);
+			said++;
+		}
+	}
+}
+
 void host_expect_numbers(const struct host *h, const char *prefix, unsigned n)
 {
 	unsigned *count = calloc(n + 1, sizeof(*count));
@@ -493,6 +509,9 @@ void host_expect_numbers(const struct host *h, const char *prefix, unsigned n)
 			left = span_from(left, at < left.len ? at + 1 : at);
 		}
 	}
+	for (unsigned v = 1; v <= n; v++)
+		if (count[v] != 1)
+			say_where(h, prefix, v);
 	for (unsigned v = 1; v <= n; v++)
 		ck_assert_msg(count[v] == 1, "%s %u is there %u times", prefix, v, count[v]);
 	free(count);

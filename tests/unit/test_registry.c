@@ -97,8 +97,10 @@ static void same_source(const struct source *a, const struct source *b)
 	ck_assert_uint_eq(a->committed.offset, b->committed.offset);
 	ck_assert_uint_eq(a->committed.base, b->committed.base);
 	ck_assert_uint_eq(a->committed.crc, b->committed.crc);
-	ck_assert_int_eq(a->committed.frame.outputs[0].head_us, b->committed.frame.outputs[0].head_us);
-	ck_assert(a->committed.frame.outputs[0].has_stamps == b->committed.frame.outputs[0].has_stamps);
+	ck_assert_int_eq(a->committed.frame.outputs[0].head_us,
+			 b->committed.frame.outputs[0].head_us);
+	ck_assert(a->committed.frame.outputs[0].has_stamps ==
+		  b->committed.frame.outputs[0].has_stamps);
 	ck_assert_uint_eq(a->sure_size, b->sure_size);
 }
 
@@ -429,6 +431,9 @@ static const char *const wrong_lines[] = {
 	"x 0123456789abcdef0123456789abcdef ",
 	"x 0123456789abcdef0123456789abcdef more",
 	"q 0123456789abcdef0123456789abcdef",
+	"a",
+	"a x",
+	"a 5 5",
 	"c 0123456789abcdef0123456789abcdef 5 6 0000000000000000 5 1 %",
 	"c 0123456789abcdef0123456789abcdef 5 0 0000000000000000 5 2 %",
 	"c 0123456789abcdef0123456789abcdef 5 0 000000000000000 5 1 %",
@@ -449,7 +454,8 @@ START_TEST(lines_that_are_wrong)
 	for (int i = 0; i < 16; i++)
 		hex[i] = "0123456789abcdef"[crc >> (60 - 4 * i) & 15];
 	(void)snprintf(line, sizeof(line), "%s %s", hex, text);
-	ck_assert_msg(registry_take_line(span_of(line), table) == -EBADMSG, "%s", text);
+	int64_t alive_ns = 0;
+	ck_assert_msg(registry_take_line(span_of(line), table, &alive_ns) == -EBADMSG, "%s", text);
 	ck_assert_uint_eq(source_count(table), 0);
 	source_table_free(table);
 	table = NULL;
