@@ -1,5 +1,6 @@
 /* The store as a whole, without HTTP: what is acknowledged stands on disk, once, and what it says is
  * what it will say after a restart. */
+#include "common/civil.h"
 #include "common/clock.h"
 #include "common/crc64.h"
 #include "common/file.h"
@@ -82,6 +83,245 @@ START_TEST(a_repeat_is_a_duplicate_also_after_a_restart)
 }
 END_TEST
 
+START_TEST(an_older_session_is_refused)
+{
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	uint64_t newer = make_session(store, "web-01", "m1", NULL);
+	ck_assert_uint_gt(newer, session);
+	struct buf body = BUF_EMPTY;
+	make_chunk(&body, &a, "web-01", 1);
+	struct make_answer answer;
+	make_submit(store, "web-01", session, buf_span(&body), &answer);
+	make_wait(&answer);
+	ck_assert_int_eq(answer.result, -ESTALE);
+	make_answer_free(&answer);
+	char host[NAME_MAX_LEN + 1];
+	ck_assert_int_eq(store_session_host(store, session, host), -ESTALE);
+	ck_assert_int_eq(store_session_host(store, newer + 1, host), -ENOENT);
+	ck_assert_int_eq(store_session_host(store, 0, host), -ENOENT);
+	ck_assert_int_eq(store_session_host(store, newer, host), 0);
+	ck_assert_str_eq(host, "web-01");
+	make_submit(store, "web-01", newer, buf_span(&body), &answer);
+	make_wait(&answer);
+	ck_assert_int_eq((int)answer.verdicts[0].status, CHUNK_COMMITTED);
+	make_answer_free(&answer);
+	buf_free(&body);
+	/* Numbers are never used again, also not after a restart. */
+	reopen();
+	ck_assert_uint_gt(make_session(store, "db-01", "m2", NULL), newer);
+}
+END_TEST
+
+static int64_t later_ns;
+
+static int64_t real_later(void)
+{
+	return later_ns;
+}
+
+START_TEST(another_machine_waits_until_the_first_is_silent)
+{
+	int result;
+	(void)make_session(store, "web-01", "m2", &result);
+	ck_assert_int_eq(result, -EBUSY);
+	(void)make_session(store, "web-01", "", &result);
+	ck_assert_int_eq(result, 0);
+	(void)make_session(store, "web-02", "m2", &result);
+	ck_assert_int_eq(result, 0);
+	/* The machine of web-01 is not known any more: nobody can be another one. */
+	(void)make_session(store, "web-01", "m1", &result);
+	ck_assert_int_eq(result, 0);
+	reopen();
+	(void)make_session(store, "web-01", "m2", &result);
+	ck_assert_int_eq(result, -EBUSY);
+	later_ns = clock_real_ns() + 301 * NUM_SEC_NS;
+	clock_replace(NULL, real_later);
+	(void)make_session(store, "web-01", "m2", &result);
+	clock_replace(NULL, NULL);
+	ck_assert_int_eq(result, 0);
+}
+END_TEST
+
+START_TEST(another_host_s_stream_id_is_another_stream)
+{
+	struct make_source a, b;
+	make_source(&a, "checkout", "a");
+	make_source(&b, "checkout", "b");
+	b.stream = a.stream;
+	uint64_t other = make_session(store, "web-02", "m2", NULL);
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &a, 5), CHUNK_COMMITTED);
+	ck_assert_int_eq((int)make_send(store, "web-02", other, &b, 7), CHUNK_COMMITTED);
+	store_close(store);
+	store = make_store(dir, NULL);
+	expect("a", 5);
+	expect("b", 7);
+}
+END_TEST
+
+/* Chunks of one stream in one batch: each is judged on what the one before has made of it. */
+START_TEST(chunks_in_one_batch)
+{
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	struct buf body = BUF_EMPTY;
+	make_chunk(&body, &a, "web-01", 3);
+	struct make_source fork = a;
+	make_chunk(&body, &a, "web-01", 3);
+	make_chunk(&body, &fork, "web-01", 2); /* overlaps: ends below the offset */
+	struct make_source ahead = a;
+	struct buf ignored = BUF_EMPTY;
+	make_chunk(&ignored, &ahead, "web-01", 1);
+	make_chunk(&body, &ahead, "web-01", 1); /* leaves a hole */
+	make_chunk(&body, &a, "web-01", 1);
+	struct make_answer answer;
+	make_submit(store, "web-01", session, buf_span(&body), &answer);
+	make_wait(&answer);
+	static const enum chunk_status want[] = {CHUNK_COMMITTED, CHUNK_COMMITTED, CHUNK_DUPLICATE,
+						 CHUNK_CONFLICT, CHUNK_COMMITTED};
+	ck_assert_uint_eq(answer.n, 5);
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_int_eq((int)answer.verdicts[i].status, (int)want[i]);
+	ck_assert_uint_eq(answer.verdicts[4].offset, a.offset);
+	make_answer_free(&answer);
+	buf_free(&body);
+	buf_free(&ignored);
+	reopen();
+	expect("a", 7);
+}
+END_TEST
+
+START_TEST(a_refused_chunk_does_not_spoil_the_others)
+{
+	struct make_source a, b;
+	make_source(&a, "check/out", "a"); /* no valid name */
+	make_source(&b, "checkout", "b");
+	struct buf body = BUF_EMPTY;
+	make_chunk(&body, &a, "web-01", 3);
+	make_chunk(&body, &b, "web-01", 3);
+	struct chunk far = {.host = SPAN_LITERAL("web-01"),
+			    .service = SPAN_LITERAL("checkout"),
+			    .to = UINT64_C(1) << 63};
+	make_raw_chunk(&body, &far, (struct span){0});
+	struct make_answer answer;
+	make_submit(store, "web-01", session, buf_span(&body), &answer);
+	make_wait(&answer);
+	ck_assert_int_eq((int)answer.verdicts[0].status, CHUNK_REFUSED);
+	ck_assert_ptr_nonnull(answer.verdicts[0].error);
+	ck_assert_int_eq((int)answer.verdicts[1].status, CHUNK_COMMITTED);
+	ck_assert_int_eq((int)answer.verdicts[2].status, CHUNK_REFUSED);
+	make_answer_free(&answer);
+	buf_free(&body);
+}
+END_TEST
+
+START_TEST(a_loss_is_in_the_ledger_once)
+{
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &a, 2), CHUNK_COMMITTED);
+	struct chunk c = {.stream = a.stream,
+			  .host = SPAN_LITERAL("web-01"),
+			  .service = SPAN_LITERAL("checkout"),
+			  .path = SPAN_LITERAL("/var/log/a.log"),
+			  .from = a.offset,
+			  .to = a.offset + 100,
+			  .base = a.offset + 100,
+			  .crc_from = a.crc,
+			  .loss = SPAN_LITERAL("truncated")};
+	struct buf body = BUF_EMPTY;
+	make_raw_chunk(&body, &c, (struct span){0});
+	for (int i = 0; i < 2; i++) { /* the second is a duplicate */
+		struct make_answer answer;
+		make_submit(store, "web-01", session, buf_span(&body), &answer);
+		make_wait(&answer);
+		ck_assert_int_eq((int)answer.verdicts[0].status,
+				 i ? CHUNK_DUPLICATE : CHUNK_COMMITTED);
+		ck_assert_uint_eq(answer.verdicts[0].offset, c.to);
+		make_answer_free(&answer);
+	}
+	buf_free(&body);
+	reopen();
+	char command[256];
+	(void)snprintf(command, sizeof(command),
+		       "test $(sqlite3 -batch %s/.haul/ledger-export.db "
+		       "\"SELECT count(*) || cause FROM loss\") = 1truncated",
+		       dir);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(room_is_kept)
+{
+	ck_assert_int_eq(store_admit(store, 1000, 5000), 0);
+	ck_assert_int_eq(store_admit(store, UINT64_C(1) << 60, 0), -ENOSPC);
+	ck_assert_int_eq(store_admit(store, UINT64_MAX, UINT64_MAX), -ENOSPC);
+	struct store_config all = {.segment_bytes = 1 << 20,
+				   .min_free = {.is_percent = true, .value = 100}};
+	store_close(store);
+	store = make_store(dir, &all);
+	ck_assert_int_eq(store_admit(store, 1, 1), -ENOSPC);
+}
+END_TEST
+
+START_TEST(one_collector_a_directory)
+{
+	struct store_config c = {.data_dir = dir, .segment_bytes = 1 << 20};
+	struct store *second;
+	struct conf_error err;
+	ck_assert_int_eq(store_open(&c, &second, &err), -EWOULDBLOCK);
+	ck_assert_ptr_nonnull(strstr(err.text, dir));
+	char uuid[STORE_UUID_LEN + 1];
+	(void)snprintf(uuid, sizeof(uuid), "%s", store_uuid(store));
+	reopen();
+	ck_assert_str_eq(store_uuid(store), uuid);
+}
+END_TEST
+
+START_TEST(a_planted_link_leads_nowhere)
+{
+	char path[128], target[128];
+	(void)snprintf(target, sizeof(target), "%s/elsewhere", dir);
+	ck_assert_int_eq(mkdir(target, 0700), 0);
+	int32_t day = civil_day_of_us(clock_real_ns() / NUM_US_NS);
+	char text[CIVIL_DAY_LEN + 1] = "";
+	civil_format_day(text, day);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, text);
+	ck_assert_int_eq(symlink(target, path), 0);
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	(void)make_send(store, "web-01", session, &a, 1);
+	ck_assert_int_lt(store_checkpoint(store), 0);
+	ck_assert_int_eq(rmdir(target), 0); /* it is empty */
+	ck_assert_int_lt(store_failure(store, path, sizeof(path)), 0);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, text);
+	ck_assert_int_eq(unlink(path), 0);
+	reopen();
+	expect("a", 1);
+}
+END_TEST
+
+START_TEST(full_segments_are_closed_by_number)
+{
+	struct store_config small = {.segment_bytes = 2000, .checkpoint_bytes = 1000};
+	store_close(store);
+	store = make_store(dir, &small);
+	session = make_session(store, "web-01", "m1", NULL);
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq((int)make_send(store, "web-01", session, &a, 50), CHUNK_COMMITTED);
+		ck_assert_int_eq(store_checkpoint(store), 0);
+	}
+	char command[128];
+	(void)snprintf(command, sizeof(command), "test $(ls %s/20*/checkout | wc -l) = 5", dir);
+	ck_assert_int_eq(system(command), 0);
+	expect("a", 250);
+	(void)snprintf(command, sizeof(command), "test -s %s/20*/checkout/web-01.0005.log", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store");
@@ -90,6 +330,16 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_line_arrives);
 	tcase_add_test(tcase, a_repeat_is_a_duplicate_also_after_a_restart);
+	tcase_add_test(tcase, an_older_session_is_refused);
+	tcase_add_test(tcase, another_machine_waits_until_the_first_is_silent);
+	tcase_add_test(tcase, another_host_s_stream_id_is_another_stream);
+	tcase_add_test(tcase, chunks_in_one_batch);
+	tcase_add_test(tcase, a_refused_chunk_does_not_spoil_the_others);
+	tcase_add_test(tcase, a_loss_is_in_the_ledger_once);
+	tcase_add_test(tcase, room_is_kept);
+	tcase_add_test(tcase, one_collector_a_directory);
+	tcase_add_test(tcase, a_planted_link_leads_nowhere);
+	tcase_add_test(tcase, full_segments_are_closed_by_number);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
