@@ -29,6 +29,7 @@ struct restore_file {
 	bool known;              /* to the ledger, with its inode */
 	bool gone;               /* a move said that it has no file */
 	bool present, closed;    /* the file is there; under its closed name */
+	bool sealed;             /* only its sealed form is there: all its lines were written */
 	bool touched;            /* something is new: its row is to be written */
 	bool walked;             /* found by the walk: whatever is there counts */
 	int fd;
@@ -195,8 +196,7 @@ static int walk_dir(struct walk *w, const char *path, int (*each)(struct walk *w
 static int walk_closed(struct restore *r, struct shard *shard, const struct segment_name *name,
 		       const struct stat *st)
 {
-	if (name->number < shard->next.number ||
-	    (name->number == shard->next.number && shard->next.position))
+	if (name->number < shard->unknown_from)
 		return 0;
 	struct segment *s = segment_new(shard, name->number);
 	if (!s)
@@ -209,7 +209,7 @@ static int walk_closed(struct restore *r, struct shard *shard, const struct segm
 							      : SEGMENT_STATE_SEALED);
 	segment_free(s);
 	/* Numbers come in no order here; a live file is given its own when all are known. */
-	if (e == 0 && shard->next.position == 0)
+	if (e == 0 && shard->next.position == 0 && name->number >= shard->next.number)
 		shard_set_next(&r->s->shards, shard, (struct place){.number = name->number + 1});
 	return e;
 }
@@ -273,8 +273,11 @@ static int walk_live(struct restore *r, struct shard *shard)
 int restore_walk(struct restore *r)
 {
 	struct walk w = {.r = r};
-	int e = walk_dir(&w, ".", walk_day);
 	size_t cursor = 0;
+	for (struct shard *shard; (shard = map_next(&r->s->shards.by_key, &cursor));)
+		shard->unknown_from = shard->next.number + (shard->next.position > 0);
+	int e = walk_dir(&w, ".", walk_day);
+	cursor = 0;
 	for (struct shard *shard; e == 0 && (shard = map_next(&r->s->shards.by_key, &cursor));)
 		e = walk_live(r, shard);
 	return e;
@@ -380,9 +383,29 @@ static int retire(struct restore *r, struct restore_file *f)
 	return e;
 }
 
+/* A segment is sealed when no record is ever to be written to it any more; that records of it are left
+ * and read again is no reason to make its file anew. */
+static bool is_sealed(const struct restore *r, const struct restore_file *f)
+{
+	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP};
+	struct segment_name name = shard_segment_name(f->segment->shard, f->segment->number);
+	char path[SEGMENT_PATH_MAX];
+	struct stat st;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		name.form = forms[i];
+		segment_name_path(path, &name);
+		if (tree_stat(&r->s->tree, path, &st) == 0 && S_ISREG(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
 static int find_file(struct restore *r, struct restore_file *f)
 {
 	int e = try_name(r, f, true);
+	f->sealed = e == 0 && !f->present && is_sealed(r, f);
+	if (f->sealed)
+		return 0;
 	if (e == 0 && !f->present && !f->gone)
 		e = try_name(r, f, false);
 	if (e == 0 && f->present && !f->closed && !is_newest(f))
@@ -548,7 +571,7 @@ static int make_file(struct restore *r, struct restore_file *f)
 	struct stat st;
 	if (e == 0 && fstat(f->fd, &st) < 0)
 		e = -errno;
-	if (e < 0)
+	if (e != 0)
 		return e;
 	f->present = true;
 	f->segment->inode = st.st_ino;
@@ -667,6 +690,8 @@ int restore_write(struct restore *r, struct span service, struct span host,
 		struct restore_file *f = file_at(r, service, host, &left, &p);
 		if (!f)
 			return -ENOMEM;
+		if (f->sealed)
+			return 0;
 		const char *why;
 		size_t before = bytes.len;
 		int e = write_here(r, f, p.position, lines, &bytes, &why);
@@ -720,6 +745,13 @@ static int end_file(struct restore *r, struct restore_file *f)
 	struct shard *shard = s->shard;
 	bool newest = is_newest(f), whole = true;
 	int e = 0;
+	if (f->sealed) {
+		if (newest)
+			shard_set_next(&r->s->shards, shard,
+				       (struct place){.number = shard->last_number + 1});
+		s->crc_known = false; /* what the sealed file holds counts */
+		return f->known ? appender_retired(&r->s->appender, s, SEGMENT_STATE_CLOSED) : 0;
+	}
 	if (!f->present) {
 		if (s->length)
 			e = note(r, f, "gone", 0, s->length);
