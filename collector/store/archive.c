@@ -314,8 +314,29 @@ static int write_sealed(struct sealing *s)
 	return compare(s);
 }
 
+/* A file that has the sealed name already: of an earlier try, then it holds the same, and is replaced;
+ * anything else is never written over. -EEXIST. */
+static int look_in_the_way(const struct sealing *s)
+{
+	uint64_t size, bytes, crc;
+	int r = look_form(s->a->tree, s->row, s->terms->form, &size);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	int fd = tree_open_file(s->a->tree, s->sealed, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	r = sealed_sum(fd, s->terms->form, size, stopped, s->a, &bytes, &crc);
+	file_close(&fd);
+	if (r < 0 && r != -EBADMSG && r != -EFBIG)
+		return r;
+	return r == 0 && bytes == s->size && crc == s->result.crc ? 0 : -EEXIST;
+}
+
 static int place_sealed(struct sealing *s)
 {
+	int e = look_in_the_way(s);
+	if (e < 0)
+		return e;
 	step(s->a, "seal-rename");
 	int r = tree_move(s->a->tree, TEMPORARY, s->sealed);
 	return r < 0 ? r : tree_sync_dir(s->a->tree, s->dir);
@@ -435,6 +456,17 @@ static int say_gone(struct archive *a, const struct segment_row *row)
 	return store_put_segments(a->config.store, &gone, 1);
 }
 
+/* Two files for one segment, and they differ: nothing is thrown away. The next pass finds the sealed one. */
+static int set_plain_aside(const struct sealing *s)
+{
+	char aside[TREE_PATH_MAX];
+	int r = tree_set_aside(s->a->tree, s->plain, strrchr(s->plain, '/') + 1, aside);
+	if (r == 0)
+		log_error("%s: there is %s already, which holds other lines; moved to %s", s->plain,
+			  s->sealed, aside);
+	return r < 0 ? r : -EEXIST;
+}
+
 int archive_seal(struct archive *a, const struct segment_row *row,
 		 const struct archive_terms *terms, struct archive_result *ret)
 {
@@ -459,6 +491,8 @@ int archive_seal(struct archive *a, const struct segment_row *row,
 		return s.from;
 	r = seal_plain(&s);
 	file_close(&s.from);
+	if (r == -EEXIST)
+		return set_plain_aside(&s);
 	if (r == 0)
 		*ret = (struct archive_result){.plain_bytes = s.size, .bytes = s.result.bytes};
 	return r;

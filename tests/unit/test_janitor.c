@@ -287,6 +287,29 @@ START_TEST(a_segment_without_its_plain_file_is_adopted)
 }
 END_TEST
 
+/* A file with the sealed name that holds other lines is never written over. */
+START_TEST(what_is_in_the_way_stays)
+{
+	char path[SEGMENT_PATH_MAX], sealed[SEGMENT_PATH_MAX];
+	fresh();
+	make_closed(today - 1, 1, 2000);
+	pass();
+	path_of(today - 1, 1, SEGMENT_ZSTD, sealed);
+	make_closed(today - 1, 2, 50);
+	path_of(today - 1, 2, SEGMENT_ZSTD, path);
+	ck_assert_int_eq(tree_rename(store_tree(store), sealed, path, false), 0);
+	struct janitor_config c = config();
+	ck_assert_int_eq(janitor_pass_once(&c, store), -EIO);
+	check_bytes(today - 1, 2, SEGMENT_ZSTD, 2000);
+	ck_assert(!there(today - 1, 2, SEGMENT_CLOSED));
+	ck_assert(!temporary_is_there());
+	pass();
+	ck_assert_int_eq(state(2), SEGMENT_STATE_SEALED);
+	check_bytes(today - 1, 2, SEGMENT_ZSTD, 2000);
+	done();
+}
+END_TEST
+
 START_TEST(what_is_old_goes_with_its_directories)
 {
 	struct stat st;
@@ -416,6 +439,7 @@ int main(void)
 	tcase_add_loop_test(c, what_is_closed_is_sealed, 0, 3);
 	tcase_add_test(c, a_lost_index_is_made_again);
 	tcase_add_test(c, a_segment_without_its_plain_file_is_adopted);
+	tcase_add_test(c, what_is_in_the_way_stays);
 	tcase_add_test(c, what_is_old_goes_with_its_directories);
 	tcase_add_test(c, sealing_is_broken_off_anywhere);
 	tcase_add_test(c, deleting_is_broken_off_anywhere);
