@@ -395,8 +395,8 @@ wait_count() {
 # wait_grown SECONDS N FILE: the file gets N lines more than it has now.
 wait_grown() {
 	local had
-	had=$(cat "$3" 2>/dev/null | wc -l)
-	wait_until "$1" "(( \$(cat '$3' 2>/dev/null | wc -l) >= $((had + $2)) ))"
+	had=$(grep -cs '' "$3" || true)
+	wait_until "$1" "(( \$(grep -cs '' '$3' || true) >= $((had + $2)) ))"
 }
 
 # wait_more SECONDS N SERVICE: N lines more than there are now stand on disk.
