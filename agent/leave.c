@@ -71,8 +71,8 @@ static int64_t leave_read(struct discover *d, struct source *s, bool quiet)
 	if (s->cursor.offset != s->committed.offset)
 		return INT64_MAX; /* the acknowledgement brings it back here */
 	if (s->state == SOURCE_UNLINKED) {
-		if (!quiet)
-			return s->last_growth_ns + DISCOVER_QUIET_NS;
+		if (!quiet) /* no event tells of what is written to a file without a name */
+			return d->now_ns + LOOK_AGAIN_NS;
 		leave_finish(d, s);
 		return STAYS;
 	}

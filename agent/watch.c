@@ -1,7 +1,7 @@
 /* inotify: see watch.h. Used by discover only, which says what events mean.
  *
  * Watches stand on directories, so a file is never looked up to be watched and there is one watch for thousands of
- * files; only a file that no name leads to any more is watched itself. IN_MASK_ADD lets two
+ * files. IN_MASK_ADD lets two
  * paths to one directory (a symbolic link) share its watch. */
 #include "agent/watch.h"
 
@@ -59,13 +59,13 @@ static uint32_t mask_of(enum watch_kind kind)
 	switch (kind) {
 	case WATCH_WAY: return way;
 	case WATCH_FULL: return way | IN_MODIFY | IN_ATTRIB;
-	case WATCH_FILE: return IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE;
 	}
 	return 0;
 }
 
-static int add(struct watch *w, const char *path, uint32_t mask)
+int watch_add(struct watch *w, const char *path, enum watch_kind kind)
 {
+	uint32_t mask = mask_of(kind);
 	/* Told apart, so that the count is right: a new watch, or more of one that is there. */
 	int wd = inotify_add_watch(w->fd, path, mask | IN_MASK_CREATE);
 	if (wd >= 0) {
@@ -75,18 +75,6 @@ static int add(struct watch *w, const char *path, uint32_t mask)
 	if (errno == EEXIST || errno == EINVAL)
 		wd = inotify_add_watch(w->fd, path, mask | IN_MASK_ADD);
 	return wd < 0 ? -errno : wd;
-}
-
-int watch_add(struct watch *w, const char *path, enum watch_kind kind)
-{
-	return add(w, path, mask_of(kind));
-}
-
-int watch_add_fd(struct watch *w, int fd)
-{
-	char path[32];
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return add(w, path, mask_of(WATCH_FILE));
 }
 
 void watch_remove(struct watch *w, int wd)

@@ -11,7 +11,6 @@ struct watch;
 enum watch_kind {
 	WATCH_WAY,  /* a directory that is only on the way: what is made, moved and deleted in it */
 	WATCH_FULL, /* a directory with files of interest: writes as well */
-	WATCH_FILE, /* one file */
 };
 
 struct watch_event {
@@ -29,7 +28,6 @@ int watch_fd(const struct watch *w);
 /* Returns the watch descriptor (the same for the same directory, whichever path leads to it; what it was watched
  * for is added up), or -errno: -ENOSPC the limit of watches is reached. */
 int watch_add(struct watch *w, const char *path, enum watch_kind kind) MUST_CHECK;
-int watch_add_fd(struct watch *w, int fd) MUST_CHECK; /* a file, by an open descriptor */
 void watch_remove(struct watch *w, int wd);
 uint64_t watch_count(const struct watch *w);
 

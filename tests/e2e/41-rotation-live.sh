@@ -40,7 +40,7 @@ cat "$T/log/slowly/app.log" >>"$T/slowly"
 gzip -c "$T/log/slowly/app.log.1" >"$T/packed"
 size=$(stat -c %s "$T/packed")
 for ((part = 0; part < 10; part++)); do
-	tail -c +$((part * size / 10 + 1)) "$T/packed" | head -c $(((part + 1) * size / 10 - part * size / 10)) \
+	head -c $(((part + 1) * size / 10)) "$T/packed" | tail -c $(((part + 1) * size / 10 - part * size / 10)) \
 		>>"$T/log/slowly/app.log.1.gz"
 	((part != 5)) || rm "$T/log/slowly/app.log.1"
 	# Each piece has been seen when something that came after it has been delivered.
