@@ -73,7 +73,7 @@ ALL_LDFLAGS  = -pie -pthread -Wl,--as-needed $(MODE_LDFLAGS_$(MODE)) $(LDFLAGS)
 # Sources
 
 COMMON_SRC    := $(sort $(wildcard common/*.c))
-AGENT_SRC     := $(sort $(filter-out agent/main.c,$(wildcard agent/*.c)))
+AGENT_SRC     := $(sort $(filter-out agent/main.c,$(wildcard agent/*.c agent/*/*.c)))
 STORE_SRC     := $(sort $(wildcard collector/store/*.c))
 COLLECTOR_SRC := $(sort $(filter-out collector/main.c,$(wildcard collector/*.c collector/ingest/*.c)))
 QUERY_SRC     := $(sort $(filter-out collector/query/main.c,$(wildcard collector/query/*.c)))
@@ -241,7 +241,7 @@ SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh tests/*.sh tests/lib/*.sh 
 	     tests/bench/*.sh))
 MAN_SRC   := $(sort $(wildcard man/*.[1-8]))
 C_SRC     := $(SRC) $(TEST_SRC)
-C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h collector/*.h collector/*/*.h tests/*/*.h))
+C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h))
 TIDY      := $(patsubst %.c,$(L)/%.tidy,$(C_SRC))
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc and the layering check

@@ -7,11 +7,11 @@
  * something happens. */
 #include "agent/agent.h"
 
-#include "agent/discover.h"
+#include "agent/files/discover.h"
+#include "agent/files/registry.h"
+#include "agent/files/source.h"
 #include "agent/listener.h"
-#include "agent/registry.h"
-#include "agent/shipper.h"
-#include "agent/source.h"
+#include "agent/ship/shipper.h"
 #include "agent/status.h"
 #include "common/clock.h"
 #include "common/file.h"

@@ -3,14 +3,14 @@
 #ifndef HAUL_AGENT_INPUT_H
 #define HAUL_AGENT_INPUT_H
 
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 #include "common/conf.h"
 
 enum input_type { INPUT_FILE, INPUT_DOCKER, INPUT_CRI, INPUT_PODMAN, INPUT_JOURNAL };
 enum input_from { INPUT_FROM_BEGINNING, INPUT_FROM_END };
 
-struct filter;     /* keep, drop, mask: agent/filter.h */
-struct classifier; /* multiline: agent/classify.h */
+struct filter;     /* keep, drop, mask: agent/lines/filter.h */
+struct classifier; /* multiline: agent/lines/classify.h */
 
 struct input {
 	const char *name; /* of the section */

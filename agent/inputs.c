@@ -3,10 +3,10 @@
  * followed. */
 #include "agent/inputs.h"
 
-#include "agent/classify.h"
-#include "agent/filter.h"
+#include "agent/files/service_name.h"
+#include "agent/lines/classify.h"
+#include "agent/lines/filter.h"
 #include "agent/options.h"
-#include "agent/service_name.h"
 
 #include <errno.h>
 #include <stdio.h>

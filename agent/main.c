@@ -1,6 +1,6 @@
 /* haul-agent: the command line. See haul-agent(8). */
 #include "agent/agent.h"
-#include "agent/discover.h"
+#include "agent/files/discover.h"
 #include "agent/status.h"
 #include "common/log.h"
 

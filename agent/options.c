@@ -3,9 +3,9 @@
  * a test. */
 #include "agent/options.h"
 
-#include "agent/classify.h"
 #include "agent/input.h"
-#include "agent/regex.h"
+#include "agent/lines/classify.h"
+#include "agent/lines/regex.h"
 #include "common/name.h"
 #include "common/num.h"
 

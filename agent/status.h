@@ -3,11 +3,11 @@
 #ifndef HAUL_AGENT_STATUS_H
 #define HAUL_AGENT_STATUS_H
 
-#include "agent/discover.h"
+#include "agent/files/discover.h"
+#include "agent/files/registry.h"
+#include "agent/files/source.h"
 #include "agent/inputs.h"
-#include "agent/registry.h"
-#include "agent/shipper.h"
-#include "agent/source.h"
+#include "agent/ship/shipper.h"
 
 struct status_view { /* of the running agent; borrowed */
 	const char *host;

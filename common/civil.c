@@ -71,8 +71,7 @@ static inline bool is_leap(unsigned year)
 
 bool civil_valid_date(int year, unsigned month, unsigned day)
 {
-	static const uint8_t last[13] = {0,  31, 28, 31, 30, 31, 30,
-					 31, 31, 30, 31, 30, 31};
+	static const uint8_t last[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1)
 		return false;
 	return day <= last[month] || (month == 2 && day == 29 && is_leap((unsigned)year));
@@ -141,8 +140,7 @@ static bool get_date(const char *s, struct date *ret)
 	uint32_t year = get2(s) * 100 + get2(s + 2);
 	uint32_t month = get2(s + 5);
 	uint32_t day = get2(s + 8);
-	if (s[4] != '-' || s[7] != '-' || year > 9999 ||
-	    !civil_valid_date((int)year, month, day))
+	if (s[4] != '-' || s[7] != '-' || year > 9999 || !civil_valid_date((int)year, month, day))
 		return false;
 	*ret = (struct date){year, month, day};
 	return true;
@@ -157,10 +155,8 @@ int civil_parse_us(struct span s, int64_t *ret_us)
 	uint32_t hour = get2(p + 11);
 	uint32_t minute = get2(p + 14);
 	uint32_t second = get2(p + 17);
-	uint32_t micro_high = get2(p + 20), micro_mid = get2(p + 22),
-		 micro_low = get2(p + 24);
-	bool shape = p[10] == 'T' && p[13] == ':' && p[16] == ':' && p[19] == '.' &&
-		     p[26] == 'Z';
+	uint32_t micro_high = get2(p + 20), micro_mid = get2(p + 22), micro_low = get2(p + 24);
+	bool shape = p[10] == 'T' && p[13] == ':' && p[16] == ':' && p[19] == '.' && p[26] == 'Z';
 	if (!shape || !get_date(p, &date) || hour > 23 || minute > 59 || second > 59 ||
 	    micro_high > 99 || micro_mid > 99 || micro_low > 99)
 		return -EINVAL;

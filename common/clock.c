@@ -22,15 +22,13 @@ static int64_t read_clock(clockid_t id)
 
 int64_t clock_mono_ns(void)
 {
-	int64_t (*mono_ns)(void) =
-		atomic_load_explicit(&replaced_mono, memory_order_relaxed);
+	int64_t (*mono_ns)(void) = atomic_load_explicit(&replaced_mono, memory_order_relaxed);
 	return mono_ns ? mono_ns() : read_clock(CLOCK_MONOTONIC);
 }
 
 int64_t clock_real_ns(void)
 {
-	int64_t (*real_ns)(void) =
-		atomic_load_explicit(&replaced_real, memory_order_relaxed);
+	int64_t (*real_ns)(void) = atomic_load_explicit(&replaced_real, memory_order_relaxed);
 	return real_ns ? real_ns() : read_clock(CLOCK_REALTIME);
 }
 

@@ -25,8 +25,7 @@ enum { FILE_MAX_BYTES = 4 << 20 };
 
 /* --- what was read --- */
 
-static void free_instance(const struct conf_section *section,
-			  struct conf_instance *instance)
+static void free_instance(const struct conf_section *section, struct conf_instance *instance)
 {
 	for (size_t i = 0; i < section->n_options; i++) {
 		const struct conf_option *o = &section->options[i];
@@ -41,15 +40,14 @@ static void free_instance(const struct conf_section *section,
 	free(instance->name);
 }
 
-static int fill_instance(const struct conf_section *section, struct span name,
-			 const char *where, struct conf_instance *instance)
+static int fill_instance(const struct conf_section *section, struct span name, const char *where,
+			 struct conf_instance *instance)
 {
 	instance->name = strndup(name.len ? name.ptr : "", name.len);
 	instance->where = where ? strdup(where) : NULL;
 	instance->data = calloc(1, section->size);
 	instance->given = calloc(section->n_options + 1, sizeof(*instance->given));
-	if (!instance->name || (where && !instance->where) || !instance->data ||
-	    !instance->given)
+	if (!instance->name || (where && !instance->where) || !instance->data || !instance->given)
 		return -ENOMEM;
 	for (size_t i = 0; i < section->n_options; i++) {
 		const struct conf_option *o = &section->options[i];
@@ -63,8 +61,7 @@ static int fill_instance(const struct conf_section *section, struct span name,
 int conf_add_instance(struct conf_group *g, struct span name, const char *where,
 		      struct conf_instance **ret)
 {
-	struct conf_instance *instances =
-		realloc(g->instances, (g->n + 1) * sizeof(*instances));
+	struct conf_instance *instances = realloc(g->instances, (g->n + 1) * sizeof(*instances));
 	if (!instances)
 		return -ENOMEM;
 	g->instances = instances;
@@ -124,8 +121,7 @@ static const struct conf_group *group_of(const struct conf *c, const char *secti
 	return NULL;
 }
 
-static const struct conf_instance *instance_of(const struct conf *c, const char *section,
-					       size_t i)
+static const struct conf_instance *instance_of(const struct conf *c, const char *section, size_t i)
 {
 	const struct conf_group *g = group_of(c, section);
 	assert(i < g->n);
@@ -153,8 +149,7 @@ const char *conf_where(const struct conf *c, const char *section, size_t i)
 	return where ? where : "default";
 }
 
-const char *conf_key_where(const struct conf *c, const char *section, size_t i,
-			   const char *key)
+const char *conf_key_where(const struct conf *c, const char *section, size_t i, const char *key)
 {
 	const struct conf_section *s = group_of(c, section)->section;
 	for (size_t k = 0; k < s->n_options; k++)
@@ -169,8 +164,8 @@ bool conf_given(const struct conf *c, const char *section, size_t i, const char 
 	return conf_key_where(c, section, i, key) != NULL;
 }
 
-static int print_instance(const struct conf_section *section,
-			  const struct conf_instance *instance, struct buf *out)
+static int print_instance(const struct conf_section *section, const struct conf_instance *instance,
+			  struct buf *out)
 {
 	int r = buf_printf(out, "%s[%s%s%s]\n", out->len ? "\n" : "", section->name,
 			   *instance->name ? " " : "", instance->name);
@@ -190,8 +185,7 @@ int conf_print(const struct conf *c, struct buf *out)
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < c->n_groups; i++)
 		for (size_t k = 0; r == 0 && k < c->groups[i].n; k++)
-			r = print_instance(c->groups[i].section,
-					   &c->groups[i].instances[k], out);
+			r = print_instance(c->groups[i].section, &c->groups[i].instances[k], out);
 	if (r < 0)
 		out->len = before;
 	return r;
@@ -207,13 +201,12 @@ static int cannot_read(const char *path, int r, struct conf_error *err)
 			       "configuration?",
 			       path, FILE_MAX_BYTES >> 20);
 	else
-		(void)snprintf(err->text, sizeof(err->text), "%s: cannot be read: %s",
-			       path, strerror(-r));
+		(void)snprintf(err->text, sizeof(err->text), "%s: cannot be read: %s", path,
+			       strerror(-r));
 	return r;
 }
 
-static int read_one(struct conf *c, const char *path, bool optional,
-		    struct conf_error *err)
+static int read_one(struct conf *c, const char *path, bool optional, struct conf_error *err)
 {
 	struct buf text = BUF_EMPTY;
 	int r = file_read(AT_FDCWD, path, FILE_MAX_BYTES, &text);
@@ -240,8 +233,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int read_entry(struct conf *c, const char *dir, const char *name,
-		      struct conf_error *err)
+static int read_entry(struct conf *c, const char *dir, const char *name, struct conf_error *err)
 {
 	char path[PATH_MAX];
 	int len = snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -266,8 +258,7 @@ static int read_directory(struct conf *c, const char *dir, struct conf_error *er
 	return r;
 }
 
-static int read_all(struct conf *c, const char *path, bool optional,
-		    struct conf_error *err)
+static int read_all(struct conf *c, const char *path, bool optional, struct conf_error *err)
 {
 	char dir[PATH_MAX];
 	int r = read_one(c, path, optional, err);
@@ -294,9 +285,8 @@ int conf_read(const struct conf_section *sections, size_t n_sections, const char
 	return r;
 }
 
-int conf_read_text(const struct conf_section *sections, size_t n_sections,
-		   const char *name, struct span text, struct conf **ret,
-		   struct conf_error *err)
+int conf_read_text(const struct conf_section *sections, size_t n_sections, const char *name,
+		   struct span text, struct conf **ret, struct conf_error *err)
 {
 	struct conf *c;
 	int r = make(sections, n_sections, &c);

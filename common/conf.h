@@ -22,8 +22,8 @@
 #define CONF_LINE_MAX 4096
 
 enum conf_type {
-	CONF_STRING, /* char *; "" when empty */
-	CONF_LIST, /* struct conf_list: parted by blanks, several lines, key may repeat */
+	CONF_STRING,   /* char *; "" when empty */
+	CONF_LIST,     /* struct conf_list: parted by blanks, several lines, key may repeat */
 	CONF_STRINGS,  /* struct conf_list: one a line (regular expressions), key may
 			  repeat */
 	CONF_SIZE,     /* uint64_t bytes; empty: 0 */
@@ -89,9 +89,8 @@ int conf_read(const struct conf_section *sections, size_t n_sections, const char
 	      bool optional, struct conf **ret, struct conf_error *err) MUST_CHECK;
 
 /* The same from memory: one file of that name, no directory. */
-int conf_read_text(const struct conf_section *sections, size_t n_sections,
-		   const char *name, struct span text, struct conf **ret,
-		   struct conf_error *err) MUST_CHECK;
+int conf_read_text(const struct conf_section *sections, size_t n_sections, const char *name,
+		   struct span text, struct conf **ret, struct conf_error *err) MUST_CHECK;
 
 /* Gives back everything, the sections' structs and what they point to included. */
 void conf_free(struct conf *c);
@@ -106,8 +105,7 @@ const char *conf_where(const struct conf *c, const char *section, size_t i);
 /* Where the key was written, at first for a list ("FILE:LINE"); NULL: nowhere, the
  * default holds. For errors that only show when several options are seen together. Owned
  * by the conf. */
-const char *conf_key_where(const struct conf *c, const char *section, size_t i,
-			   const char *key);
+const char *conf_key_where(const struct conf *c, const char *section, size_t i, const char *key);
 
 /* Was the key written in a file (not a default)? */
 bool conf_given(const struct conf *c, const char *section, size_t i, const char *key);

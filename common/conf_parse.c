@@ -18,21 +18,18 @@ struct parser {
 	unsigned line; /* from 1 */
 	struct conf_error *err;
 
-	struct conf_group *group; /* of the section we are in; NULL: before the first */
+	struct conf_group *group;       /* of the section we are in; NULL: before the first */
 	struct conf_instance *instance; /* the section we are in */
-	const struct conf_option
-		*last; /* the key before this line; NULL: none in this section */
+	const struct conf_option *last; /* the key before this line; NULL: none in this section */
 };
 
 /* How a span goes into a message: at most 60 bytes of it. */
 #define QUOTED "\"%.*s%s\""
-#define QUOTED_ARGS(s)                                                                   \
-	(int)((s).len > 60 ? 60 : (s).len), (s).len ? (s).ptr : "",                      \
-		(s).len > 60 ? "..." : ""
+#define QUOTED_ARGS(s)                                                                             \
+	(int)((s).len > 60 ? 60 : (s).len), (s).len ? (s).ptr : "", (s).len > 60 ? "..." : ""
 
 /* Sets the error to FILE:LINE: and the message. Returns -EINVAL. */
-__attribute__((format(printf, 2, 3))) static int wrong(struct parser *p, const char *fmt,
-						       ...)
+__attribute__((format(printf, 2, 3))) static int wrong(struct parser *p, const char *fmt, ...)
 {
 	char *text = p->err->text;
 	size_t size = sizeof(p->err->text);
@@ -101,8 +98,7 @@ static struct nearest nearest_to(struct span wanted)
 {
 	/* One slip in three letters is near; a word of one or two letters has no
 	 * neighbours. */
-	return (struct nearest){.wanted = wanted,
-				.distance = (unsigned)(wanted.len / 3) + 1};
+	return (struct nearest){.wanted = wanted, .distance = (unsigned)(wanted.len / 3) + 1};
 }
 
 static void nearest_try(struct nearest *n, const char *name)
@@ -130,8 +126,8 @@ static int unknown_section(struct parser *p, struct span name)
 	for (size_t i = 0; i < p->conf->n_groups; i++)
 		nearest_try(&near, p->conf->groups[i].section->name);
 	if (near.name)
-		return wrong(p, "unknown section " QUOTED "; did you mean [%s]?",
-			     QUOTED_ARGS(name), near.name);
+		return wrong(p, "unknown section " QUOTED "; did you mean [%s]?", QUOTED_ARGS(name),
+			     near.name);
 	return wrong(p, "unknown section " QUOTED, QUOTED_ARGS(name));
 }
 
@@ -155,8 +151,8 @@ static int enter_section(struct parser *p, struct conf_group *g, struct span nam
 {
 	struct conf_instance *instance = find_instance(g, name);
 	if (instance && name.len)
-		return wrong(p, "[%s %s] is already at %s", g->section->name,
-			     instance->name, instance->where);
+		return wrong(p, "[%s %s] is already at %s", g->section->name, instance->name,
+			     instance->where);
 	char *where = here(p);
 	if (!where)
 		return no_memory(p);
@@ -180,9 +176,8 @@ static int parse_section(struct parser *p, struct span line)
 {
 	if (!span_ends_with(line, SPAN_LITERAL("]")))
 		return wrong(p, "%s; a section is a line [section] or [section name]",
-			     span_find(line, ']') < line.len
-				     ? "there is text behind the ]"
-				     : "the ] is missing");
+			     span_find(line, ']') < line.len ? "there is text behind the ]"
+							     : "the ] is missing");
 	struct span inside = span_trim(span_make(line.ptr + 1, line.len - 2));
 	size_t len = 0;
 	while (len < inside.len && inside.ptr[len] != ' ' && inside.ptr[len] != '\t')
@@ -195,15 +190,13 @@ static int parse_section(struct parser *p, struct span line)
 	if (name.len && g->section->repeat == CONF_ONCE)
 		return wrong(p, "[%s] takes no name", g->section->name);
 	if (!name.len && g->section->repeat == CONF_NAMED)
-		return wrong(p, "[%s] needs a name: [%s NAME]", g->section->name,
-			     g->section->name);
+		return wrong(p, "[%s] needs a name: [%s NAME]", g->section->name, g->section->name);
 	return enter_section(p, g, name);
 }
 
 /* --- keys --- */
 
-static const struct conf_option *find_option(const struct conf_section *section,
-					     struct span key)
+static const struct conf_option *find_option(const struct conf_section *section, struct span key)
 {
 	for (size_t i = 0; i < section->n_options; i++)
 		if (span_is(key, section->options[i].key))
@@ -217,8 +210,7 @@ static int unknown_key(struct parser *p, struct span key)
 	for (size_t i = 0; i < p->conf->n_groups; i++) {
 		const struct conf_section *other = p->conf->groups[i].section;
 		if (find_option(other, key))
-			return wrong(p,
-				     "unknown key " QUOTED " in [%s]; it belongs in [%s]",
+			return wrong(p, "unknown key " QUOTED " in [%s]; it belongs in [%s]",
 				     QUOTED_ARGS(key), section->name, other->name);
 	}
 	struct nearest near = nearest_to(key);
@@ -227,8 +219,7 @@ static int unknown_key(struct parser *p, struct span key)
 	if (near.name)
 		return wrong(p, "unknown key " QUOTED " in [%s]; did you mean \"%s\"?",
 			     QUOTED_ARGS(key), section->name, near.name);
-	return wrong(p, "unknown key " QUOTED " in [%s]", QUOTED_ARGS(key),
-		     section->name);
+	return wrong(p, "unknown key " QUOTED " in [%s]", QUOTED_ARGS(key), section->name);
 }
 
 static int take_value(struct parser *p, const struct conf_option *o, struct span value)
@@ -245,11 +236,9 @@ static int parse_key(struct parser *p, struct span line)
 	size_t equals = span_find(line, '=');
 	struct span key = span_trim(span_first(line, equals));
 	if (equals == line.len || !key.len)
-		return wrong(p, QUOTED " is neither [section] nor key = value",
-			     QUOTED_ARGS(line));
+		return wrong(p, QUOTED " is neither [section] nor key = value", QUOTED_ARGS(line));
 	if (!p->group)
-		return wrong(p, QUOTED " stands before the first [section]",
-			     QUOTED_ARGS(key));
+		return wrong(p, QUOTED " stands before the first [section]", QUOTED_ARGS(key));
 	const struct conf_option *o = find_option(p->group->section, key);
 	if (!o)
 		return unknown_key(p, key);
@@ -272,8 +261,7 @@ static int parse_key(struct parser *p, struct span line)
  * items. */
 static bool looks_like_own_line(const struct parser *p, struct span line)
 {
-	if (span_starts_with(line, SPAN_LITERAL("[")) &&
-	    span_ends_with(line, SPAN_LITERAL("]"))) {
+	if (span_starts_with(line, SPAN_LITERAL("[")) && span_ends_with(line, SPAN_LITERAL("]"))) {
 		struct span inside = span_make(line.ptr + 1, line.len - 2);
 		size_t blank = span_find(inside, ' ');
 		return find_group(p->conf, span_first(inside, blank)) != NULL;
@@ -315,8 +303,7 @@ static int check_line(struct parser *p, struct span line)
 	for (size_t i = 0; i < line.len; i++) {
 		unsigned char c = (unsigned char)line.ptr[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return wrong(p, "control character \\x%02x at byte %zu", c,
-				     i + 1);
+			return wrong(p, "control character \\x%02x at byte %zu", c, i + 1);
 	}
 	return 0;
 }

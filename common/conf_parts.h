@@ -68,7 +68,6 @@ static inline bool conf_is_list(const struct conf_option *o)
 }
 
 /* Appends one `key = value` line, for list types one for each item. */
-int conf_value_print(const struct conf_option *o, const void *field,
-		     struct buf *out) MUST_CHECK;
+int conf_value_print(const struct conf_option *o, const void *field, struct buf *out) MUST_CHECK;
 
 #endif

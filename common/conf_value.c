@@ -23,8 +23,7 @@ void *conf_field(const struct conf_option *o, void *data)
 }
 
 /* Sets the reason. Returns -EINVAL. */
-__attribute__((format(printf, 2, 3))) static int refuse(struct conf_why *why,
-							const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(struct conf_why *why, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
@@ -84,8 +83,7 @@ static struct number_text number_text(const struct conf_option *o, uint64_t v)
 		while (v % unit->value)
 			unit++;
 	}
-	(void)snprintf(t.text, sizeof(t.text), "%" PRIu64 "%s", v / unit->value,
-		       unit->name);
+	(void)snprintf(t.text, sizeof(t.text), "%" PRIu64 "%s", v / unit->value, unit->name);
 	return t;
 }
 
@@ -106,8 +104,7 @@ static int check_range(const struct conf_option *o, uint64_t v, struct conf_why 
 
 /* --- from text --- */
 
-static int check_text(const struct conf_option *o, const char *value,
-		      struct conf_why *why)
+static int check_text(const struct conf_option *o, const char *value, struct conf_why *why)
 {
 	const char *reason = "not valid";
 	if (!o->check || !why || !*value || o->check(value, &reason) >= 0)
@@ -145,8 +142,8 @@ static int add_item(const struct conf_option *o, struct span text, struct conf_l
 	return r;
 }
 
-static int parse_list(const struct conf_option *o, struct span text,
-		      struct conf_list *list, struct conf_why *why)
+static int parse_list(const struct conf_option *o, struct span text, struct conf_list *list,
+		      struct conf_why *why)
 {
 	for (text = span_trim(text); text.len; text = span_trim(text)) {
 		size_t len = o->type == CONF_STRINGS ? text.len : 0;
@@ -168,8 +165,7 @@ static int parse_size(const struct conf_option *o, struct span text, uint64_t *f
 	if (r == -ERANGE)
 		return refuse(why, "%s is too large", quote(text).text);
 	if (r < 0)
-		return refuse(why,
-			      "%s is not a size (a number, with K, M, G or T behind it)",
+		return refuse(why, "%s is not a size (a number, with K, M, G or T behind it)",
 			      quote(text).text);
 	if (text.len && (r = check_range(o, v, why)) < 0)
 		return r;
@@ -185,10 +181,9 @@ static int parse_duration(const struct conf_option *o, struct span text, int64_t
 	if (r == -ERANGE)
 		return refuse(why, "%s is too long", quote(text).text);
 	if (r < 0)
-		return refuse(
-			why,
-			"%s is not a duration (a number with ms, s, m, h or d behind it)",
-			quote(text).text);
+		return refuse(why,
+			      "%s is not a duration (a number with ms, s, m, h or d behind it)",
+			      quote(text).text);
 	if (text.len && (r = check_range(o, (uint64_t)v, why)) < 0)
 		return r;
 	*field = v;
@@ -235,16 +230,15 @@ static int parse_enum(const struct conf_option *o, struct span text, int *field,
 			return 0;
 		}
 		if (len < sizeof(all))
-			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
-						i ? ", " : "", o->words[i]);
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
+						o->words[i]);
 	}
 	return refuse(why, "%s is none of %s", quote(text).text, all);
 }
 
 static int parse_amount(struct span text, struct conf_amount *field, struct conf_why *why)
 {
-	struct conf_amount amount = {.is_percent =
-					     span_ends_with(text, SPAN_LITERAL("%"))};
+	struct conf_amount amount = {.is_percent = span_ends_with(text, SPAN_LITERAL("%"))};
 	int r = 0;
 	if (amount.is_percent)
 		r = num_parse_u64(span_first(text, text.len - 1), &amount.value);
@@ -336,8 +330,7 @@ static int print_number(const struct conf_option *o, uint64_t v, struct buf *out
 	return print_line(o->key, v || in_range(o, v) ? number_text(o, v).text : "", out);
 }
 
-static int print_amount(const struct conf_option *o, const struct conf_amount *a,
-			struct buf *out)
+static int print_amount(const struct conf_option *o, const struct conf_amount *a, struct buf *out)
 {
 	if (a->is_percent)
 		return buf_printf(out, "%s = %" PRIu64 "%%\n", o->key, a->value);
@@ -352,10 +345,8 @@ int conf_value_print(const struct conf_option *o, const void *field, struct buf 
 	case CONF_STRINGS: return print_list(o->key, field, out);
 	case CONF_SIZE:
 	case CONF_UINT: return print_number(o, *(const uint64_t *)field, out);
-	case CONF_DURATION:
-		return print_number(o, (uint64_t) * (const int64_t *)field, out);
-	case CONF_BOOL:
-		return print_line(o->key, *(const bool *)field ? "yes" : "no", out);
+	case CONF_DURATION: return print_number(o, (uint64_t) * (const int64_t *)field, out);
+	case CONF_BOOL: return print_line(o->key, *(const bool *)field ? "yes" : "no", out);
 	case CONF_ENUM: return print_line(o->key, o->words[*(const int *)field], out);
 	case CONF_PERCENT_OR_SIZE: return print_amount(o, field, out);
 	}

@@ -64,8 +64,7 @@ ssize_t file_pread_full(int fd, void *dst, size_t size, uint64_t offset)
 		return -EOVERFLOW;
 	size_t done = 0;
 	while (done < size) {
-		ssize_t n = pread(fd, (char *)dst + done, size - done,
-				  (off_t)(offset + done));
+		ssize_t n = pread(fd, (char *)dst + done, size - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -126,8 +125,7 @@ static int flock_eintr(int fd, int operation)
 static bool is_name_of(int dirfd, const char *path, int fd)
 {
 	struct stat by_fd, by_name;
-	return fstat(fd, &by_fd) == 0 &&
-	       fstatat(dirfd, path, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(fd, &by_fd) == 0 && fstatat(dirfd, path, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
 }
 
@@ -136,8 +134,7 @@ static bool is_name_of(int dirfd, const char *path, int fd)
 static int open_temporary(int dirfd, const char *path, mode_t mode)
 {
 	for (;;) {
-		int fd = openat(dirfd, path,
-				O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
+		int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
 				mode);
 		if (fd < 0)
 			return -errno;
@@ -245,8 +242,7 @@ int file_sync_dir(int dirfd, const char *path)
 
 int file_lock(int dirfd, const char *path)
 {
-	int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
-			0600);
+	int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	if (fd < 0)
 		return -errno;
 	int r = flock_eintr(fd, LOCK_EX | LOCK_NB);

@@ -33,8 +33,8 @@ enum kind {
 struct token {
 	uint8_t kind;
 	bool starts_component; /* OPEN: what is inside begins a component */
-	uint16_t next; /* OPEN, COMMA: another COMMA of the same braces; 0: none */
-	uint32_t code; /* COMMA: where the CLOSE is; OPEN, while compiling: the OPEN
+	uint16_t next;         /* OPEN, COMMA: another COMMA of the same braces; 0: none */
+	uint32_t code;         /* COMMA: where the CLOSE is; OPEN, while compiling: the OPEN
 			  around it */
 };
 
@@ -188,8 +188,7 @@ static bool take_tree(struct compiler *c)
 		return false;
 	struct span after = span_from(c->rest, 2);
 	bool slash = span_starts_with(after, SPAN_LITERAL("/"));
-	bool ends =
-		!after.len || (c->open && (after.ptr[0] == ',' || after.ptr[0] == '}'));
+	bool ends = !after.len || (c->open && (after.ptr[0] == ',' || after.ptr[0] == '}'));
 	if (!slash && !ends)
 		return false;
 	emit(c, slash ? TOKEN_TREE : TOKEN_LAST_TREE, 0);
@@ -287,8 +286,7 @@ struct character {
 	bool in_component; /* not a slash, not the end */
 };
 
-static struct character character(const struct program *p, uint32_t code,
-				  bool starts_component)
+static struct character character(const struct program *p, uint32_t code, bool starts_component)
 {
 	return (struct character){
 		.code = code,
@@ -306,8 +304,8 @@ static bool set_takes(const struct program *p, const struct token *t, uint32_t c
 
 /* What state `at` leads to: without a character into `now`, with the character into
  * `then`. */
-static void step(const struct program *p, size_t at, struct character c,
-		 struct states *now, struct states *then)
+static void step(const struct program *p, size_t at, struct character c, struct states *now,
+		 struct states *then)
 {
 	const struct token *t = &p->tokens[at];
 	bool wild = c.in_component && !c.leading_dot;
@@ -378,8 +376,7 @@ static bool run_char(const struct program *p, struct run *r, uint32_t code)
 	struct states *now = &r->sets[r->now], *then = &r->sets[!r->now];
 	struct character c = character(p, code, r->starts_component);
 	states_clear(p, then);
-	for (size_t at = states_next(p, now, 0); at < p->n;
-	     at = states_next(p, now, at + 1))
+	for (size_t at = states_next(p, now, 0); at < p->n; at = states_next(p, now, at + 1))
 		step(p, at, c, now, then);
 	r->now = !r->now;
 	r->starts_component = code == '/';

@@ -24,8 +24,7 @@ struct list {
 };
 
 /* The struct of type `type` whose member `member` the node is. */
-#define LIST_ENTRY(node, type, member)                                                   \
-	((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

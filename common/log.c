@@ -45,8 +45,7 @@ static bool stderr_is_journal(void)
 		return false;
 	struct span ino = span_from(dev, colon + 1);
 	return num_parse_u64(span_first(dev, colon), &dev_no) == 0 &&
-	       num_parse_u64(ino, &ino_no) == 0 && dev_no == st.st_dev &&
-	       ino_no == st.st_ino;
+	       num_parse_u64(ino, &ino_no) == 0 && dev_no == st.st_dev && ino_no == st.st_ino;
 }
 
 void log_start(const char *program, enum log_level most_verbose)
@@ -100,8 +99,8 @@ struct message {
 	size_t len;
 };
 
-__attribute__((format(printf, 2, 0))) static void
-message_add(struct message *m, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void message_add(struct message *m, const char *fmt,
+							      va_list args)
 {
 	static const char cut[] = "...";
 	size_t room = sizeof(m->text) - m->len;
@@ -116,8 +115,8 @@ message_add(struct message *m, const char *fmt, va_list args)
 	memcpy(m->text + m->len - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
 }
 
-__attribute__((format(printf, 2, 3))) static void message_addf(struct message *m,
-							       const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void message_addf(struct message *m, const char *fmt,
+							       ...)
 {
 	va_list args;
 	va_start(args, fmt);
@@ -126,8 +125,8 @@ __attribute__((format(printf, 2, 3))) static void message_addf(struct message *m
 }
 
 /* `times`: how often it happened since it was last told; 0: says nothing about that. */
-__attribute__((format(printf, 3, 0))) static void
-tell(enum log_level level, uint64_t times, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void tell(enum log_level level, uint64_t times,
+						       const char *fmt, va_list args)
 {
 	if (level > most_verbose_level)
 		return;
@@ -135,8 +134,7 @@ tell(enum log_level level, uint64_t times, const char *fmt, va_list args)
 	struct message m = {.len = 0};
 	message_add(&m, fmt, args);
 	if (times)
-		message_addf(&m, " (%llu times since last told)",
-			     (unsigned long long)times);
+		message_addf(&m, " (%llu times since last told)", (unsigned long long)times);
 	write_line(level, span_make(m.text, m.len));
 	errno = saved;
 }
@@ -187,9 +185,8 @@ static bool gate_opens(struct log_gate *gate, uint64_t *ret_times)
 {
 	int64_t now = clock_mono_ns();
 	if (!gate->open) {
-		*gate = (struct log_gate){.open = true,
-					  .pause_ns = PAUSE_FIRST_NS,
-					  .next_ns = now + PAUSE_FIRST_NS};
+		*gate = (struct log_gate){
+			.open = true, .pause_ns = PAUSE_FIRST_NS, .next_ns = now + PAUSE_FIRST_NS};
 		*ret_times = 0;
 		return true;
 	}
@@ -199,8 +196,7 @@ static bool gate_opens(struct log_gate *gate, uint64_t *ret_times)
 	}
 	*ret_times = gate->suppressed + 1;
 	gate->suppressed = 0;
-	gate->pause_ns =
-		gate->pause_ns < PAUSE_LAST_NS / 2 ? gate->pause_ns * 2 : PAUSE_LAST_NS;
+	gate->pause_ns = gate->pause_ns < PAUSE_LAST_NS / 2 ? gate->pause_ns * 2 : PAUSE_LAST_NS;
 	gate->next_ns = now + gate->pause_ns;
 	return true;
 }

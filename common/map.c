@@ -109,8 +109,7 @@ int map_add(struct map *m, uint64_t hash, void *entry)
 static void clear_slot(struct map *m, size_t hole)
 {
 	size_t mask = m->capacity - 1;
-	for (size_t at = slot_after(m, hole); m->slots[at].entry;
-	     at = slot_after(m, at)) {
+	for (size_t at = slot_after(m, hole); m->slots[at].entry; at = slot_after(m, at)) {
 		size_t home = home_of(m, m->slots[at].hash);
 		/* Its probe passes the hole when the hole is not before its home. */
 		if (((at - home) & mask) >= ((at - hole) & mask)) {

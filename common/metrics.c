@@ -36,8 +36,7 @@ static int add_escaped(struct buf *out, struct span text, bool quotes)
 	return 0;
 }
 
-static int add_head(struct buf *out, const char *name, enum metric_type type,
-		    const char *help)
+static int add_head(struct buf *out, const char *name, enum metric_type type, const char *help)
 {
 	const char *type_name = type == METRIC_COUNTER ? "counter" : "gauge";
 	int r = buf_printf(out, "# HELP %s ", name);
@@ -48,8 +47,8 @@ static int add_head(struct buf *out, const char *name, enum metric_type type,
 	return r;
 }
 
-static int add_sample(struct buf *out, const char *name, const char *label,
-		      struct span value, const char *number)
+static int add_sample(struct buf *out, const char *name, const char *label, struct span value,
+		      const char *number)
 {
 	int r = buf_add_str(out, name);
 	if (r == 0 && label) {
@@ -62,8 +61,7 @@ static int add_sample(struct buf *out, const char *name, const char *label,
 	return r < 0 ? r : buf_printf(out, " %s\n", number);
 }
 
-int metrics_head(struct buf *out, const char *name, enum metric_type type,
-		 const char *help)
+int metrics_head(struct buf *out, const char *name, enum metric_type type, const char *help)
 {
 	size_t before = out->len;
 	int r = add_head(out, name, type, help);
@@ -82,8 +80,7 @@ static int sample(struct buf *out, const char *name, const char *label, struct s
 	return r;
 }
 
-int metrics_u64(struct buf *out, const char *name, const char *label, struct span value,
-		uint64_t v)
+int metrics_u64(struct buf *out, const char *name, const char *label, struct span value, uint64_t v)
 {
 	char number[24];
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)v);
@@ -100,8 +97,8 @@ static void format_double(char dst[40], double v)
 	}
 }
 
-int metrics_double(struct buf *out, const char *name, const char *label,
-		   struct span value, double v)
+int metrics_double(struct buf *out, const char *name, const char *label, struct span value,
+		   double v)
 {
 	char number[40];
 	if (isnan(v))

@@ -20,7 +20,7 @@ int metrics_head(struct buf *out, const char *name, enum metric_type type,
  * shown as \xNN. */
 int metrics_u64(struct buf *out, const char *name, const char *label, struct span value,
 		uint64_t v) MUST_CHECK;
-int metrics_double(struct buf *out, const char *name, const char *label,
-		   struct span value, double v) MUST_CHECK;
+int metrics_double(struct buf *out, const char *name, const char *label, struct span value,
+		   double v) MUST_CHECK;
 
 #endif

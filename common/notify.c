@@ -21,8 +21,7 @@
 
 enum {
 	STATUS_MAX = 400,
-	SEND_WAIT_S =
-		1, /* a manager that does not take it within that is not waited for */
+	SEND_WAIT_S = 1, /* a manager that does not take it within that is not waited for */
 };
 
 /* The manager's address; its length, or 0 when there is none. '@' stands for the NUL of
@@ -53,8 +52,7 @@ static void notify(const char *message)
 	if (fd < 0)
 		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL,
-		     (struct sockaddr *)&address, len);
+	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL, (struct sockaddr *)&address, len);
 	file_close(&fd);
 }
 
@@ -104,8 +102,8 @@ int64_t notify_watchdog_interval_ns(void)
 	    usec > INT64_MAX / (uint64_t)NUM_US_NS)
 		return 0;
 	/* The variable may be meant for a parent that passed its environment on. */
-	if (pid && (num_parse_u64(span_of(pid), &wanted_pid) < 0 ||
-		    wanted_pid != (uint64_t)getpid()))
+	if (pid &&
+	    (num_parse_u64(span_of(pid), &wanted_pid) < 0 || wanted_pid != (uint64_t)getpid()))
 		return 0;
 	return (int64_t)usec * NUM_US_NS / 2;
 }

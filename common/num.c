@@ -23,8 +23,7 @@ int num_parse_u64(struct span s, uint64_t *ret)
 		if (!is_digit(s.ptr[i]))
 			return -EINVAL;
 		uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-		fits = fits && !__builtin_mul_overflow(v, 10, &v) &&
-		       num_add_u64(v, digit, &v);
+		fits = fits && !__builtin_mul_overflow(v, 10, &v) && num_add_u64(v, digit, &v);
 	}
 	if (!fits)
 		return -ERANGE;

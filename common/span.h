@@ -56,8 +56,7 @@ static inline bool span_starts_with(struct span a, struct span prefix)
 static inline bool span_ends_with(struct span a, struct span suffix)
 {
 	return a.len >= suffix.len &&
-	       (suffix.len == 0 ||
-		memcmp(a.ptr + a.len - suffix.len, suffix.ptr, suffix.len) == 0);
+	       (suffix.len == 0 || memcmp(a.ptr + a.len - suffix.len, suffix.ptr, suffix.len) == 0);
 }
 
 /* Index of the first `c`, or s.len when there is none. */

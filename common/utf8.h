@@ -17,11 +17,7 @@ static inline size_t utf8_take(struct span s, uint32_t *ret_code)
 	if (s.len == 0)
 		return 0;
 	uint32_t lead = (uint8_t)s.ptr[0];
-	size_t len = lead < 0x80   ? 1
-		     : lead < 0xc2 ? 0
-		     : lead < 0xe0 ? 2
-		     : lead < 0xf0 ? 3
-				   : 4;
+	size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 	if (len == 0 || lead > 0xf4 || s.len < len)
 		return 0;
 	uint32_t code = len == 1 ? lead : lead & (0x7fU >> len);

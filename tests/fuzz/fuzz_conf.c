@@ -21,16 +21,14 @@ struct all {
 
 static const char *const words[] = {"one", "two", NULL};
 
-#define OPTION(name, kind, field)                                                        \
+#define OPTION(name, kind, field)                                                                  \
 	.key = (name), .type = (kind), .offset = offsetof(struct all, field)
 
 static const struct conf_option options[] = {
 	{OPTION("string", CONF_STRING, string), .default_text = "a b"},
 	{OPTION("list", CONF_LIST, list), .default_text = "a b"},
-	{OPTION("strings", CONF_STRINGS, strings), .default_text = "a b",
-	 .help = "any text"},
-	{OPTION("size", CONF_SIZE, size), .default_text = "1M", .min = 1024,
-	 .max = 1 << 30},
+	{OPTION("strings", CONF_STRINGS, strings), .default_text = "a b", .help = "any text"},
+	{OPTION("size", CONF_SIZE, size), .default_text = "1M", .min = 1024, .max = 1 << 30},
 	{OPTION("number", CONF_UINT, number), .default_text = "7"},
 	{OPTION("duration", CONF_DURATION, duration_ns), .default_text = "90s"},
 	{OPTION("boolean", CONF_BOOL, boolean)},
@@ -52,8 +50,7 @@ static int read_and_print(struct span text, struct buf *out)
 	struct conf_error err = {""};
 	int r = conf_read_text(sections, 3, "f", text, &c, &err);
 	if (r < 0) {
-		assert(strncmp(err.text, "f:", 2) == 0 && err.text[2] >= '1' &&
-		       err.text[2] <= '9');
+		assert(strncmp(err.text, "f:", 2) == 0 && err.text[2] >= '1' && err.text[2] <= '9');
 		return r;
 	}
 	r = conf_print(c, out);

@@ -1,5 +1,5 @@
 /* The CRI decoder: what it takes lies within the line, and is what stands behind the tags. */
-#include "agent/cri.h"
+#include "agent/lines/cri.h"
 
 #include <assert.h>
 #include <stdlib.h>

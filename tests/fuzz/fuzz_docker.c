@@ -1,6 +1,6 @@
 /* The decoder of Docker's lines: it takes any bytes; what it calls clean is clean; and what moby
  * lays out plainly means what yajl reads in the same line laid out otherwise. */
-#include "agent/docker.h"
+#include "agent/lines/docker.h"
 
 #include "common/json.h"
 #include "common/line.h"

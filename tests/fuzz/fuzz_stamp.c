@@ -3,7 +3,7 @@
  *
  * Holds: a time that is found lies in the years 1970 to 9999; the same line once more
  * gives the same. */
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 #include "common/civil.h"
 
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  *
  * Holds: what is accepted answers for every year, local times do not leave the
  * neighbourhood of UTC, and the cache gives what the look-up gave. */
-#include "agent/zone.h"
-#include "agent/zone_rule.h"
+#include "agent/stamp/zone.h"
+#include "agent/stamp/zone_rule.h"
 #include "common/civil.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A host for tests: see host.h. */
 #include "tests/lib/host.h"
 
-#include "agent/follow.h"
+#include "agent/files/follow.h"
 #include "common/clock.h"
 #include "common/crc64.h"
 #include "common/file.h"
@@ -479,10 +479,11 @@ static void say_where(const struct host *h, const char *prefix, unsigned v)
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s %u\n", prefix, v);
 	for (size_t i = 0; i < h->n_streams && said < 10; i++) {
 		const struct host_stream *s = &h->streams[i];
-		const char *at = s->lines.len ? memmem(s->lines.ptr, s->lines.len, line, len) : NULL;
+		const char *at =
+			s->lines.len ? memmem(s->lines.ptr, s->lines.len, line, len) : NULL;
 		if (at && (at == s->lines.ptr || at[-1] == '\n')) {
-			fprintf(stderr, "%s %u stands in the stream of %s, %02x%02x, %zu bytes\n", prefix, v,
-			       s->path, s->id.bytes[0], s->id.bytes[1], s->lines.len);
+			fprintf(stderr, "%s %u stands in the stream of %s, %02x%02x, %zu bytes\n",
+				prefix, v, s->path, s->id.bytes[0], s->id.bytes[1], s->lines.len);
 			said++;
 		}
 	}

@@ -4,7 +4,7 @@
 #ifndef HAUL_TESTS_LIB_HOST_H
 #define HAUL_TESTS_LIB_HOST_H
 
-#include "agent/discover.h"
+#include "agent/files/discover.h"
 #include "common/chunk.h"
 
 #define HOST_INPUTS  4

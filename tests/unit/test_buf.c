@@ -34,8 +34,7 @@ START_TEST(pieces)
 	ck_assert_int_eq(buf_add_char(&b, ' '), 0);
 	ck_assert_int_eq(buf_add_u64(&b, UINT64_MAX), 0);
 	ck_assert_int_eq(buf_printf(&b, " %s=%d", "x", -7), 0);
-	ck_assert(span_equal(buf_span(&b),
-			     SPAN_LITERAL("a\0b 0 18446744073709551615 x=-7")));
+	ck_assert(span_equal(buf_span(&b), SPAN_LITERAL("a\0b 0 18446744073709551615 x=-7")));
 	buf_consume(&b, 4);
 	ck_assert(span_is(buf_span(&b), "0 18446744073709551615 x=-7"));
 	buf_consume(&b, b.len);

@@ -28,8 +28,7 @@ static void expected(char dst[64], int64_t us)
 	struct tm tm;
 	ck_assert_ptr_nonnull(gmtime_r(&seconds, &tm));
 	(void)snprintf(dst, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900,
-		       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		       (int)micro);
+		       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)micro);
 }
 
 /* Plain ifs: an assertion of check costs a system call, and there are millions of
@@ -82,8 +81,7 @@ START_TEST(every_day_of_the_range)
 	int32_t day = CIVIL_MIN_DAY;
 	for (int year = 1; year <= 9999; year++)
 		for (unsigned month = 1; month <= 12; month++)
-			for (unsigned d = 1; civil_valid_date(year, month, d);
-			     d++, day++) {
+			for (unsigned d = 1; civil_valid_date(year, month, d); d++, day++) {
 				int y;
 				unsigned m, dd;
 				civil_from_days(day, &y, &m, &dd);
@@ -135,8 +133,7 @@ START_TEST(day_of_an_instant_is_its_floor)
 	ck_assert_int_eq(civil_day_of_us(-NUM_DAY_US), -1);
 	ck_assert_int_eq(civil_day_of_us(-NUM_DAY_US - 1), -2);
 	ck_assert_int_eq(civil_day_of_us(INT64_MAX), (int32_t)(INT64_MAX / NUM_DAY_US));
-	ck_assert_int_eq(civil_day_of_us(INT64_MIN),
-			 (int32_t)(INT64_MIN / NUM_DAY_US) - 1);
+	ck_assert_int_eq(civil_day_of_us(INT64_MIN), (int32_t)(INT64_MIN / NUM_DAY_US) - 1);
 }
 END_TEST
 
@@ -175,8 +172,7 @@ START_TEST(days_beyond_four_digits)
 		if (civil_days(year, month, d) != day)
 			ck_abort_msg("day %d is not %d-%u-%u", day, year, month, d);
 		/* Dates that differ by an era differ by its days. */
-		ck_assert_int_eq(civil_days(year % 400 + 2000, month, d) -
-					 civil_days(2000, 1, 1),
+		ck_assert_int_eq(civil_days(year % 400 + 2000, month, d) - civil_days(2000, 1, 1),
 				 day - civil_days(year - year % 400, 1, 1));
 	}
 }
@@ -211,8 +207,7 @@ START_TEST(other_forms_are_refused)
 	};
 	int64_t us = 4711;
 	for (int i = 0; i < LEN(bad); i++)
-		ck_assert_msg(civil_parse_us(span_of(bad[i]), &us) == -EINVAL, "%s",
-			      bad[i]);
+		ck_assert_msg(civil_parse_us(span_of(bad[i]), &us) == -EINVAL, "%s", bad[i]);
 	/* No byte but a digit passes where a digit stands, none but itself elsewhere. */
 	for (size_t at = 0; at < CIVIL_TIME_LEN; at++)
 		for (int c = 0; c < 256; c++) {
@@ -222,8 +217,7 @@ START_TEST(other_forms_are_refused)
 			bool digit = GOOD[at] >= '0' && GOOD[at] <= '9';
 			if (c == GOOD[at] || (digit && c >= '0' && c <= '9'))
 				continue;
-			if (civil_parse_us(span_make(text, CIVIL_TIME_LEN), &us) !=
-			    -EINVAL)
+			if (civil_parse_us(span_make(text, CIVIL_TIME_LEN), &us) != -EINVAL)
 				ck_abort_msg("byte %d at %zu passes", c, at);
 		}
 	ck_assert_int_eq(us, 4711);
@@ -239,8 +233,7 @@ START_TEST(other_forms_of_days_are_refused)
 	};
 	int32_t day = 4711;
 	for (int i = 0; i < LEN(bad); i++)
-		ck_assert_msg(civil_parse_day(span_of(bad[i]), &day) == -EINVAL, "%s",
-			      bad[i]);
+		ck_assert_msg(civil_parse_day(span_of(bad[i]), &day) == -EINVAL, "%s", bad[i]);
 	ck_assert_int_eq(day, 4711);
 }
 END_TEST

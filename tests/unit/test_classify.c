@@ -1,5 +1,5 @@
 /* Head or continuation, and under which time. */
-#include "agent/classify.h"
+#include "agent/lines/classify.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -91,9 +91,7 @@ static const struct conf_option agent_options[] = {
 	 .offset = offsetof(struct agent, url),
 	 .default_text = "http://none",
 	 .check = check_url},
-	{.key = "max_rate",
-	 .type = CONF_SIZE,
-	 .offset = offsetof(struct agent, max_rate)},
+	{.key = "max_rate", .type = CONF_SIZE, .offset = offsetof(struct agent, max_rate)},
 };
 
 static const struct conf_option input_options[] = {
@@ -260,13 +258,11 @@ START_TEST(booleans)
 	static const struct {
 		const char *text;
 		bool value;
-	} table[] = {{"yes", true},    {"no", false}, {"true", true},
-		     {"false", false}, {"on", true},  {"OFF", false},
-		     {"1", true},      {"0", false},  {"TRUE", true}};
+	} table[] = {{"yes", true},  {"no", false}, {"true", true}, {"false", false}, {"on", true},
+		     {"OFF", false}, {"1", true},   {"0", false},   {"TRUE", true}};
 	for (size_t i = 0; i < LEN(table); i++) {
 		char text[64];
-		(void)snprintf(text, sizeof(text), "[agent]\nremote = %s\n",
-			       table[i].text);
+		(void)snprintf(text, sizeof(text), "[agent]\nremote = %s\n", table[i].text);
 		struct conf *c = read_text(text);
 		ck_assert(agent_of(c)->remote == table[i].value);
 		conf_free(c);
@@ -276,8 +272,7 @@ END_TEST
 
 START_TEST(empty_amounts_are_zero)
 {
-	struct conf *c =
-		read_text("[agent]\nmemory_limit =\ninterval =\nmin_free =\nurl =\n");
+	struct conf *c = read_text("[agent]\nmemory_limit =\ninterval =\nmin_free =\nurl =\n");
 	const struct agent *a = agent_of(c);
 	ck_assert_uint_eq(a->memory_limit, 0);
 	ck_assert_int_eq(a->interval_ns, 0);
@@ -435,37 +430,28 @@ static const struct {
 	const char *text, *error;
 } ERRORS[] = {
 	{"[agnet]\n", "x.conf:1: unknown section \"agnet\"; did you mean [agent]?"},
-	{"\n\n[inputs x]\n",
-	 "x.conf:3: unknown section \"inputs\"; did you mean [input]?"},
+	{"\n\n[inputs x]\n", "x.conf:3: unknown section \"inputs\"; did you mean [input]?"},
 	{"[nothing like it]\n", "x.conf:1: unknown section \"nothing\""},
 	{"[]\n", "x.conf:1: unknown section \"\""},
-	{"[agent\n",
-	 "x.conf:1: the ] is missing; a section is a line [section] or [section name]"},
+	{"[agent\n", "x.conf:1: the ] is missing; a section is a line [section] or [section name]"},
 	{"[agent] # x\n", "x.conf:1: there is text behind the ]; a section is a line "
 			  "[section] or [section name]"},
-	{"[",
-	 "x.conf:1: the ] is missing; a section is a line [section] or [section name]"},
+	{"[", "x.conf:1: the ] is missing; a section is a line [section] or [section name]"},
 	{"[agent x]\n", "x.conf:1: [agent] takes no name"},
 	{"[input]\n", "x.conf:1: [input] needs a name: [input NAME]"},
 	{INPUT "[input j]\n[input  i ]\n", "x.conf:3: [input i] is already at x.conf:1"},
-	{"[retention a]\n[retention a]\n",
-	 "x.conf:2: [retention a] is already at x.conf:1"},
+	{"[retention a]\n[retention a]\n", "x.conf:2: [retention a] is already at x.conf:1"},
 	{"host = x\n", "x.conf:1: \"host\" stands before the first [section]"},
-	{AGENT "hots = x\n",
-	 "x.conf:2: unknown key \"hots\" in [agent]; did you mean \"host\"?"},
+	{AGENT "hots = x\n", "x.conf:2: unknown key \"hots\" in [agent]; did you mean \"host\"?"},
 	{AGENT "memorylimit = 1M\n", "x.conf:2: unknown key \"memorylimit\" in [agent]; "
 				     "did you mean \"memory_limit\"?"},
-	{AGENT "Host = x\n",
-	 "x.conf:2: unknown key \"Host\" in [agent]; did you mean \"host\"?"},
+	{AGENT "Host = x\n", "x.conf:2: unknown key \"Host\" in [agent]; did you mean \"host\"?"},
 	{AGENT "colour = x\n", "x.conf:2: unknown key \"colour\" in [agent]"},
-	{AGENT "path = /x\n",
-	 "x.conf:2: unknown key \"path\" in [agent]; it belongs in [input]"},
+	{AGENT "path = /x\n", "x.conf:2: unknown key \"path\" in [agent]; it belongs in [input]"},
 	{AGENT "host\n", "x.conf:2: \"host\" is neither [section] nor key = value"},
 	{AGENT "= x\n", "x.conf:2: \"= x\" is neither [section] nor key = value"},
-	{AGENT "host = a\nurl = http\nhost = a\n",
-	 "x.conf:4: host is already given at x.conf:2"},
-	{AGENT "host = a\n[agent]\nhost = b\n",
-	 "x.conf:4: host is already given at x.conf:2"},
+	{AGENT "host = a\nurl = http\nhost = a\n", "x.conf:4: host is already given at x.conf:2"},
+	{AGENT "host = a\n[agent]\nhost = b\n", "x.conf:4: host is already given at x.conf:2"},
 	{AGENT "host = a\n  b\n", "x.conf:3: a line that starts with white space goes on "
 				  "with a list, and host takes one "
 				  "value; remove the white space"},
@@ -486,38 +472,26 @@ static const struct {
 				       "number, with K, M, G or T behind it)"},
 	{AGENT "memory_limit = 1 M\n", "x.conf:2: memory_limit: \"1 M\" is not a size (a "
 				       "number, with K, M, G or T behind it)"},
-	{AGENT "memory_limit = 99999999T\n",
-	 "x.conf:2: memory_limit: \"99999999T\" is too large"},
-	{AGENT "memory_limit = 64K\n",
-	 "x.conf:2: memory_limit: 64K is less than the least, 1M"},
-	{AGENT "memory_limit = 2T\n",
-	 "x.conf:2: memory_limit: 2T is more than the most, 1T"},
-	{AGENT "memory_limit = 0\n",
-	 "x.conf:2: memory_limit: 0 is less than the least, 1M"},
+	{AGENT "memory_limit = 99999999T\n", "x.conf:2: memory_limit: \"99999999T\" is too large"},
+	{AGENT "memory_limit = 64K\n", "x.conf:2: memory_limit: 64K is less than the least, 1M"},
+	{AGENT "memory_limit = 2T\n", "x.conf:2: memory_limit: 2T is more than the most, 1T"},
+	{AGENT "memory_limit = 0\n", "x.conf:2: memory_limit: 0 is less than the least, 1M"},
 	{AGENT "max_open_files =\n", "x.conf:2: max_open_files: \"\" is not a number"},
-	{AGENT "max_open_files = 1K\n",
-	 "x.conf:2: max_open_files: \"1K\" is not a number"},
-	{AGENT "max_open_files = -1\n",
-	 "x.conf:2: max_open_files: \"-1\" is not a number"},
-	{AGENT "max_open_files = 8\n",
-	 "x.conf:2: max_open_files: 8 is less than the least, 16"},
-	{AGENT "interval = 10\n",
-	 "x.conf:2: interval: \"10\" is not a duration (a number with ms, "
-	 "s, m, h or d behind it)"},
-	{AGENT "interval = 999999999d\n",
-	 "x.conf:2: interval: \"999999999d\" is too long"},
+	{AGENT "max_open_files = 1K\n", "x.conf:2: max_open_files: \"1K\" is not a number"},
+	{AGENT "max_open_files = -1\n", "x.conf:2: max_open_files: \"-1\" is not a number"},
+	{AGENT "max_open_files = 8\n", "x.conf:2: max_open_files: 8 is less than the least, 16"},
+	{AGENT "interval = 10\n", "x.conf:2: interval: \"10\" is not a duration (a number with ms, "
+				  "s, m, h or d behind it)"},
+	{AGENT "interval = 999999999d\n", "x.conf:2: interval: \"999999999d\" is too long"},
 	{AGENT "interval = 0\n", "x.conf:2: interval: 0 is less than the least, 1ns"},
 	{AGENT "remote = maybe\n", "x.conf:2: remote: \"maybe\" is neither yes nor no"},
 	{AGENT "remote =\n", "x.conf:2: remote: \"\" is neither yes nor no"},
-	{AGENT "type = dokcer\n",
-	 "x.conf:2: type: \"dokcer\" is none of file, docker, cri"},
+	{AGENT "type = dokcer\n", "x.conf:2: type: \"dokcer\" is none of file, docker, cri"},
 	{AGENT "min_free = 101%\n", "x.conf:2: min_free: \"101%\" is too large"},
-	{AGENT "min_free = %\n",
-	 "x.conf:2: min_free: \"%\" is neither a percentage nor a size (a "
-	 "number with %, or with K, M, G or T behind it)"},
-	{AGENT "url = ftp://x\n",
-	 "x.conf:2: url: \"ftp://x\": it does not begin with http:// or "
-	 "https://"},
+	{AGENT "min_free = %\n", "x.conf:2: min_free: \"%\" is neither a percentage nor a size (a "
+				 "number with %, or with K, M, G or T behind it)"},
+	{AGENT "url = ftp://x\n", "x.conf:2: url: \"ftp://x\": it does not begin with http:// or "
+				  "https://"},
 	{INPUT "path = /a b /c\n", "x.conf:2: path: \"b\": it is not an absolute path"},
 	{INPUT "path = /a\n\tb\n", "x.conf:3: path: \"b\": it is not an absolute path"},
 	{AGENT "host = a\x01\n", "x.conf:2: control character \\x01 at byte 9"},
@@ -530,8 +504,8 @@ START_TEST(mistakes_are_explained)
 {
 	struct conf *c = NULL;
 	struct conf_error err = {"no error"};
-	int r = conf_read_text(sections, LEN(sections), "x.conf",
-			       span_of(ERRORS[_i].text), &c, &err);
+	int r = conf_read_text(sections, LEN(sections), "x.conf", span_of(ERRORS[_i].text), &c,
+			       &err);
 	ck_assert_str_eq(err.text, ERRORS[_i].error);
 	ck_assert_int_eq(r, -EINVAL);
 	ck_assert_ptr_null(c);
@@ -562,8 +536,7 @@ START_TEST(line_length)
 	conf_free(c);
 	memcpy(text + 8 + CONF_LINE_MAX, "x\n", 3);
 	struct conf_error err;
-	ck_assert_int_eq(conf_read_text(sections, LEN(sections), "x.conf", span_of(text),
-					&c, &err),
+	ck_assert_int_eq(conf_read_text(sections, LEN(sections), "x.conf", span_of(text), &c, &err),
 			 -EINVAL);
 	ck_assert_str_eq(err.text, "x.conf:2: the line is longer than 4096 bytes");
 
@@ -571,9 +544,8 @@ START_TEST(line_length)
 	char list[17 + CONF_LINE_MAX + 1] = "[input i]\nkeep =\n ";
 	memset(list + 18, 'y', CONF_LINE_MAX - 1);
 	c = read_text(list);
-	ck_assert_uint_eq(
-		strlen(((const struct input *)conf_get(c, "input", 0))->keep.items[0]),
-		CONF_LINE_MAX - 1);
+	ck_assert_uint_eq(strlen(((const struct input *)conf_get(c, "input", 0))->keep.items[0]),
+			  CONF_LINE_MAX - 1);
 	b = check_prints_back(c);
 	buf_free(&b);
 	conf_free(c);
@@ -593,9 +565,8 @@ START_TEST(long_things_are_cut_in_messages)
 					span_make(text, sizeof(text)), &c, &err),
 			 -EINVAL);
 	ck_assert(span_starts_with(span_of(err.text), span_of("nnnn")));
-	ck_assert(
-		span_ends_with(span_of(err.text),
-			       span_of("xxx...\" is neither [section] nor key = value")));
+	ck_assert(span_ends_with(span_of(err.text),
+				 span_of("xxx...\" is neither [section] nor key = value")));
 	ck_assert_uint_lt(strlen(err.text), 3200);
 }
 END_TEST
@@ -629,8 +600,7 @@ static void put(const char *name, const char *text)
 	ck_assert_int_eq(file_replace(AT_FDCWD, in_dir(name), span_of(text), 0644), 0);
 }
 
-static int read_files(const char *name, bool optional, struct conf **ret,
-		      struct conf_error *err)
+static int read_files(const char *name, bool optional, struct conf **ret, struct conf_error *err)
 {
 	char path[PATH_MAX];
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -657,8 +627,8 @@ START_TEST(directory_is_read_after_the_file_in_c_order)
 		ck_assert_str_eq(conf_section_name(c, "input", i), order[i]);
 	ck_assert_str_eq(agent_of(c)->host, "main");
 	ck_assert_str_eq(agent_of(c)->url, "http://ten");
-	ck_assert(span_ends_with(span_of(conf_where(c, "input", 1)),
-				 span_of("/a.conf.d/10.conf:3")));
+	ck_assert(
+		span_ends_with(span_of(conf_where(c, "input", 1)), span_of("/a.conf.d/10.conf:3")));
 	conf_free(c);
 }
 END_TEST
@@ -673,15 +643,13 @@ START_TEST(twice_is_an_error_across_files_too)
 	put("a.conf.d/b.conf", "\n[agent]\nhost = again\n");
 	ck_assert_int_eq(read_files("a.conf", false, &c, &err), -EINVAL);
 	(void)snprintf(want, sizeof(want),
-		       "%s/a.conf.d/b.conf:3: host is already given at %s/a.conf:2", dir,
-		       dir);
+		       "%s/a.conf.d/b.conf:3: host is already given at %s/a.conf:2", dir, dir);
 	ck_assert_str_eq(err.text, want);
 
 	put("a.conf.d/b.conf", "[input m]\n");
 	ck_assert_int_eq(read_files("a.conf", false, &c, &err), -EINVAL);
 	(void)snprintf(want, sizeof(want),
-		       "%s/a.conf.d/b.conf:1: [input m] is already at %s/a.conf:3", dir,
-		       dir);
+		       "%s/a.conf.d/b.conf:1: [input m] is already at %s/a.conf:3", dir, dir);
 	ck_assert_str_eq(err.text, want);
 
 	/* A list does not go on in another file. */
@@ -698,8 +666,8 @@ START_TEST(missing_files)
 	struct conf_error err;
 	char want[2 * PATH_MAX];
 	ck_assert_int_eq(read_files("a.conf", false, &c, &err), -ENOENT);
-	(void)snprintf(want, sizeof(want),
-		       "%s/a.conf: cannot be read: No such file or directory", dir);
+	(void)snprintf(want, sizeof(want), "%s/a.conf: cannot be read: No such file or directory",
+		       dir);
 	ck_assert_str_eq(err.text, want);
 	ck_assert_int_eq(read_files("a.conf", true, &c, &err), 0);
 	ck_assert_uint_eq(conf_count(c, "agent"), 1);
@@ -721,15 +689,13 @@ START_TEST(files_that_are_none)
 	char want[2 * PATH_MAX];
 	ck_assert_int_eq(mkdir(in_dir("a.conf"), 0755), 0);
 	ck_assert_int_eq(read_files("a.conf", true, &c, &err), -EISDIR);
-	(void)snprintf(want, sizeof(want), "%s/a.conf: cannot be read: Is a directory",
-		       dir);
+	(void)snprintf(want, sizeof(want), "%s/a.conf: cannot be read: Is a directory", dir);
 	ck_assert_str_eq(err.text, want);
 
 	put("b.conf", "");
 	put("b.conf.d", "not a directory");
 	ck_assert_int_eq(read_files("b.conf", false, &c, &err), -ENOTDIR);
-	(void)snprintf(want, sizeof(want), "%s/b.conf.d: cannot be read: Not a directory",
-		       dir);
+	(void)snprintf(want, sizeof(want), "%s/b.conf.d: cannot be read: Not a directory", dir);
 	ck_assert_str_eq(err.text, want);
 
 	put("c.conf", "");
@@ -737,8 +703,7 @@ START_TEST(files_that_are_none)
 	ck_assert_int_eq(symlink("/none", in_dir("c.conf.d/gone.conf")), 0);
 	ck_assert_int_eq(read_files("c.conf", true, &c, &err), -ENOENT);
 	(void)snprintf(want, sizeof(want),
-		       "%s/c.conf.d/gone.conf: cannot be read: No such file or directory",
-		       dir);
+		       "%s/c.conf.d/gone.conf: cannot be read: No such file or directory", dir);
 	ck_assert_str_eq(err.text, want);
 	/* A link to /dev/null is how administrators switch one off. */
 	ck_assert_int_eq(unlink(in_dir("c.conf.d/gone.conf")), 0);
@@ -748,10 +713,9 @@ START_TEST(files_that_are_none)
 
 	ck_assert_int_eq(symlink("/dev/zero", in_dir("d.conf")), 0);
 	ck_assert_int_eq(read_files("d.conf", false, &c, &err), -EMSGSIZE);
-	(void)snprintf(
-		want, sizeof(want),
-		"%s/d.conf: cannot be read: larger than 4 MiB, is this a configuration?",
-		dir);
+	(void)snprintf(want, sizeof(want),
+		       "%s/d.conf: cannot be read: larger than 4 MiB, is this a configuration?",
+		       dir);
 	ck_assert_str_eq(err.text, want);
 }
 END_TEST

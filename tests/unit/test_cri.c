@@ -1,5 +1,5 @@
 /* The CRI log format, on lines as containerd, CRI-O and conmon write them. */
-#include "agent/cri.h"
+#include "agent/lines/cri.h"
 
 #include <check.h>
 #include <errno.h>

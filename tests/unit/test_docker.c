@@ -1,5 +1,5 @@
 /* Docker's json-file format, on lines as moby writes them and on others that mean the same. */
-#include "agent/docker.h"
+#include "agent/lines/docker.h"
 
 #include "common/line.h"
 

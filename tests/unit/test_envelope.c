@@ -1,10 +1,10 @@
 /* Container lines through the pump, on real files: pieces, outputs, restarts, rewinds, rotations. */
-#include "agent/envelope.h"
+#include "agent/lines/envelope.h"
 
-#include "agent/classify.h"
-#include "agent/filter.h"
-#include "agent/identity.h"
-#include "agent/pump.h"
+#include "agent/files/identity.h"
+#include "agent/lines/classify.h"
+#include "agent/lines/filter.h"
+#include "agent/ship/pump.h"
 #include "common/clock.h"
 #include "common/gzip.h"
 #include "common/num.h"

@@ -65,8 +65,7 @@ static mode_t mode_of(const char *name)
 START_TEST(replace_makes_and_replaces)
 {
 	umask(077);
-	ck_assert_int_eq(file_replace(dirfd_, "a", SPAN_LITERAL("first, longer"), 0640),
-			 0);
+	ck_assert_int_eq(file_replace(dirfd_, "a", SPAN_LITERAL("first, longer"), 0640), 0);
 	expect_content("a", SPAN_LITERAL("first, longer"));
 	ck_assert_int_eq(mode_of("a"), 0640);
 	ck_assert_int_eq(file_replace(dirfd_, "a", SPAN_LITERAL("2nd\0"), 0600), 0);
@@ -74,8 +73,7 @@ START_TEST(replace_makes_and_replaces)
 	ck_assert_int_eq(mode_of("a"), 0600);
 	ck_assert_int_eq(file_replace(dirfd_, "a", span_make(NULL, 0), 0600), 0);
 	expect_content("a", span_of(""));
-	ck_assert_int_eq(file_replace(AT_FDCWD, in_dir("b"), SPAN_LITERAL("abs"), 0644),
-			 0);
+	ck_assert_int_eq(file_replace(AT_FDCWD, in_dir("b"), SPAN_LITERAL("abs"), 0644), 0);
 	expect_content("b", SPAN_LITERAL("abs"));
 	ck_assert(!exists("a.tmp") && !exists("b.tmp"));
 }
@@ -83,8 +81,7 @@ END_TEST
 
 START_TEST(replace_takes_over_what_a_crash_left)
 {
-	ck_assert_int_eq(file_replace(dirfd_, "a.tmp", SPAN_LITERAL("half a fi"), 0666),
-			 0);
+	ck_assert_int_eq(file_replace(dirfd_, "a.tmp", SPAN_LITERAL("half a fi"), 0666), 0);
 	ck_assert_int_eq(file_replace(dirfd_, "a", SPAN_LITERAL("whole"), 0600), 0);
 	expect_content("a", SPAN_LITERAL("whole"));
 	ck_assert_int_eq(mode_of("a"), 0600);
@@ -113,13 +110,11 @@ START_TEST(replace_cleans_up_on_error)
 	expect_content("a", SPAN_LITERAL("old"));
 	ck_assert(!exists("a.tmp"));
 
-	ck_assert_int_eq(file_replace(dirfd_, "no/such", SPAN_LITERAL("x"), 0600),
-			 -ENOENT);
+	ck_assert_int_eq(file_replace(dirfd_, "no/such", SPAN_LITERAL("x"), 0600), -ENOENT);
 	char longest[PATH_MAX + 1];
 	memset(longest, 'x', PATH_MAX);
 	longest[PATH_MAX] = '\0';
-	ck_assert_int_eq(file_replace(dirfd_, longest, SPAN_LITERAL("x"), 0600),
-			 -ENAMETOOLONG);
+	ck_assert_int_eq(file_replace(dirfd_, longest, SPAN_LITERAL("x"), 0600), -ENAMETOOLONG);
 	/* A planted link is not followed. */
 	ck_assert_int_eq(symlinkat("a", dirfd_, "l.tmp"), 0);
 	ck_assert_int_eq(file_replace(dirfd_, "l", SPAN_LITERAL("x"), 0600), -ELOOP);
@@ -134,8 +129,7 @@ static void *write_rounds(void *arg)
 	char text[LENGTH];
 	memset(text, 'a' + *(int *)arg, sizeof(text));
 	for (int i = 0; i < ROUNDS; i++)
-		if (file_replace(dirfd_, "shared", span_make(text, sizeof(text)), 0600) <
-		    0)
+		if (file_replace(dirfd_, "shared", span_make(text, sizeof(text)), 0600) < 0)
 			return arg;
 	return NULL;
 }
@@ -146,8 +140,7 @@ START_TEST(replacers_do_not_mix)
 	int ids[WRITERS];
 	for (int i = 0; i < WRITERS; i++) {
 		ids[i] = i;
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, write_rounds, &ids[i]),
-				 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, write_rounds, &ids[i]), 0);
 	}
 	for (int i = 0; i < WRITERS; i++) {
 		void *failed;
@@ -197,8 +190,7 @@ START_TEST(read_goes_by_reads_not_by_size)
 	static char big[300000];
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)(i * 7 + i / 256);
-	ck_assert_int_eq(file_replace(dirfd_, "big", span_make(big, sizeof(big)), 0600),
-			 0);
+	ck_assert_int_eq(file_replace(dirfd_, "big", span_make(big, sizeof(big)), 0600), 0);
 	expect_content("big", span_make(big, sizeof(big)));
 	ck_assert_int_eq(file_read(dirfd_, "big", sizeof(big) - 1, &b), -EMSGSIZE);
 	ck_assert_uint_eq(b.len, 0);

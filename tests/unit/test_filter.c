@@ -1,5 +1,5 @@
 /* keep, drop, mask. */
-#include "agent/filter.h"
+#include "agent/lines/filter.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* Reading at the cursor, the ladder, gzip by offsets, and comparing files with what is remembered. */
-#include "agent/descriptor.h"
-#include "agent/follow.h"
-#include "agent/probe.h"
-#include "agent/sniff.h"
-#include "agent/zreader.h"
+#include "agent/files/descriptor.h"
+#include "agent/files/follow.h"
+#include "agent/files/probe.h"
+#include "agent/files/sniff.h"
+#include "agent/files/zreader.h"
 #include "common/crc64.h"
 #include "common/file.h"
 

@@ -1,5 +1,5 @@
 /* Framing: bytes to lines. */
-#include "agent/frame.h"
+#include "agent/lines/frame.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -10,8 +10,7 @@ START_TEST(takes_lines_one_by_one)
 	struct frame_line line;
 
 	ck_assert(frame_next(&in, false, &line));
-	ck_assert(span_is(line.text, "one") && line.consumed == 4 && line.ended &&
-		  line.clean);
+	ck_assert(span_is(line.text, "one") && line.consumed == 4 && line.ended && line.clean);
 	ck_assert(frame_next(&in, false, &line));
 	ck_assert(span_is(line.text, "two"));
 	ck_assert(frame_next(&in, false, &line));
@@ -49,8 +48,7 @@ END_TEST
 
 START_TEST(a_portion_ends_between_characters)
 {
-	struct span in =
-		SPAN_LITERAL("abc\xe2\x82"); /* the euro sign without its last byte */
+	struct span in = SPAN_LITERAL("abc\xe2\x82"); /* the euro sign without its last byte */
 	struct frame_line line;
 
 	ck_assert(frame_next(&in, true, &line));
@@ -88,8 +86,7 @@ START_TEST(pieces_are_cut_between_characters)
 		{"\x80\x80\x80\x80\x80\x80", 4, 4}, /* not UTF-8: anywhere */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		ck_assert_msg(frame_piece(span_of(cases[i].text), cases[i].max) ==
-				      cases[i].want,
+		ck_assert_msg(frame_piece(span_of(cases[i].text), cases[i].max) == cases[i].want,
 			      "case %zu: %zu", i,
 			      frame_piece(span_of(cases[i].text), cases[i].max));
 }

@@ -214,8 +214,8 @@ static const struct row PATHS[] = {
 START_TEST(paths)
 {
 	const struct row *row = &PATHS[_i];
-	ck_assert_msg(glob_match(row->pattern, row->text) == row->match, "%s %s %s",
-		      row->pattern, row->match ? "does not match" : "matches", row->text);
+	ck_assert_msg(glob_match(row->pattern, row->text) == row->match, "%s %s %s", row->pattern,
+		      row->match ? "does not match" : "matches", row->text);
 }
 END_TEST
 
@@ -479,8 +479,7 @@ START_TEST(below_is_what_could_match)
 		matched++;
 		if (!glob_match_below(pattern, "/"))
 			ck_abort_msg("%s matches %s, but nothing below /", pattern, text);
-		for (char *slash = strchr(text + 1, '/'); slash;
-		     slash = strchr(slash + 1, '/')) {
+		for (char *slash = strchr(text + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 			*slash = '\0';
 			if (!glob_match_below(pattern, text))
 				ck_abort_msg("%s: nothing below %s", pattern, text);
@@ -488,8 +487,7 @@ START_TEST(below_is_what_could_match)
 		}
 		size_t len = glob_literal_dir(pattern);
 		if (strncmp(pattern, text, len) != 0)
-			ck_abort_msg("%s matches %s outside of its directory", pattern,
-				     text);
+			ck_abort_msg("%s matches %s outside of its directory", pattern, text);
 	}
 	ck_assert_int_gt(matched, 1000);
 }

@@ -27,8 +27,7 @@ static const char *names(const struct list *l)
 START_TEST(order)
 {
 	struct list l;
-	struct item a = {.name = 'a'}, b = {.name = 'b'}, c = {.name = 'c'},
-		    d = {.name = 'd'};
+	struct item a = {.name = 'a'}, b = {.name = 'b'}, c = {.name = 'c'}, d = {.name = 'd'};
 	list_init(&l);
 	ck_assert(list_empty(&l));
 	ck_assert_ptr_null(list_first(&l));

@@ -144,8 +144,7 @@ START_TEST(long_messages_are_cut)
 	memset(longer, '\x01', sizeof(longer) - 1);
 	log_error("cannot open %s: %s", path, "no");
 	const char *line = told();
-	ck_assert_uint_eq(strlen(line),
-			  strlen("prog: cannot open : no\n") + strlen(path));
+	ck_assert_uint_eq(strlen(line), strlen("prog: cannot open : no\n") + strlen(path));
 	log_error("%s", longer);
 	line = told();
 	ck_assert(span_starts_with(span_of(line), span_of("prog: \\x01\\x01")));
@@ -205,8 +204,7 @@ START_TEST(a_repeated_error_is_told_once_and_then_in_sums)
 		ck_assert_str_eq(told(), "");
 		now_ns += 1;
 		repeat(&gate, 1);
-		ck_assert_str_eq(told(),
-				 "prog: disk full on /x (4 times since last told)\n");
+		ck_assert_str_eq(told(), "prog: disk full on /x (4 times since last told)\n");
 	}
 }
 END_TEST

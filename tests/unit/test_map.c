@@ -49,12 +49,10 @@ static uint64_t hash_constant(unsigned key)
 	return 0;
 }
 
-static uint64_t (*const hashes[])(unsigned) = {hash_identity, hash_inodes, hash_few,
-					       hash_constant};
+static uint64_t (*const hashes[])(unsigned) = {hash_identity, hash_inodes, hash_few, hash_constant};
 
 /* Every entry of the model is found, no other is, and walking sees each once. */
-static void check_whole(const struct map *m, struct entry *model,
-			uint64_t (*hash)(unsigned))
+static void check_whole(const struct map *m, struct entry *model, uint64_t (*hash)(unsigned))
 {
 	size_t count = 0, walked = 0, cursor = 0;
 	for (unsigned key = 0; key < KEYS; key++) {
@@ -122,8 +120,7 @@ START_TEST(removal_while_walking_misses_none)
 		m.seed = round * UINT64_C(0x123456789abcdef);
 		for (unsigned key = 0; key < KEYS; key++) {
 			model[key] = (struct entry){.key = key, .in_map = true};
-			ck_assert_int_eq(map_add(&m, hashes[round % 3](key), &model[key]),
-					 0);
+			ck_assert_int_eq(map_add(&m, hashes[round % 3](key), &model[key]), 0);
 		}
 		for (struct entry *e; (e = map_next(&m, &cursor)) != NULL;) {
 			e->seen = true;
@@ -180,8 +177,7 @@ START_TEST(hash_depends_on_everything)
 		for (size_t k = 0; k < i; k++)
 			if (seen[i] == seen[k])
 				ck_abort_msg("inputs %zu and %zu collide", i, k);
-	ck_assert_uint_eq(map_hash(&m, span_of("abc")),
-			  map_hash(&m, span_make("abcd", 3)));
+	ck_assert_uint_eq(map_hash(&m, span_of("abc")), map_hash(&m, span_make("abcd", 3)));
 }
 END_TEST
 

@@ -21,15 +21,12 @@ START_TEST(a_page)
 	ck_assert_int_eq(metrics_head(&page, "haul_agent_lines_total", METRIC_COUNTER,
 				      "Lines read, all \\ inputs\n\"together\""),
 			 0);
+	ck_assert_int_eq(metrics_u64(&page, "haul_agent_lines_total", NULL, none, UINT64_MAX), 0);
+	ck_assert_int_eq(metrics_head(&page, "haul_agent_lag_seconds", METRIC_GAUGE, "Lag"), 0);
 	ck_assert_int_eq(
-		metrics_u64(&page, "haul_agent_lines_total", NULL, none, UINT64_MAX), 0);
-	ck_assert_int_eq(
-		metrics_head(&page, "haul_agent_lag_seconds", METRIC_GAUGE, "Lag"), 0);
-	ck_assert_int_eq(metrics_double(&page, "haul_agent_lag_seconds", "input",
-					span_of("nginx"), 0.25),
-			 0);
-	ck_assert_int_eq(
-		metrics_u64(&page, "haul_agent_lag_seconds", "input", span_of(""), 0), 0);
+		metrics_double(&page, "haul_agent_lag_seconds", "input", span_of("nginx"), 0.25),
+		0);
+	ck_assert_int_eq(metrics_u64(&page, "haul_agent_lag_seconds", "input", span_of(""), 0), 0);
 	ck_assert_str_eq(buf_cstr(&page), "# HELP haul_agent_lines_total Lines read, all "
 					  "\\\\ inputs\\n\"together\"\n"
 					  "# TYPE haul_agent_lines_total counter\n"
@@ -98,8 +95,7 @@ START_TEST(nothing_half_is_left)
 		ck_assert_int_eq(buf_add_str(&b, "head"), 0);
 		int r = metrics_u64(&b, "name", "label", span_of("val\nue"), 7);
 		ck_assert(r == 0 || r == -EMSGSIZE);
-		ck_assert_uint_eq(
-			b.len, r == 0 ? strlen("headname{label=\"val\\nue\"} 7\n") : 4);
+		ck_assert_uint_eq(b.len, r == 0 ? strlen("headname{label=\"val\\nue\"} 7\n") : 4);
 		size_t before = b.len;
 		r = metrics_head(&b, "name", METRIC_GAUGE, "help");
 		ck_assert(r == 0 || r == -EMSGSIZE);

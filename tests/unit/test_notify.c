@@ -91,8 +91,7 @@ START_TEST(abstract_names)
 	int n = snprintf(name, sizeof(name), "@haul-test-notify-%d", (int)getpid());
 	memcpy(address.sun_path + 1, name + 1, (size_t)n - 1);
 	close(manager);
-	listen_at(&address,
-		  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n), name);
+	listen_at(&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n), name);
 	notify_ready();
 	ck_assert_str_eq(received(), "READY=1");
 }
@@ -103,8 +102,8 @@ START_TEST(without_a_manager_nothing_happens)
 	char longer[300];
 	memset(longer, '/', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
-	const char *const names[] = {
-		"", "/", "relative", "vsock:2:1234", "/tmp/haul-no-such", longer};
+	const char *const names[] = {"",    "/", "relative", "vsock:2:1234", "/tmp/haul-no-such",
+				     longer};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		ck_assert_int_eq(setenv("NOTIFY_SOCKET", names[i], 1), 0);
 		notify_ready();
@@ -121,8 +120,7 @@ START_TEST(a_full_queue_does_not_hold_us_for_good)
 		int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		struct sockaddr_un address = {.sun_family = AF_UNIX};
 		strcpy(address.sun_path, path);
-		ssize_t n = sendto(fd, "x", 1, 0, (struct sockaddr *)&address,
-				   sizeof(address));
+		ssize_t n = sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof(address));
 		close(fd);
 		if (n < 0)
 			break;

@@ -98,8 +98,7 @@ START_TEST(hex64)
 	for (int i = 0; i < LEN(bad); i++)
 		ck_assert_int_eq(num_parse_hex64(span_of(bad[i]), &v), -EINVAL);
 	ck_assert_uint_eq(v, 4711);
-	static const uint64_t values[] = {0, 1, 0x995dc9bbdf1939fa, UINT64_MAX,
-					  UINT64_C(1) << 63};
+	static const uint64_t values[] = {0, 1, 0x995dc9bbdf1939fa, UINT64_MAX, UINT64_C(1) << 63};
 	for (int i = 0; i < LEN(values); i++) {
 		char text[17] = "................", want[17];
 		num_format_hex64(text, values[i]);
@@ -182,8 +181,7 @@ static const struct {
 START_TEST(duration)
 {
 	int64_t v = 4711;
-	ck_assert_int_eq(num_parse_duration(span_of(DURATIONS[_i].text), &v),
-			 DURATIONS[_i].r);
+	ck_assert_int_eq(num_parse_duration(span_of(DURATIONS[_i].text), &v), DURATIONS[_i].r);
 	ck_assert_int_eq(v, DURATIONS[_i].r == 0 ? DURATIONS[_i].v : 4711);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* The frame state's text form: what is written is read back, and nothing else is taken.
  */
-#include "agent/position.h"
+#include "agent/lines/position.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* The pump on real files: what a file's bytes become in a batch. */
-#include "agent/classify.h"
-#include "agent/filter.h"
-#include "agent/identity.h"
-#include "agent/pump.h"
+#include "agent/files/identity.h"
+#include "agent/lines/classify.h"
+#include "agent/lines/filter.h"
+#include "agent/ship/pump.h"
 #include "common/crc64.h"
 #include "common/gzip.h"
 #include "common/line.h"

@@ -1,8 +1,8 @@
 /* The registry: what it remembers, and that no damage keeps an agent from starting. */
-#include "agent/descriptor.h"
-#include "agent/past.h"
-#include "agent/registry.h"
-#include "agent/registry_format.h"
+#include "agent/files/descriptor.h"
+#include "agent/files/past.h"
+#include "agent/files/registry.h"
+#include "agent/files/registry_format.h"
 #include "common/clock.h"
 #include "common/crc64.h"
 #include "common/file.h"

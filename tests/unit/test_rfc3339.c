@@ -1,5 +1,5 @@
 /* The time before each container line. */
-#include "agent/rfc3339.h"
+#include "agent/lines/rfc3339.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Names: stems, rotated versions, services. */
-#include "agent/rotation.h"
-#include "agent/service_name.h"
-#include "agent/wanted.h"
+#include "agent/files/rotation.h"
+#include "agent/files/service_name.h"
+#include "agent/files/wanted.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* The dispatcher: modes and their errors, what is remembered from line to line, and what
  * is not. Forms and JSON have tests of their own. */
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 
-#include "agent/moment.h"
+#include "agent/stamp/moment.h"
 #include "common/civil.h"
 
 #include <check.h>

@@ -1,7 +1,7 @@
 /* Formats in the manner of strptime. */
-#include "agent/stamp_format.h"
+#include "agent/stamp/stamp_format.h"
 
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 #include "common/civil.h"
 
 #include <check.h>

@@ -1,9 +1,9 @@
 /* Every textual form of a timestamp with what it must give, and what looks like one and
  * is none. Each line goes through stamp_find as the first of its file, so nothing is
  * remembered. */
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 
-#include "agent/stamp_forms.h"
+#include "agent/stamp/stamp_forms.h"
 #include "common/civil.h"
 
 #include <check.h>

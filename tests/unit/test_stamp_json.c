@@ -1,9 +1,9 @@
 /* JSON lines: which key is the time, which values are, and that only the outermost object
  * counts. Where a table says so the line is read with and without the memory of another.
  */
-#include "agent/stamp.h"
+#include "agent/stamp/stamp.h"
 
-#include "agent/stamp_key.h"
+#include "agent/stamp/stamp_key.h"
 #include "common/civil.h"
 
 #include <check.h>

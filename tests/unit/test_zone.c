@@ -1,8 +1,8 @@
 /* Time zones, held against the C library's: it turns instants into local times, zone.c
  * must find the way back, on both sides of every change of the clocks. */
-#include "agent/zone.h"
+#include "agent/stamp/zone.h"
 
-#include "agent/zone_rule.h"
+#include "agent/stamp/zone_rule.h"
 #include "common/civil.h"
 #include "common/file.h"
 

@@ -1,0 +1,217 @@
+/* The inside of discover, for its files only:
+ *
+ *     discover.c   the object, its turns, events
+ *     scan.c       directories: which are watched, what is in them
+ *     look.c       what a name leads to: sources made, named, renamed, without a name
+ *     cut.c        files that were truncated or are gone, and what becomes of their rest
+ *     copies.c     copies, recognised by their bytes
+ *     leave.c      files that go: read to the end, then let go
+ *     settle.c     the collector's streams against the files that are here
+ */
+#ifndef HAUL_AGENT_DISCOVER_INSIDE_H
+#define HAUL_AGENT_DISCOVER_INSIDE_H
+
+#include "agent/files/discover.h"
+#include "agent/files/identity.h"
+#include "agent/files/tree.h"
+#include "agent/files/wanted.h"
+#include "agent/files/watch.h"
+
+#define DISCOVER_QUIET_NS                                                                          \
+	(60 * INT64_C(1000000000)) /* no growth for so long: nobody writes any more */
+
+/* A name that was moved away in this turn or the last: what comes to its new name is what it was. */
+struct move {
+	uint32_t cookie; /* 0: only a trace, found by its path */
+	uint32_t turn;
+	char *path;
+	struct input *input; /* that wanted it */
+	char *origin;        /* the name under which it was wanted */
+};
+
+/* Where a file comes from that no input names by itself. */
+struct origin {
+	struct input *input;
+	const char *path; /* the name under which it was wanted */
+};
+
+struct sources { /* a growing array of borrowed pointers */
+	struct source **items;
+	size_t n, capacity;
+};
+
+struct row; /* settle.c */
+struct check;
+struct job;      /* copies.c */
+struct replaced; /* cut.c */
+
+struct discover {
+	struct wanted wanted;
+	uint64_t max_open_files;
+	int64_t oldest_ns;
+	struct source_table *table;
+	struct registry *registry;
+	struct watch *watch; /* NULL: there is none, everything is polled */
+	struct tree tree;
+
+	/* this turn */
+	uint32_t turn;
+	int64_t now_ns;
+	struct move *moves;
+	size_t n_moves;
+	struct sources nameless; /* lost their last name */
+	bool overflow;
+
+	/* when */
+	int64_t taken_ns; /* events were taken last */
+	int64_t rescan_due_ns, poll_due_ns, leave_due_ns, check_due_ns;
+	bool scanning;
+	uint32_t scan;         /* number of the rescan under way or done last */
+	int64_t since_real_ns; /* files that are younger may have come unseen */
+
+	struct sources leaving;
+
+	/* the collector's streams */
+	bool settled_before; /* this is not the first list since the start */
+	bool settled;        /* they have been listed once: new files are new streams */
+	bool first_start;
+	struct row *rows;
+	size_t n_rows, rows_capacity;
+	size_t rows_seen;
+	struct check *checks;
+
+	/* copies */
+	struct job *jobs;
+	uint32_t copies_round;
+	size_t n_twins;
+	struct replaced *replaced; /* followed names that have another file, unseen */
+	size_t n_replaced;
+	int64_t copies_due_ns, twins_due_ns, missing_due_ns;
+
+	struct log_gate watch_gate, memory_gate;
+	struct discover_counters counters;
+};
+
+/* --- scan.c --- */
+
+/* Everything from the roots of the globs on: new directories are watched, known ones compared. */
+void scan_all(struct discover *d);
+/* A directory is there: watches it, when it may lead to something, and looks at what is in it. */
+void scan_enter(struct discover *d, const char *path);
+/* A directory for names that are known already (the target of a symbolic link, rotated_dir). */
+struct dir *scan_enter_unlisted(struct discover *d, const char *path);
+/* The directory in which rotated versions of this file are put (rotated_dir). */
+void scan_enter_rotated(struct discover *d, const char *path, const char *rotated_dir);
+/* What is in it now, against what was known. */
+void scan_dir(struct discover *d, struct dir *dir);
+/* The directory and all below are gone, or moved to where no path is known. */
+void scan_leave(struct discover *d, const char *path);
+void scan_moved_away(struct discover *d, const char *path);
+void scan_polled(struct discover *d);
+/* The directories in which sources were seen last that are missing now. */
+void scan_missing(struct discover *d);
+/* Drops the directory; its names are lost. */
+void scan_drop(struct discover *d, struct dir *dir);
+
+/* Why nothing in this directory may be followed: a static text; NULL: it may. */
+const char *scan_refusal(const struct wanted *w, const char *path);
+
+/* Joins into PATH_MAX bytes; false: too long. */
+bool scan_join(char *dst, const struct dir *dir, const char *name);
+
+/* --- look.c --- */
+
+/* The name may lead to something else than before. `origin` (may be NULL): it is what was moved away from there. */
+void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin);
+/* The name leads nowhere any more. */
+void look_lost(struct discover *d, struct name *n);
+/* The name's directory has another path, or inputs have changed: what is the name to its source now? */
+void look_again(struct discover *d, struct name *n);
+/* The name leads to its source still, but it is not one that an input wants. */
+void look_unfollow(struct discover *d, struct name *n);
+/* The file of a source has changed, as `id` has it. */
+void look_grown(struct discover *d, struct source *s, const struct identity *id);
+void look_remember_head(struct discover *d, struct source *s);
+/* An event said that it was written. */
+void look_modified(struct discover *d, struct source *s);
+/* Those that lost their last name in this turn: have they another one somewhere? */
+void look_nameless(struct discover *d);
+/* A source in state NEW begins: it gets the state that its names say. */
+void look_begin(struct discover *d, struct source *s);
+/* All names of one source go over to another. */
+void look_rename_all(struct discover *d, struct source *from, struct source *to);
+/* Takes the source out of everything; it is freed at the end of the turn. */
+void look_drop(struct discover *d, struct source *s);
+/* Makes a source for a file; NULL: memory is short (said). */
+struct source *look_make(struct discover *d, const char *path, const struct identity *id,
+			 struct input *input, const char *origin_path);
+/* The input that had this source before the restart, or that wants its path; NULL: none. */
+struct input *look_input(const struct discover *d, const struct source *s);
+/* The live source in that file; NULL: none. */
+struct source *look_find(const struct discover *d, const struct identity *id);
+
+/* --- cut.c --- */
+
+/* The source's file is not what it was: it ends here, and a new one begins in its place. */
+void cut_source(struct discover *d, struct source *s);
+/* No file was found to go on in, or one was. */
+void cut_search_over(struct discover *d, struct source *s, bool found);
+/* The followed name leads to another file, and nobody saw how: between the two there may have been more. */
+void cut_replaced(struct discover *d, const char *path, const struct source *before);
+/* A file that nothing was known of has a followed name, at a start. */
+void cut_new_name(struct discover *d, const struct source *s);
+/* Looks for those. */
+void cut_between(struct discover *d);
+/* Names that were followed when the agent ended last. */
+void cut_remember_names(struct discover *d);
+/* Sources without a file: given up when it is time. */
+void cut_missing(struct discover *d);
+void cut_free(struct discover *d);
+
+/* --- copies.c --- */
+
+/* Is there a copy of the source's bytes? Ends in cut_search_over, at once or later. */
+void copies_search(struct discover *d, struct source *s);
+/* A new file whose name is that of a rotated one: is it a copy? Then it is held until that is known. */
+bool copies_hold(struct discover *d, struct source *file);
+/* A file that no input names was made. It may be a copy of one of which nothing has been read yet, so that nothing
+ * tells when that is truncated. */
+void copies_created(struct discover *d, struct dir *dir, const char *text);
+void copies_twins(struct discover *d);
+void copies_step(struct discover *d);
+/* The source is about to be dropped. */
+void copies_forget(struct discover *d, struct source *s);
+void copies_free(struct discover *d);
+/* The directories in which its rotated versions may be. */
+void copies_each_dir(const struct source *s, void (*each)(void *user, const char *dir), void *user);
+
+/* --- leave.c --- */
+
+/* It goes when it is read to the end. */
+void leave_add(struct discover *d, struct source *s);
+void leave_remove(struct discover *d, struct source *s);
+/* Looks at all that leave; sets leave_due_ns. */
+void leave_check(struct discover *d);
+/* What discover was asked to look at. */
+void leave_noticed(struct discover *d);
+/* Nothing is known of it any more: nothing will ever come. */
+void leave_finish(struct discover *d, struct source *s);
+
+/* --- settle.c --- */
+
+void settle_free(struct discover *d);
+/* The source is about to be dropped. */
+void settle_forget(struct discover *d, const struct source *s);
+/* Compares file contents, a piece at a time; sets check_due_ns. */
+void settle_step(struct discover *d);
+/* A file without a stream begins one, at the place that its input says; settle_fresh: unless it is a copy. */
+void settle_fresh(struct discover *d, struct source *s);
+void settle_new_stream(struct discover *d, struct source *s);
+
+/* --- discover.c --- */
+
+bool sources_add(struct sources *v, struct source *s);
+void sources_remove(struct sources *v, const struct source *s);
+void discover_short_of_memory(struct discover *d);
+
+#endif

@@ -1,0 +1,12 @@
+/* Which file a container's lines go on in after a rotation. */
+#ifndef HAUL_AGENT_HEIR_H
+#define HAUL_AGENT_HEIR_H
+
+#include "agent/files/source.h"
+
+/* The source whose file was written directly before or behind that of `s`: of the same input type, in the
+ * same directory, and of the same name but for rotation suffixes. NULL: there is none that is known. */
+struct source *heir_before(const struct source_table *t, const struct source *s);
+struct source *heir_behind(const struct source_table *t, const struct source *s);
+
+#endif

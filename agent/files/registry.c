@@ -1,0 +1,533 @@
+/* The registry's file: see registry.h; registry_format.h has its lines. Called by the
+ * agent's loop.
+ *
+ *     STATE_DIR/lock        held as long as the agent runs
+ *     STATE_DIR/identity    agent UUID LF [collector UUID LF]
+ *     STATE_DIR/registry    "haul-registry 1" LF, then deltas
+ *     STATE_DIR/registry.damaged    what was found damaged at the last start that found
+ * damage
+ *
+ * Happy path: touched sources become lines, which are appended by one write each second;
+ * every 30 s they are synced; when the file is several times as long as its content, it
+ * is replaced by its content.
+ *
+ * Failure modes:
+ * - a crash loses the lines of the last second and, with the machine, those since the
+ * last sync: the collector's rows cover them (its word counts anyway);
+ * - a torn last line, zeroed blocks, lines of another age: each line has its checksum,
+ * those that are wrong are passed over, the file is set aside and written anew;
+ * - the disk is full or read-only: what could not be written is not lost, since the whole
+ * content is written anew as soon as that works (tried every few seconds). Until then the
+ * memory is the registry;
+ * - the directory cannot be used at all: the same, with an agent uuid that lasts as long
+ * as the process. */
+#include "agent/files/registry.h"
+
+#include "agent/files/past.h"
+#include "agent/files/registry_format.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADER "haul-registry 1\n"
+
+#define WRITE_EVERY_NS NUM_SEC_NS
+#define SYNC_EVERY_NS  (30 * NUM_SEC_NS)
+#define RETRY_NS       (5 * NUM_SEC_NS)
+#define FILE_MAX_BYTES ((size_t)1024 * 1024 * 1024)
+#define REPLACE_FACTOR 4
+#define REPLACE_MIN    ((uint64_t)1024 * 1024)
+#define IDENTITY_MAX   4096
+
+struct registry {
+	struct source_table *table;
+	char *dir_path;
+	int dir, lock, fd; /* -1: not open */
+	char agent_uuid[REGISTRY_UUID_LEN + 1];
+	char collector_uuid[REGISTRY_UUID_LEN + 1];
+	bool identity_kept; /* it stands in its file */
+	bool was_empty;
+	bool damaged;                       /* the file that was read had damage */
+	int64_t last_alive_ns;              /* of the last run */
+	int64_t alive_ns, alive_written_ns; /* of this one; 0: not yet */
+
+	struct buf pending; /* lines that are to be appended */
+	uint64_t size;      /* of the file */
+	uint64_t content;   /* what it was after it was last replaced */
+	bool replace;       /* an append failed or there is no file: write everything anew */
+	bool unsynced;
+	int64_t write_due_ns; /* INT64_MAX: nothing to write */
+	int64_t sync_due_ns;
+	struct log_gate gate;
+	char problem[PATH_MAX + 256]; /* "" all well */
+};
+
+/* --- identity --------------------------------------------------------------------------------------- */
+
+static bool is_uuid(struct span s)
+{
+	if (s.len != REGISTRY_UUID_LEN)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? s.ptr[i] != '-' : !strchr("0123456789abcdef", s.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
+static int make_uuid(char dst[REGISTRY_UUID_LEN + 1])
+{
+	unsigned char b[16];
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		return -EIO;
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	(void)snprintf(dst, REGISTRY_UUID_LEN + 1,
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		       b[13], b[14], b[15]);
+	return 0;
+}
+
+static void take_identity(struct registry *r, struct span text)
+{
+	while (text.len) {
+		struct span line = span_first(text, span_find(text, '\n'));
+		text = span_from(text, line.len < text.len ? line.len + 1 : line.len);
+		char *into = NULL;
+		if (span_starts_with(line, SPAN_LITERAL("agent ")))
+			into = r->agent_uuid;
+		else if (span_starts_with(line, SPAN_LITERAL("collector ")))
+			into = r->collector_uuid;
+		struct span uuid = span_from(line, into ? span_find(line, ' ') + 1 : line.len);
+		if (into && is_uuid(uuid))
+			memcpy(into, uuid.ptr, uuid.len);
+	}
+}
+
+static int write_identity(struct registry *r)
+{
+	struct buf text = BUF_EMPTY;
+	int e = buf_printf(&text, "agent %s\n", r->agent_uuid);
+	if (e == 0 && *r->collector_uuid)
+		e = buf_printf(&text, "collector %s\n", r->collector_uuid);
+	if (e == 0)
+		e = r->dir < 0 ? -ENOENT : file_replace(r->dir, "identity", buf_span(&text), 0600);
+	r->identity_kept = e == 0;
+	buf_free(&text);
+	return e;
+}
+
+static int load_identity(struct registry *r)
+{
+	struct buf text = BUF_EMPTY;
+	int e = r->dir < 0 ? -ENOENT : file_read(r->dir, "identity", IDENTITY_MAX, &text);
+	if (e >= 0)
+		take_identity(r, buf_span(&text));
+	buf_free(&text);
+	r->identity_kept = *r->agent_uuid != '\0';
+	if (r->identity_kept)
+		return 0;
+	if (e != -ENOENT)
+		log_warning("%s/identity cannot be used (%s): this agent goes on under a "
+			    "new uuid",
+			    r->dir_path, e < 0 ? strerror(-e) : "damaged");
+	e = make_uuid(r->agent_uuid);
+	if (e == 0 && r->dir >= 0)
+		(void)write_identity(r); /* what keeps it from being written is said with
+					    the registry */
+	return e;
+}
+
+/* --- loading ---------------------------------------------------------------------------------------- */
+
+/* Returns how many lines were wrong. One at the end that was not written whole is none of them: a crash does that. */
+static uint64_t take_lines(struct registry *r, struct span text)
+{
+	uint64_t wrong = 0;
+	if (span_starts_with(text, SPAN_LITERAL(HEADER)))
+		text = span_from(text, sizeof(HEADER) - 1);
+	else if (text.len)
+		wrong++; /* whose lines they are is told by their checksums */
+	while (text.len) {
+		size_t n = span_find(text, '\n');
+		if (n == text.len)
+			r->replace = true;
+		else if (registry_take_line(span_first(text, n), r->table, &r->last_alive_ns) < 0)
+			wrong++;
+		text = span_from(text, n < text.len ? n + 1 : n);
+	}
+	return wrong;
+}
+
+static void load(struct registry *r)
+{
+	struct buf text = BUF_EMPTY;
+	struct stat st;
+	int e = file_read(r->dir, "registry", FILE_MAX_BYTES, &text);
+	if (fstatat(r->dir, "registry", &st, 0) == 0)
+		r->last_alive_ns = st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec;
+	if (e == -ENOENT) {
+		r->replace = true;
+		return;
+	}
+	uint64_t wrong = e < 0 ? 0 : take_lines(r, buf_span(&text));
+	if (e < 0 || wrong) {
+		r->damaged = r->replace = true;
+		if (e < 0)
+			log_warning("%s/registry cannot be read: %s; it is set aside as "
+				    "registry.damaged, the "
+				    "collector's streams fill in",
+				    r->dir_path, strerror(-e));
+		else
+			log_warning("%s/registry is damaged: %" PRIu64
+				    " lines are wrong, %zu sources could be "
+				    "read; it is set aside as registry.damaged, the "
+				    "collector's streams fill in",
+				    r->dir_path, wrong, source_count(r->table));
+		if (renameat(r->dir, "registry", r->dir, "registry.damaged") < 0)
+			log_warning("%s/registry cannot be set aside: %s", r->dir_path,
+				    strerror(errno));
+	} else {
+		r->replace = r->replace || text.len < sizeof(HEADER) - 1;
+		r->size = text.len;
+	}
+	buf_free(&text);
+}
+
+/* What loading has touched is what the file has. */
+static void settle(struct registry *r)
+{
+	while (source_next_touched(r->table))
+		;
+	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+		s->known = s->recorded = true;
+	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
+}
+
+/* --- trouble ---------------------------------------------------------------------------------------- */
+
+static void trouble(struct registry *r, const char *what, int error)
+{
+	(void)snprintf(r->problem, sizeof(r->problem), "%s/%s: %s", r->dir_path, what,
+		       strerror(-error));
+	log_gated(&r->gate, LOG_LEVEL_ERROR,
+		  "the registry cannot be written (%s): places are kept in memory only; "
+		  "shipping goes on, "
+		  "and a restart relies on the collector",
+		  r->problem);
+}
+
+static void no_trouble(struct registry *r)
+{
+	if (*r->problem)
+		log_gate_clear(&r->gate, "%s/registry is written again", r->dir_path);
+	r->problem[0] = '\0';
+}
+
+/* Opens directory and lock, as far as they are not open. */
+static int open_dir(struct registry *r)
+{
+	if (r->dir < 0) {
+		int e = file_make_dirs(r->dir_path, 0750);
+		if (e < 0 && e != -EEXIST && e != -EROFS)
+			return e;
+		r->dir = open(r->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (r->dir < 0)
+			return -errno;
+	}
+	if (r->lock < 0) {
+		int e = file_lock(r->dir, "lock");
+		if (e < 0)
+			return e;
+		r->lock = e;
+	}
+	return 0;
+}
+
+/* --- writing ---------------------------------------------------------------------------------------- */
+
+static int add_whole(struct buf *out, struct source *s)
+{
+	int e = registry_add_source(out, s);
+	if (e == 0 && s->ladder.n)
+		e = registry_add_ladder(out, s);
+	if (e == 0)
+		e = registry_add_commit(out, s);
+	return e;
+}
+
+/* Files that are not followed need no memory; those that nobody has looked at yet
+ * neither. */
+static bool worth_keeping(const struct source *s)
+{
+	return !s->refusal &&
+	       (s->state != SOURCE_NEW || s->recorded || s->between || s->committed.offset > 0);
+}
+
+static int everything(struct registry *r, struct buf *out)
+{
+	int64_t alive_ns = r->alive_ns ? r->alive_ns : r->last_alive_ns;
+	int e = buf_add_str(out, HEADER);
+	if (e == 0 && alive_ns)
+		e = registry_add_alive(out, alive_ns);
+	for (struct source *s = source_first(r->table); s && e == 0; s = source_after(r->table, s))
+		if (worth_keeping(s))
+			e = add_whole(out, s);
+	const struct past_list *past = source_past(r->table);
+	for (size_t i = 0; i < past->n && e == 0; i++)
+		e = registry_add_past(out, &past->items[i]);
+	return e;
+}
+
+static void all_written(struct registry *r)
+{
+	for (struct source *s; (s = source_next_touched(r->table)) != NULL;)
+		;
+	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+		if (worth_keeping(s))
+			s->known = s->recorded = true;
+	buf_free(&r->pending);
+}
+
+/* The file becomes its content, and nothing is left to be appended. */
+static int replace_file(struct registry *r)
+{
+	struct buf text = BUF_EMPTY;
+	int e = open_dir(r);
+	if (e == 0)
+		e = everything(r, &text);
+	if (e == 0)
+		e = file_replace(r->dir, "registry", buf_span(&text), 0600);
+	if (e == 0) {
+		file_close(&r->fd);
+		r->fd = openat(r->dir, "registry", O_WRONLY | O_APPEND | O_CLOEXEC);
+		e = r->fd < 0 ? -errno : 0;
+	}
+	if (e == 0) {
+		r->size = r->content = text.len;
+		r->replace = r->unsynced = false;
+		all_written(r);
+		if (!r->identity_kept)
+			(void)write_identity(r);
+	}
+	buf_free(&text);
+	return e;
+}
+
+/* The touched sources' lines; one that does not fit into memory is kept for a
+ * replacement. */
+static void collect(struct registry *r)
+{
+	/* Only with something else: an idle agent does not write. */
+	if (r->alive_ns > r->alive_written_ns && (source_any_touched(r->table) || r->pending.len)) {
+		if (registry_add_alive(&r->pending, r->alive_ns) < 0)
+			r->replace = true;
+		r->alive_written_ns = r->alive_ns;
+	}
+	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
+		if (!worth_keeping(s))
+			continue;
+		int e = s->known ? 0 : registry_add_source(&r->pending, s);
+		/* Commits make rungs; what is remembered of an unread file is not among them. */
+		if (e == 0 && s->ladder.n && s->committed.offset == s->start)
+			e = registry_add_ladder(&r->pending, s);
+		if (e == 0)
+			e = registry_add_commit(&r->pending, s);
+		if (e < 0)
+			r->replace = true;
+		else
+			s->known = s->recorded = true;
+	}
+}
+
+static int append(struct registry *r)
+{
+	if (r->fd < 0) {
+		r->fd = openat(r->dir, "registry", O_WRONLY | O_APPEND | O_CLOEXEC);
+		if (r->fd < 0)
+			return -errno;
+	}
+	int e = file_write_all(r->fd, buf_span(&r->pending));
+	if (e < 0) {
+		r->replace = true; /* it may have a torn line in it */
+		return e;
+	}
+	r->size += r->pending.len;
+	r->unsynced = r->unsynced || r->pending.len;
+	buf_clear(&r->pending);
+	return 0;
+}
+
+static void write_now(struct registry *r, int64_t now_ns)
+{
+	int e = 0;
+	collect(r);
+	r->write_due_ns = INT64_MAX;
+	if (r->size > REPLACE_MIN && r->size / REPLACE_FACTOR > r->content)
+		r->replace = true;
+	if (r->replace)
+		e = replace_file(r);
+	else if (r->pending.len)
+		e = append(r);
+	if (e == 0) {
+		no_trouble(r);
+		if (r->unsynced && r->sync_due_ns == INT64_MAX)
+			r->sync_due_ns = now_ns + SYNC_EVERY_NS;
+		return;
+	}
+	/* Everything is in memory; the file gets it as a whole. */
+	buf_free(&r->pending);
+	r->replace = true;
+	r->write_due_ns = now_ns + RETRY_NS;
+	trouble(r, "registry", e);
+}
+
+static void sync_now(struct registry *r)
+{
+	r->sync_due_ns = INT64_MAX;
+	if (r->fd < 0 || !r->unsynced)
+		return;
+	r->unsynced = false;
+	if (fdatasync(r->fd) < 0) {
+		/* What the kernel has dropped it will not try again. */
+		trouble(r, "registry", -errno);
+		r->replace = true;
+		r->write_due_ns = 0;
+	}
+}
+
+void registry_touch(struct registry *r, struct source *s)
+{
+	source_touch(r->table, s);
+}
+
+void registry_forget(struct registry *r, const struct source *s, const struct past *past)
+{
+	if (!s->recorded)
+		return;
+	int e = past ? registry_add_past(&r->pending, past)
+		     : registry_add_forgotten(&r->pending, &s->id);
+	if (e < 0)
+		r->replace = true;
+	r->write_due_ns = 0;
+}
+
+void registry_announce(struct registry *r)
+{
+	write_now(r, clock_mono_ns());
+	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+		if (worth_keeping(s))
+			s->announced = true;
+}
+
+int64_t registry_tick(struct registry *r, int64_t now_ns)
+{
+	if (r->write_due_ns == INT64_MAX && (source_any_touched(r->table) || r->pending.len))
+		r->write_due_ns = now_ns + WRITE_EVERY_NS;
+	if (now_ns >= r->write_due_ns)
+		write_now(r, now_ns);
+	if (now_ns >= r->sync_due_ns)
+		sync_now(r);
+	return r->write_due_ns < r->sync_due_ns ? r->write_due_ns : r->sync_due_ns;
+}
+
+/* --- open and close --------------------------------------------------------------------------------- */
+
+int registry_open(const char *state_dir, struct source_table *t, struct registry **ret)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->table = t;
+	r->dir = r->lock = r->fd = -1;
+	r->write_due_ns = r->sync_due_ns = INT64_MAX;
+	r->dir_path = strdup(state_dir);
+	int e = r->dir_path ? open_dir(r) : -ENOMEM;
+	if (e == -EWOULDBLOCK || e == -ENOMEM) {
+		registry_close(r);
+		return e;
+	}
+	if (e < 0) {
+		trouble(r, "", e);
+		r->replace = true;
+		r->write_due_ns = 0;
+	}
+	if (r->dir >= 0)
+		load(r);
+	settle(r);
+	if (r->replace)
+		r->write_due_ns = 0;
+	e = load_identity(r);
+	if (e < 0) {
+		registry_close(r);
+		return e;
+	}
+	*ret = r;
+	return 0;
+}
+
+void registry_close(struct registry *r)
+{
+	if (!r)
+		return;
+	if (*r->agent_uuid) {
+		write_now(r, clock_mono_ns());
+		sync_now(r);
+	}
+	file_close(&r->fd);
+	file_close(&r->lock);
+	file_close(&r->dir);
+	buf_free(&r->pending);
+	free(r->dir_path);
+	free(r);
+}
+
+const char *registry_agent_uuid(const struct registry *r)
+{
+	return r->agent_uuid;
+}
+
+const char *registry_collector_uuid(const struct registry *r)
+{
+	return r->collector_uuid;
+}
+
+int registry_set_collector_uuid(struct registry *r, const char *uuid)
+{
+	if (!is_uuid(span_of(uuid)))
+		return -EINVAL;
+	memcpy(r->collector_uuid, uuid, REGISTRY_UUID_LEN + 1);
+	return write_identity(r);
+}
+
+void registry_alive(struct registry *r, int64_t real_ns)
+{
+	r->alive_ns = real_ns;
+}
+
+bool registry_was_empty(const struct registry *r)
+{
+	return r->was_empty;
+}
+
+int64_t registry_last_alive_ns(const struct registry *r)
+{
+	return r->last_alive_ns;
+}
+
+const char *registry_problem(const struct registry *r)
+{
+	return *r->problem ? r->problem : NULL;
+}

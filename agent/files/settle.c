@@ -1,0 +1,554 @@
+/* The collector's streams against the files that are here: see discover_inside.h. Rows come one by one while the
+ * uplink lists them; when all are there each source learns where it stands:
+ *
+ *     its row says what the registry says     it goes on
+ *     its row is ahead or behind              it goes on there, if the file's bytes up to there have the
+ *                                             row's checksum; else its file is another one: a new stream
+ *     it has no row                           it begins: at 0, or, at the very first start, where its
+ *                                             input says
+ *     a row has no source                     a file with the same inode and birth time, or else the same
+ *                                             path, takes it over if its bytes have the checksum; else it
+ *                                             is MISSING, and copies of it are looked for
+ *
+ * Bytes are compared a piece at a time between other work, and what is being compared is held: it is not read
+ * meanwhile. The same happens when streams are listed again after a conflict; by then the shipper has rewound
+ * its batches, so committed is cursor, and what has not been acknowledged is in replay.
+ *
+ * Failure modes: the file cannot be read: tried again each second; it disappears meanwhile: the source is MISSING,
+ * as the collector has it. */
+#include "agent/files/discover_inside.h"
+
+#include "agent/files/descriptor.h"
+#include "agent/files/follow.h"
+#include "agent/files/past.h"
+#include "agent/files/rotation.h"
+#include "agent/files/zreader.h"
+#include "common/chunk.h"
+#include "common/clock.h"
+#include "common/crc64.h"
+#include "common/file.h"
+#include "common/num.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define STEP_BYTES (4 * 1024 * 1024) /* compared in one turn ... */
+#define STEP_EVERY                                                                                 \
+	(20 * NUM_MS_NS) /* ... each so long: a tenth of a second of CPU for a gigabyte */
+#define TRY_AGAIN_NS NUM_SEC_NS
+#define READ_BYTES   (128 * 1024)
+
+struct row {
+	struct stream_id id;
+	char *texts; /* path, service, instance: three C strings; owned */
+	const char *path, *service, *instance;
+	uint64_t ino;
+	int64_t btime_ns;
+	uint64_t start;
+	struct position at;
+};
+
+struct check {
+	struct check *next;
+	struct source *source;
+	struct row row;
+	bool adopt;   /* the source takes over the row's stream */
+	uint64_t at;  /* compared up to here */
+	uint64_t crc; /* of [row.at.base, at) */
+};
+
+/* --- rows ------------------------------------------------------------------------------------------- */
+
+static int copy_row(const struct stream_row *from, struct row *to)
+{
+	struct buf texts = BUF_EMPTY;
+	int r = buf_add_span(&texts, from->path);
+	r = r == 0 ? buf_add_char(&texts, '\0') : r;
+	r = r == 0 ? buf_add_span(&texts, from->service) : r;
+	r = r == 0 ? buf_add_char(&texts, '\0') : r;
+	r = r == 0 ? buf_add_span(&texts, from->instance) : r;
+	if (r < 0 || !buf_cstr(&texts)) {
+		buf_free(&texts);
+		return -ENOMEM;
+	}
+	*to = (struct row){
+		.id = from->stream,
+		.texts = texts.ptr,
+		.path = texts.ptr,
+		.service = texts.ptr + from->path.len + 1,
+		.instance = texts.ptr + from->path.len + 1 + from->service.len + 1,
+		.ino = from->ino,
+		.btime_ns = from->btime_ns,
+		.start = from->start,
+	};
+	position_init(&to->at, from->start);
+	to->at.offset = from->offset;
+	to->at.base = from->base;
+	to->at.crc = from->crc;
+	if (frame_state_decode(from->state, &to->at.frame) < 0)
+		frame_state_init(&to->at.frame);
+	return 0;
+}
+
+/* One that has ended is only there to recognise copies of it. */
+static void bury_row(struct discover *d, const struct stream_row *row)
+{
+	char path[CHUNK_PATH_MAX + 1];
+	size_t n = row->path.len < CHUNK_PATH_MAX ? row->path.len : CHUNK_PATH_MAX;
+	memcpy(path, row->path.ptr, n);
+	path[n] = '\0';
+	struct past p = {
+		.id = row->stream,
+		.family = rotation_family(path_name(path)),
+		.ino = row->ino,
+		.btime_ns = row->btime_ns,
+		.start = row->start,
+		.base = row->base,
+		.end = {row->offset, row->crc},
+		.ended_s = clock_real_ns() / NUM_SEC_NS,
+	};
+	past_add(source_past(d->table), &p);
+}
+
+void discover_row(struct discover *d, const struct stream_row *row)
+{
+	d->rows_seen++;
+	if (row->ended && !source_by_id(d->table, &row->stream)) {
+		bury_row(d, row);
+		return;
+	}
+	if (d->n_rows == d->rows_capacity) {
+		size_t capacity = d->rows_capacity ? d->rows_capacity * 2 : 64;
+		struct row *rows = realloc(d->rows, capacity * sizeof(*rows));
+		if (!rows) {
+			discover_short_of_memory(d);
+			return;
+		}
+		d->rows = rows;
+		d->rows_capacity = capacity;
+	}
+	if (copy_row(row, &d->rows[d->n_rows]) < 0)
+		discover_short_of_memory(d);
+	else
+		d->n_rows++;
+}
+
+static void drop_rows(struct discover *d)
+{
+	for (size_t i = 0; i < d->n_rows; i++)
+		free(d->rows[i].texts);
+	free(d->rows);
+	d->rows = NULL;
+	d->n_rows = d->rows_capacity = d->rows_seen = 0;
+}
+
+static void drop_check(struct check *c)
+{
+	free(c->row.texts);
+	free(c);
+}
+
+void settle_free(struct discover *d)
+{
+	drop_rows(d);
+	for (struct check *c; (c = d->checks) != NULL;) {
+		d->checks = c->next;
+		drop_check(c);
+	}
+}
+
+void settle_forget(struct discover *d, const struct source *s)
+{
+	for (struct check **at = &d->checks, *c; (c = *at) != NULL;) {
+		if (c->source == s) {
+			*at = c->next;
+			drop_check(c);
+		} else {
+			at = &c->next;
+		}
+	}
+}
+
+/* --- beginning -------------------------------------------------------------------------------------- */
+
+/* Where the last line begins that is not whole yet, for a stream that begins at the end. */
+static uint64_t last_line_start(const struct source *s)
+{
+	char bytes[64 * 1024];
+	uint64_t from = s->size > sizeof(bytes) ? s->size - sizeof(bytes) : 0;
+	ssize_t n = s->fd < 0 ? -1 : file_pread_full(s->fd, bytes, sizeof(bytes), from);
+	for (ssize_t i = n; i > 0; i--)
+		if (bytes[i - 1] == '\n')
+			return from + (uint64_t)i;
+	return n == (ssize_t)s->size ? 0 : s->size;
+}
+
+static void begin_at(struct source *s, uint64_t start)
+{
+	s->start = s->tail_at = start;
+	s->tail_known = start == 0;
+	ladder_free(&s->ladder);
+	position_init(&s->committed, start);
+	position_init(&s->cursor, start);
+}
+
+/* Files that are there at the very first start. */
+static void begin_first(struct discover *d, struct source *s)
+{
+	struct identity id;
+	if (d->oldest_ns && identity_of_path(s->path, true, &id) == 0 &&
+	    id.mtime_ns < d->oldest_ns) {
+		d->counters.skipped_old_files++;
+		d->counters.skipped_old_bytes += s->size;
+		begin_at(s, s->size);
+	} else if (s->input && s->input->from == INPUT_FROM_END && s->size) {
+		if (descriptor_open(d->table, s) == 0)
+			begin_at(s, last_line_start(s));
+		else
+			begin_at(s, s->size);
+	}
+}
+
+void settle_new_stream(struct discover *d, struct source *s)
+{
+	if (d->first_start && !s->born && s->cursor.offset == 0)
+		begin_first(d, s);
+	look_begin(d, s);
+}
+
+void settle_fresh(struct discover *d, struct source *s)
+{
+	/* One that the registry knows has been looked at already. */
+	if ((!s->recorded || s->undecided) && copies_hold(d, s))
+		return;
+	if (!s->recorded)
+		cut_new_name(d, s);
+	settle_new_stream(d, s);
+}
+
+/* --- comparing -------------------------------------------------------------------------------------- */
+
+static void go_on(struct discover *d, struct source *s)
+{
+	s->held = false;
+	if (s->state == SOURCE_NEW)
+		look_begin(d, s);
+	source_set_ready(d->table, s);
+}
+
+static bool same_position(const struct position *a, const struct position *b)
+{
+	return a->offset == b->offset && a->base == b->base && a->crc == b->crc;
+}
+
+/* Losses that the collector has been told of, as its offset says. */
+static void forget_told(struct source *s)
+{
+	if (s->lost_to <= s->cursor.offset)
+		s->lost_from = s->lost_to = 0;
+	else if (s->lost_from < s->cursor.offset)
+		s->lost_from = s->cursor.offset;
+}
+
+/* The source stands where the row says. What is in between and cannot be read any more is lost. */
+static void place(struct discover *d, struct source *s, const struct row *row)
+{
+	uint64_t tail_at = s->tail_at;
+	source_place(d->table, s, &row->at);
+	s->start = row->start;
+	s->born = true;
+	if (s->cut && tail_at > s->tail_at) {
+		s->lost_to = s->lost_to > tail_at ? s->lost_to : tail_at;
+		s->lost_from = s->tail_at;
+		s->lost_cause = "truncated";
+	}
+	forget_told(s);
+}
+
+/* Can it be told from what is in memory? */
+static bool known_place(const struct source *s, const struct row *row)
+{
+	const struct position *c = &s->cursor, *at = &row->at;
+	if (at->base != c->base)
+		return false;
+	if (at->offset >= c->offset && at->offset - c->offset <= s->replay.len)
+		return crc64_add(c->crc, s->replay.ptr, (size_t)(at->offset - c->offset)) ==
+		       at->crc;
+	const struct rung *r =
+		s->ladder.base == at->base ? ladder_find(&s->ladder, at->offset) : NULL;
+	return r && r->offset == at->offset && r->crc == at->crc && !s->cut;
+}
+
+static bool start_check(struct discover *d, struct source *s, struct row *row, bool adopt)
+{
+	struct check *c = calloc(1, sizeof(*c));
+	if (!c) {
+		discover_short_of_memory(d);
+		return false;
+	}
+	*c = (struct check){d->checks, s, *row, adopt, row->at.base, CRC64_EMPTY};
+	const struct position *from = &s->committed;
+	if (!adopt && from->base == row->at.base && from->offset < row->at.offset) {
+		c->at = from->offset;
+		c->crc = from->crc;
+	}
+	if (adopt && descriptor_open(d->table, s) == 0 && descriptor_is_gzip(s->fd))
+		descriptor_compressed(d->table, s, true);
+	row->texts = NULL; /* the check has them now */
+	d->checks = c;
+	d->check_due_ns = 0;
+	s->held = true;
+	list_remove(&s->ready);
+	return true;
+}
+
+static void judge(struct discover *d, struct source *s, struct row *row)
+{
+	s->listed = true;
+	if (same_position(&s->committed, &row->at)) {
+		s->born = true;
+		return;
+	}
+	log_info("%s: the collector stands at %" PRIu64 ", not at %" PRIu64, s->path,
+		 row->at.offset, s->committed.offset);
+	if (known_place(s, row) || s->state == SOURCE_MISSING || s->cut) {
+		place(d, s, row);
+		source_set_ready(d->table, s);
+	} else {
+		(void)start_check(d, s, row, false);
+	}
+}
+
+/* A source whose file may be the row's. */
+static struct source *candidate(const struct discover *d, const struct row *row)
+{
+	for (struct source *s = source_by_ino(d->table, row->ino); s; s = s->same_ino)
+		if (s->state == SOURCE_NEW && !s->born && !s->held && s->btime_ns == row->btime_ns)
+			return s;
+	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
+		if (s->state == SOURCE_NEW && !s->born && !s->held &&
+		    strcmp(s->path, row->path) == 0 && s->size >= row->at.offset)
+			return s;
+	return NULL;
+}
+
+static struct source *source_of_row(struct discover *d, const struct row *row)
+{
+	struct source *s;
+	struct source_config c = {
+		.id = row->id,
+		.path = row->path,
+		.service = row->service,
+		.instance = row->instance,
+		.ino = row->ino,
+		.btime_ns = row->btime_ns,
+		.start = row->start,
+		.missing = true,
+	};
+	if (source_add(d->table, &c, &s) < 0) {
+		discover_short_of_memory(d);
+		return NULL;
+	}
+	source_place(d->table, s, &row->at);
+	s->born = s->announced = s->listed = s->was_followed = true;
+	s->last_growth_ns = d->now_ns;
+	return s;
+}
+
+/* The file of `s`, which has no stream yet, is the row's. */
+static void adopt(struct discover *d, struct source *s, const struct row *row)
+{
+	struct source *known = source_of_row(d, row);
+	if (!known) {
+		go_on(d, s);
+		return;
+	}
+	known->input = s->input;
+	known->compressed = s->compressed;
+	known->size = known->sure_size = s->size;
+	source_set_file(d->table, known, s->ino, s->btime_ns, s->dev);
+	if (source_set_path(d->table, known, s->path) < 0)
+		discover_short_of_memory(d);
+	source_move(d->table, known, SOURCE_NEW);
+	int fd = descriptor_take(d->table, s);
+	if (fd >= 0)
+		descriptor_give(d->table, known, fd);
+	look_rename_all(d, s, known);
+	look_drop(d, s);
+	go_on(d, known);
+}
+
+static void compared(struct discover *d, struct check *c, bool same)
+{
+	struct source *s = c->source;
+	s->held = false;
+	if (same && c->adopt) {
+		adopt(d, s, &c->row);
+	} else if (same) {
+		place(d, s, &c->row);
+		go_on(d, s);
+	} else if (c->adopt) {
+		descriptor_compressed(d->table, s, false);
+		(void)source_of_row(d, &c->row);
+		settle_fresh(d, s);
+	} else {
+		log_notice("%s is not the file that the collector knows: it is shipped as a new "
+			   "stream",
+			   s->path);
+		place(d, s, &c->row);
+		s->cut = true;
+		s->size = s->sure_size = s->tail_at;
+		go_on(d, s);
+		source_notice(d->table, s);
+	}
+}
+
+/* The file is not there any more. */
+static void vanished(struct discover *d, struct check *c)
+{
+	struct source *s = c->source;
+	s->held = false;
+	if (c->adopt) {
+		(void)source_of_row(d, &c->row);
+		settle_fresh(d, s);
+		return;
+	}
+	place(d, s, &c->row);
+	s->size = s->sure_size = s->tail_at;
+	go_on(d, s);
+}
+
+/* Compares on; returns how many bytes, 0 when it is decided, -errno. */
+static ssize_t compare_on(struct discover *d, struct check *c)
+{
+	char bytes[READ_BYTES];
+	uint64_t left = c->row.at.offset - c->at;
+	size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+	int r = descriptor_open(d->table, c->source);
+	if (r < 0)
+		return r;
+	ssize_t n = follow_read_file(c->source, bytes, want, c->at);
+	if (n < 0)
+		return n;
+	const struct source *source = c->source;
+	if (source->compressed && (size_t)n < want && !zreader_complete(source->zreader))
+		return -EAGAIN; /* it is being compressed */
+	c->crc = crc64_add(c->crc, bytes, (size_t)n);
+	c->at += (size_t)n;
+	if ((size_t)n < want) {
+		c->crc = ~c->row.at.crc; /* too short to be it */
+		c->at = c->row.at.offset;
+	}
+	return n;
+}
+
+/* One check, as far as the budget goes; true: it is over. */
+static bool check_on(struct discover *d, struct check *c, size_t *budget)
+{
+	while (c->at < c->row.at.offset) {
+		if (*budget < READ_BYTES)
+			return false;
+		ssize_t n = compare_on(d, c);
+		if (n == -ENOENT || n == -ESTALE) {
+			vanished(d, c);
+			return true;
+		}
+		if (n < 0) {
+			log_gated(&c->source->error_gate, LOG_LEVEL_WARNING,
+				  "%s cannot be read: %s; it is tried again", c->source->path,
+				  strerror((int)-n));
+			return false;
+		}
+		*budget -= (size_t)n;
+	}
+	compared(d, c, c->crc == c->row.at.crc);
+	return true;
+}
+
+void settle_step(struct discover *d)
+{
+	struct check *todo = d->checks;
+	size_t budget = STEP_BYTES;
+	d->checks = NULL;
+	while (todo) {
+		struct check *c = todo;
+		todo = c->next;
+		if (check_on(d, c, &budget)) {
+			drop_check(c);
+		} else {
+			c->next = d->checks;
+			d->checks = c;
+		}
+	}
+	d->check_due_ns = !d->checks            ? INT64_MAX
+			  : budget < READ_BYTES ? d->now_ns + STEP_EVERY
+						: d->now_ns + TRY_AGAIN_NS;
+}
+
+/* --- all rows are there ----------------------------------------------------------------------------- */
+
+static void without_source(struct discover *d, struct row *row)
+{
+	struct source *s = candidate(d, row);
+	if (!s || !start_check(d, s, row, true))
+		(void)source_of_row(d, row);
+}
+
+/* The collector does not know its stream (any more). */
+static void without_row(struct discover *d, struct source *s)
+{
+	if (s->born && s->committed.offset > s->start) {
+		log_warning("%s: the collector does not know its stream: it is shipped again from "
+			    "%" PRIu64 " on",
+			    s->path, s->start);
+		struct row row = {.start = s->start};
+		position_init(&row.at, s->start);
+		ladder_free(&s->ladder);
+		place(d, s, &row);
+	}
+	s->born = false;
+	if (s->state == SOURCE_NEW)
+		settle_fresh(d, s);
+	source_set_ready(d->table, s);
+}
+
+void discover_rows_end(struct discover *d)
+{
+	d->now_ns = clock_mono_ns();
+	d->first_start = d->first_start && d->rows_seen == 0 && !d->settled;
+	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
+		s->listed = false;
+	/* By id first: what is claimed by its own row is no candidate for another. */
+	for (size_t i = 0; i < d->n_rows; i++) {
+		struct source *s = source_by_id(d->table, &d->rows[i].id);
+		if (s && !s->listed)
+			judge(d, s, &d->rows[i]);
+	}
+	for (size_t i = 0; i < d->n_rows; i++)
+		if (!source_by_id(d->table, &d->rows[i].id))
+			without_source(d, &d->rows[i]);
+	d->settled = true;
+	for (struct source *s = source_first(d->table), *next; s; s = next) {
+		next = source_after(d->table, s);
+		if (s->held || s->state == SOURCE_ENDED || s->state == SOURCE_DRAINED)
+			continue;
+		if (!s->listed)
+			without_row(d, s);
+		else if (s->state == SOURCE_NEW)
+			look_begin(d, s);
+		if (s->state == SOURCE_MISSING)
+			s->last_growth_ns = d->now_ns;
+	}
+	d->missing_due_ns = 0;
+	drop_rows(d);
+	settle_step(d);
+	leave_noticed(d);
+	cut_missing(d);
+	cut_between(d);
+	copies_step(d);
+	copies_twins(d);
+	d->settled_before = true;
+	d->first_start = false;
+}

@@ -1,0 +1,237 @@
+/* A source: one incarnation of a log file on this host, what survives a rename. While it
+ * lives it is known by (inode, birth time); the device number is only a hint. The table
+ * owns all sources.
+ *
+ *                        found                          its name is another file's now
+ *     (registry) MISSING ------> FOLLOWING <-- NEW       or a rotated name
+ *         |                         |  \________________________> ROTATED
+ *         |                         | no name left                   |
+ *         |                         v                                | no name left
+ *         |                      UNLINKED <--------------------------+
+ *         | given up                | read to the end, acknowledged,  | read to the end,
+ * acknowledged, v                         v idle                            v and surely
+ * not written any more ENDED <------------------ DRAINED <--------------------------+
+ *
+ * There are ways back: a rotated file that gets its old name again, an unlinked one that
+ * a copy is found for, a missing one whose file turns up and is NEW until its bytes have
+ * been compared. source.c has the table of all steps; source_move is the only place where
+ * a state changes. */
+#ifndef HAUL_AGENT_SOURCE_H
+#define HAUL_AGENT_SOURCE_H
+
+#include "agent/files/ladder.h"
+#include "agent/input.h"
+#include "agent/lines/position.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/stream_id.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum source_state {
+	SOURCE_NEW,       /* seen; not to be read before the collector's streams are known */
+	SOURCE_MISSING,   /* known from registry or collector; no file found for it (yet) */
+	SOURCE_FOLLOWING, /* a followed name leads to it */
+	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
+	SOURCE_UNLINKED,  /* no name leads to it; the descriptor is all there is */
+	SOURCE_DRAINED,   /* read to the end and acknowledged; to be let go */
+	SOURCE_ENDED,     /* let go: kept in the registry only, to recognise copies of it */
+};
+
+const char *source_state_name(enum source_state s);
+
+struct envelope;
+
+struct source {
+	struct list_node node;  /* in the table, in order of age */
+	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
+	enum source_state state;
+
+	/* identity */
+	struct stream_id id;
+	char *path; /* the name it was last seen under; owned */
+	uint64_t ino;
+	int64_t btime_ns; /* 0: not known on this file system */
+	dev_t dev;        /* hint */
+
+	/* where its lines go; valid names; owned */
+	char *service;
+	char *instance; /* "" none */
+	struct input *input;
+
+	/* how far */
+	uint64_t start;            /* where the stream begins */
+	struct position committed; /* the collector's word */
+	struct position cursor;    /* lines are cut up to here; committed <= cursor */
+	bool announced;            /* the registry knows its id: chunks may leave */
+	bool born;                 /* the collector knows the stream */
+	uint64_t size;             /* as last seen */
+
+	/* reading */
+	int fd;               /* -1: closed while idle, reopened when it grows */
+	struct buf replay;    /* bytes from cursor.offset on that came back from a batch
+				 (rewind): read    before the file, which may not have them any
+				 more */
+	uint64_t limit_bytes; /* read at most so much at a turn: after a refusal; 0: no
+				 limit */
+	int64_t last_growth_ns, last_read_ns;
+	struct stamp_memory stamp_memory[OUTPUTS];
+	struct envelope
+		*envelope; /* container decoder's memory (agent/lines/envelope.h); NULL for plain
+			   files */
+
+	/* what the collector is still to be told besides lines */
+	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
+			    The pump tells when the cursor arrives at lost_from, and
+			    clears them; what stands in replay before it is shipped first.
+			    Set by follow and discover; a rewind sets them again. */
+	const char *lost_cause;      /* a static text: truncated, deleted, refused, limit ... */
+	bool end_due; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on
+			 its ack */
+
+	/* what status shows */
+	int64_t behind_since_ns; /* monotonic; since when there is something
+				    unacknowledged; 0: there is not. Set by follow and
+				    discover when it grows, cleared by source_commit */
+	double rate;             /* acknowledged bytes a second, averaged over some 10 s by
+			source_commit */
+	int64_t rate_ns;
+	uint64_t lines, dropped;
+	const char *refusal; /* a static text: why this file is not followed (not text,
+				say); NULL: it is */
+	int last_error;      /* errno of the last failed access; 0: fine */
+	struct log_gate error_gate;
+
+	/* from here on for source.c, follow.c, descriptor.c and discover's files only */
+	struct ladder ladder;
+	uint64_t tail_at;   /* the file is read up to here: cursor.offset and what replay
+			       has */
+	uint64_t tail_hash; /* CRC-64 of the up to FOLLOW_CHECK_BYTES before tail_at */
+	uint64_t sure_size; /* as last seen when the bytes before tail_at were compared */
+	struct source *same_ino, *next_touched;
+	struct list_node open;    /* linked: fd is open; in order of use */
+	struct list_node noticed; /* linked: discover is to look at it */
+	void *handle;            /* to open it again when its name is not known any more; NULL: none
+		       */
+	struct zreader *zreader; /* of a compressed file that is open */
+	char *input_name;        /* of the input it had before a restart, until it has one again;
+			     owned */
+	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
+	uint32_t searching;      /* so many files are being compared with it, or for it */
+	int64_t compared_ns;     /* twin: it was compared last */
+	int64_t created_ns;      /* real time: its file was first seen */
+	uint32_t names;          /* how many names lead to it */
+	uint32_t followed;       /* of these an input wants so many */
+	uint32_t event;          /* the turn in which its last event was taken */
+	bool touched;            /* the registry is to write it */
+	bool known;              /* the registry has what does not change with each commit */
+	bool recorded;           /* the registry has something of it */
+	bool was_followed;       /* MISSING: a followed name led to it when the agent ended */
+	bool between;            /* it was made and rotated away unseen */
+	bool compressed;         /* by gzip: offsets are those of its content */
+	bool copied;     /* its file is a copy of the one it was read from: it ends with it */
+	bool twin;       /* held because its name is that of a copy of a file that stands */
+	bool unfinished; /* twin: it is a gzip file that is being written */
+	bool copy; /* twin: it is a copy of a file that stands, or that is being read to its end */
+	bool searched;   /* MISSING: copies of it were looked for */
+	bool undecided;  /* it was a twin when the agent ended */
+	bool listed;     /* the collector's list has it */
+	bool held;       /* not to be read: its bytes are being compared */
+	bool tail_known; /* tail_hash is valid; else the ladder is asked before the first
+			    read */
+	bool sniffed;    /* it is text */
+	bool in_hole;    /* the cursor came over NUL bytes: further ones belong to them */
+	bool closing;    /* nothing will be written any more: an unfinished last line may go
+		       */
+	bool leaving;    /* discover waits for it to be read to the end */
+	bool cut;        /* its bytes behind tail_at are gone: truncated or replaced */
+};
+
+struct source_table;
+
+/* Everything in the table that follow, discover and the pump need to say to each other
+ * goes through these; see the functions' files for who calls what. */
+struct source_table *source_table_new(void);
+void source_table_free(struct source_table *t); /* with all its sources */
+
+/* Makes a source in state NEW or MISSING, at the end of the table, with cursor and
+ * committed at `start`. The strings are copied. Errors: -ENOMEM; -EEXIST: there is one
+ * with that id. */
+struct source_config {
+	struct stream_id id;
+	const char *path, *service, *instance;
+	uint64_t ino;
+	int64_t btime_ns;
+	dev_t dev;
+	uint64_t start;
+	struct input *input; /* NULL: not known yet */
+	bool missing;
+};
+int source_add(struct source_table *t, const struct source_config *config,
+	       struct source **ret) MUST_CHECK;
+
+/* Takes it out of the table and frees it; its descriptor is closed. No batch has chunks
+ * of it. */
+void source_drop(struct source_table *t, struct source *s);
+
+struct source *source_by_id(const struct source_table *t, const struct stream_id *id);
+/* The first of the sources with that inode, the others by ->same_ino; ENDED ones are not
+ * among them. */
+struct source *source_by_ino(const struct source_table *t, uint64_t ino);
+size_t source_count(const struct source_table *t);
+
+/* The streams that ended (agent/files/past.h). */
+struct past_list *source_past(struct source_table *t);
+
+/* Errors: -ENOMEM: it keeps the old one. */
+int source_set_path(struct source_table *t, struct source *s, const char *path) MUST_CHECK;
+/* The file that the source is in now. */
+void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int64_t btime_ns,
+		     dev_t dev);
+
+/* The one place where a state changes; asserts that the step is one of the diagram's. */
+void source_move(struct source_table *t, struct source *s, enum source_state to);
+
+/* Marks that there may be bytes to read; the source queues up behind the others. */
+void source_set_ready(struct source_table *t, struct source *s);
+/* The source whose turn it is, taken off the queue; NULL: none is ready. Sources in state
+ * NEW and MISSING are never given; DRAINED ones with end_due are. */
+struct source *source_next_ready(struct source_table *t);
+bool source_any_ready(const struct source_table *t);
+
+/* Its position changed, and the registry is to write that; registry_tick takes them. */
+void source_touch(struct source_table *t, struct source *s);
+/* So did what does not change with each commit. */
+void source_redefine(struct source_table *t, struct source *s);
+struct source *source_next_touched(struct source_table *t);
+bool source_any_touched(const struct source_table *t);
+
+/* Discover is to look at it at its next turn: it was cut, or what it waited for is
+ * acknowledged. */
+void source_notice(struct source_table *t, struct source *s);
+struct source *source_next_noticed(struct source_table *t);
+bool source_any_noticed(const struct source_table *t);
+
+/* Walks all. */
+struct source *source_first(const struct source_table *t);
+struct source *source_after(const struct source_table *t, const struct source *s);
+
+/* --- the collector's word (by the uplink, through the agent) --- */
+
+/* A chunk of it up to `to` is durable (also an earlier one than the cursor). Adds a rung
+ * to its ladder; the registry is told. */
+void source_commit(struct source_table *t, struct source *s, const struct position *to);
+
+/* The bytes between committed and cursor come back: `raw` (what batches hold of it from
+ * committed.offset on, in order, up to the first hole or loss) is read again before the
+ * file; the cursor goes back to committed. What was in replay already follows it.
+ * -ENOMEM: nothing has changed; an empty `raw` never fails. */
+int source_rewind(struct source_table *t, struct source *s, struct span raw) MUST_CHECK;
+
+/* The collector stands elsewhere than was believed, and the bytes up to there have been
+ * compared: both positions are set; of replay stays what lies behind. No batch has chunks
+ * of it. */
+void source_place(struct source_table *t, struct source *s, const struct position *at);
+
+#endif

@@ -1,0 +1,520 @@
+/* The pump: see pump.h. Called by the agent's loop when a batch may grow.
+ *
+ * A turn reads up to a quantum of one source straight into the batch's raw buffer, cuts
+ * whole lines, and puts them as one chunk into the batch; the bytes of a line that is not
+ * whole yet stay unread for the next turn. A line longer than a quantum is read with ever
+ * larger steps up to what the raw buffer holds; only a line longer than that goes out in
+ * portions before its end has been seen, and then the frame state remembers what had been
+ * decided about it.
+ *
+ * When memory is short or a file cannot be read, the turn ends without a chunk and the
+ * cursor stays: nothing is lost, it is tried again. */
+#include "agent/ship/pump.h"
+
+#include "agent/files/follow.h"
+#include "agent/lines/classify.h"
+#include "agent/lines/envelope.h"
+#include "agent/lines/filter.h"
+#include "agent/lines/frame.h"
+#include "common/clock.h"
+#include "common/crc64.h"
+#include "common/log.h"
+#include "common/num.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+	COMPACT_BELOW =
+		64 * 1024, /* a chunk smaller than this does not keep its check bytes in raw */
+	PAYLOAD_KEEP = 1024 * 1024, /* memory that the payload buffer may hold on to */
+};
+
+struct pump {
+	struct source_table *table;
+	const char *host;
+	struct envelopes *envelopes;
+	struct buf payload; /* lines of the chunk that is being cut */
+	struct buf state;   /* its frame state, encoded */
+};
+
+/* One source's turn. */
+struct turn {
+	struct pump *p;
+	struct batcher *b;
+	struct source *s;
+	struct position at; /* moves from the source's cursor to the end of the chunk */
+	uint64_t lines, dropped;
+	int64_t read_us; /* the time of reading, for lines that have none */
+	bool enveloped;  /* its lines are a container runtime's */
+	int error;       /* memory was short in the middle: the chunk must not be made */
+	bool ends_in_lf; /* what was cut does */
+};
+
+enum outcome {
+	TURN_DONE,
+	TURN_AGAIN, /* there is more to read: the source queues up again */
+	TURN_LATER, /* a line does not fit into what is left of the batch, or memory is
+		       short: send first */
+};
+
+int pump_new(struct source_table *t, const char *host, struct pump **ret)
+{
+	struct pump *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	int r = envelopes_new(t, &p->envelopes);
+	if (r < 0) {
+		free(p);
+		return r;
+	}
+	p->table = t;
+	p->host = host;
+	*ret = p;
+	return 0;
+}
+
+void pump_free(struct pump *p)
+{
+	if (!p)
+		return;
+	envelopes_free(p->envelopes);
+	buf_free(&p->payload);
+	buf_free(&p->state);
+	free(p);
+}
+
+/* --- lines
+ * ------------------------------------------------------------------------------------------
+ */
+
+/* A message that is known to be clean goes out without being looked at again. */
+static int add_clean(struct buf *out, int64_t time_us, struct line_flags flags, struct span text)
+{
+	int r = buf_reserve(out, LINE_PREFIX_MAX + text.len + 1);
+	if (r < 0)
+		return r;
+	char *p = out->ptr + out->len;
+	civil_format_us(p, time_us);
+	p += CIVIL_TIME_LEN;
+	p += line_format_flags(p, flags);
+	*p++ = ' ';
+	if (text.len)
+		memcpy(p, text.ptr, text.len);
+	p += text.len;
+	*p++ = '\n';
+	out->len = (size_t)(p - out->ptr);
+	return 0;
+}
+
+struct message {
+	struct span text;
+	bool clean;
+	bool ended; /* its end is in text: the last piece is `kind`, else all are P */
+	enum line_kind kind;
+	bool read_time;
+	bool from_stderr;
+	int64_t time_us;
+};
+
+/* One message as one or more payload lines, cut at max_line. */
+static void put_message(struct turn *t, struct message m)
+{
+	struct filter *filter = t->s->input->filter;
+	if (filter) {
+		size_t places = filter_mask(filter, &m.text);
+		t->s->input->masked_total += places;
+		m.clean = m.clean && !places;
+	}
+	do {
+		size_t n = frame_piece(m.text, t->s->input->max_line);
+		bool last = n == m.text.len;
+		struct line_flags flags = {
+			.kind = last && m.ended ? m.kind : LINE_PIECE,
+			.from_stderr = m.from_stderr,
+			.read_time = m.read_time,
+		};
+		struct span piece = span_first(m.text, n);
+		/* A piece of a clean message is clean: it is cut between characters. */
+		int r = m.clean ? add_clean(&t->p->payload, m.time_us, flags, piece)
+				: line_add_payload(&t->p->payload, m.time_us, flags, piece);
+		if (r < 0) {
+			t->error = r;
+			return;
+		}
+		t->lines++;
+		m.text = span_from(m.text, n);
+	} while (m.text.len);
+}
+
+/* A further portion of a line that began in an earlier one: what was decided then holds.
+ */
+static void take_portion(struct turn *t, const struct envelope_message *m)
+{
+	struct output_state *o = &t->at.frame.outputs[m->output];
+	if (!o->in_line_dropped)
+		put_message(t, (struct message){
+				       .text = m->text,
+				       .clean = m->clean,
+				       .ended = m->ended,
+				       .kind = o->in_line_kind,
+				       .read_time = o->in_line_read_time,
+				       .from_stderr = m->output == 1,
+				       .time_us = o->in_line_us,
+			       });
+	o->in_line = !m->ended;
+}
+
+/* What was written as one line, or as much of it as is there. */
+static void take_message(struct turn *t, const struct envelope_message *m)
+{
+	struct output_state *o = &t->at.frame.outputs[m->output];
+	struct input *input = t->s->input;
+	if (o->in_line && !m->alone) {
+		take_portion(t, m);
+		return;
+	}
+	int64_t stamp_us;
+	bool has_stamp = stamp_find(input->stamp, &t->s->stamp_memory[m->output], m->text,
+				    t->read_us, &stamp_us) > 0;
+	bool untimed = m->time_us == INT64_MIN;
+	struct line_class class =
+		classify(input->classifier, o, m->text, has_stamp ? &stamp_us : NULL,
+			 (struct line_moment){untimed ? t->read_us : m->time_us, untimed});
+	bool keep = !input->filter || filter_keeps(input->filter, m->text);
+	if (keep)
+		put_message(t, (struct message){
+				       .text = m->text,
+				       .clean = m->clean,
+				       .ended = m->ended,
+				       .kind = class.kind,
+				       .read_time = class.read_time,
+				       .from_stderr = m->output == 1,
+				       .time_us = class.time_us,
+			       });
+	else
+		t->dropped++;
+	if (!m->ended) {
+		o->in_line = true;
+		o->in_line_dropped = !keep;
+		o->in_line_kind = class.kind;
+		o->in_line_us = class.time_us;
+		o->in_line_read_time = class.read_time;
+	}
+}
+
+/* A physical line that begins at offset `at`. */
+static void take_line(struct turn *t, const struct frame_line *line, uint64_t at)
+{
+	struct envelope_message m = {
+		.text = line->text,
+		.time_us = INT64_MIN,
+		.clean = line->clean,
+		.ended = line->ended,
+	};
+	int r = 1;
+	if (t->enveloped)
+		r = envelope_take(t->s, &t->at.frame, line, at, &m);
+	if (r > 0)
+		take_message(t, &m);
+	else if (r < 0)
+		t->error = r;
+}
+
+/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. */
+static void flush(struct turn *t, bool last)
+{
+	struct envelope_message m;
+	while (!t->error && envelope_flush(t->s, &t->at.frame, last, &m) > 0) {
+		take_message(t, &m);
+		t->at.frame.outputs[m.output].in_line = false;
+	}
+}
+
+/* Has the chunk as much as it should? */
+static bool chunk_full(const struct turn *t, size_t consumed)
+{
+	return (t->s->limit_bytes && consumed >= t->s->limit_bytes) ||
+	       t->b->payload_bytes + t->p->payload.len >= t->b->payload_max;
+}
+
+/* Cuts lines off `in`; returns how many of its bytes they cover. `all`: also what has no LF. */
+static size_t cut_lines(struct turn *t, struct span in, bool all)
+{
+	struct frame_line line;
+	struct span left = in;
+	bool only_lf;
+	do {
+		uint64_t at = t->at.offset + (in.len - left.len);
+		only_lf = t->at.frame.at_lf;
+		if (!frame_next(&left, all, &line))
+			break;
+		take_line(t, &line, at);
+		t->ends_in_lf = line.ended;
+	} while (!t->error && (only_lf || !chunk_full(t, in.len - left.len)));
+	return in.len - left.len;
+}
+
+/* Behind a chunk with an open line its last LF stays for the next one: see agent/lines/envelope.h. Not when that is
+ * all there is and something else than a line follows: a hole. */
+static size_t keep_lf(struct turn *t, size_t consumed)
+{
+	if (!t->ends_in_lf || !envelope_open(&t->at.frame) ||
+	    (consumed == 1 && list_linked(&t->s->ready)))
+		return consumed;
+	t->at.frame.at_lf = true;
+	return consumed - 1;
+}
+
+/* --- chunks
+ * -----------------------------------------------------------------------------------------
+ */
+
+/* Puts the chunk from the cursor to t->at into the batch. */
+static int put_chunk(struct turn *t, struct batcher_chunk c)
+{
+	struct source *s = t->s;
+	buf_clear(&t->p->state);
+	int r = frame_state_encode(&t->at.frame, &t->p->state);
+	if (r < 0)
+		return r;
+	struct chunk header = {
+		.stream = s->id,
+		.host = span_of(t->p->host),
+		.service = span_of(s->service),
+		.instance = span_of(s->instance),
+		.path = span_of(s->path),
+		.ino = s->ino,
+		.btime_ns = s->btime_ns,
+		.start = s->start,
+		.from = s->cursor.offset,
+		.to = t->at.offset,
+		.base = t->at.base,
+		.crc_from = s->cursor.crc,
+		.crc = t->at.crc,
+		.lines = t->lines,
+		.dropped = t->dropped,
+		.state = buf_span(&t->p->state),
+		.loss = span_of(c.lost_cause),
+		.ended = c.ended,
+		.bytes = t->p->payload.len,
+	};
+	c.source = s;
+	c.from = s->cursor;
+	c.to = t->at;
+	c.lines = t->lines;
+	c.dropped = t->dropped;
+	return batcher_add(t->b, &c, &header, buf_span(&t->p->payload), clock_mono_ns());
+}
+
+/* Chunks without lines: a hole (carried in the checksum by zero extension), a loss (a new
+ * base), an end. */
+static enum outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bool ended)
+{
+	struct source *s = t->s;
+	if (lost_cause && t->enveloped)
+		envelope_drop(s, &t->at.frame);
+	if (lost_cause) {
+		t->at.base = to;
+		t->at.crc = CRC64_EMPTY;
+	} else {
+		t->at.crc = crc64_add_zeros(t->at.crc, to - t->at.offset);
+	}
+	t->at.offset = to;
+	int r = put_chunk(t, (struct batcher_chunk){.lost_cause = lost_cause,
+						    .ended = ended,
+						    .raw_at = t->b->raw.len});
+	if (r < 0)
+		return TURN_LATER;
+	if (t->enveloped)
+		envelope_end(s, &t->at);
+	if (lost_cause)
+		s->lost_from = s->lost_to = 0;
+	if (ended) {
+		s->end_due = false;
+		return TURN_DONE;
+	}
+	follow_skip(s, &t->at);
+	return TURN_AGAIN;
+}
+
+static void count(struct turn *t, size_t bytes)
+{
+	t->s->lines += t->lines;
+	t->s->dropped += t->dropped;
+	t->s->input->lines_total += t->lines;
+	t->s->input->dropped_total += t->dropped;
+	t->s->input->bytes_total += bytes;
+}
+
+/* The bytes `lines` in raw were cut into the payload: makes the chunk and moves the
+ * cursor. */
+static int tell_lines(struct turn *t, struct span lines)
+{
+	struct buf *raw = &t->b->raw;
+	t->at.offset += lines.len;
+	t->at.crc = crc64_add(t->at.crc, lines.ptr, lines.len);
+	struct batcher_chunk c = {.raw_at = (size_t)(lines.ptr - raw->ptr), .raw_len = lines.len};
+	if (lines.len < COMPACT_BELOW)
+		c.raw_at = raw->len;
+	int r = put_chunk(t, c);
+	if (r < 0)
+		return r;
+	follow_advance(t->s, lines, &t->at);
+	if (c.raw_at == raw->len)
+		memmove(raw->ptr + raw->len, lines.ptr, lines.len);
+	raw->len = c.raw_at + lines.len;
+	if (t->enveloped)
+		envelope_end(t->s, &t->at);
+	count(t, lines.len);
+	return 0;
+}
+
+/* The file is at its end or was cut, and lines are open: their pieces go out under the LF that was kept for
+ * them. */
+static enum outcome tell_open(struct turn *t)
+{
+	struct source *s = t->s;
+	struct buf *raw = &t->b->raw;
+	flush(t, true);
+	if (t->error)
+		return TURN_LATER;
+	if (envelope_open(&t->at.frame))
+		return TURN_DONE;
+	size_t at = raw->len;
+	t->at.frame.at_lf = false;
+	t->at.offset++;
+	t->at.crc = crc64_add(t->at.crc, "\n", 1);
+	if (buf_add_char(raw, '\n') < 0 ||
+	    put_chunk(t, (struct batcher_chunk){.raw_at = at, .raw_len = 1}) < 0) {
+		raw->len = at;
+		return TURN_LATER;
+	}
+	follow_skip(s, &t->at);
+	envelope_end(s, &t->at);
+	count(t, 1);
+	if (s->lost_to > s->lost_from && ++s->lost_from == s->lost_to)
+		s->lost_from = s->lost_to = 0;
+	return TURN_AGAIN;
+}
+
+/* --- turns
+ * ------------------------------------------------------------------------------------------
+ */
+
+/* Do the bytes that were read end where a loss begins? */
+static bool before_loss(const struct source *s, size_t len)
+{
+	return s->lost_to > s->lost_from && s->cursor.offset + len == s->lost_from;
+}
+
+/* Reads with steps of growing size until a line is whole, and makes the chunk. */
+static enum outcome read_lines(struct turn *t)
+{
+	struct buf *raw = &t->b->raw;
+	size_t room = raw->cap - raw->len;
+	size_t size = FOLLOW_CHECK_BYTES + FOLLOW_QUANTUM;
+	for (;; size *= 4) {
+		struct span in;
+		uint64_t hole = 0;
+		if (size > room)
+			size = room;
+		int r = follow_read(t->p->table, t->s, raw->ptr + raw->len, size, &in, &hole);
+		if (r < 0 || r == FOLLOW_END || r == FOLLOW_GONE)
+			return TURN_DONE;
+		if (r == FOLLOW_HOLE) {
+			log_notice("%s: a hole of %" PRIu64 " bytes at offset %" PRIu64
+				   ": it is passed over",
+				   t->s->path, hole, t->at.offset);
+			return tell(t, t->at.offset + hole, NULL, false);
+		}
+		bool last = r == FOLLOW_LAST;
+		bool more = in.len + FOLLOW_CHECK_BYTES >= size;
+		size_t consumed = cut_lines(t, in, last);
+		if (t->enveloped) {
+			if (!more && consumed == in.len)
+				flush(t, last || before_loss(t->s, in.len));
+			consumed = keep_lf(t, consumed);
+		}
+		if (!consumed && !last && more) {
+			if (size < room)
+				continue;
+			if (!batcher_empty(t->b))
+				return TURN_LATER;
+			consumed = cut_lines(t, in, true);
+			if (t->enveloped)
+				consumed = keep_lf(t, consumed);
+		}
+		if (!consumed)
+			return TURN_DONE;
+		if (t->error || tell_lines(t, span_first(in, consumed)) < 0)
+			return TURN_LATER;
+		return more || last || consumed < in.len ? TURN_AGAIN : TURN_DONE;
+	}
+}
+
+/* Is something to be told before anything is read? */
+static bool is_to_tell(const struct source *s)
+{
+	return (s->lost_to > s->lost_from && s->cursor.offset == s->lost_from) ||
+	       s->state == SOURCE_DRAINED;
+}
+
+static enum outcome tell_first(struct turn *t)
+{
+	struct source *s = t->s;
+	bool loss = s->lost_to > s->lost_from;
+	/* What was refused may be the pieces themselves. */
+	if (t->enveloped && s->cursor.frame.at_lf && envelope_open(&s->cursor.frame) &&
+	    (!loss || strcmp(s->lost_cause, "refused") != 0))
+		return tell_open(t);
+	if (loss)
+		return tell(t, s->lost_to, s->lost_cause, false);
+	return s->end_due ? tell(t, t->at.offset, NULL, true) : TURN_DONE;
+}
+
+static enum outcome take_turn(struct pump *p, struct batcher *b, struct source *s)
+{
+	bool enveloped = envelope_wanted(s);
+	int r = enveloped ? envelope_begin(p->envelopes, s) : 0;
+	if (r < 0)
+		return r == -ENOMEM ? TURN_LATER : TURN_DONE;
+	struct turn t = {
+		.p = p,
+		.b = b,
+		.s = s,
+		.at = s->cursor,
+		.read_us = clock_real_ns() / NUM_US_NS,
+		.enveloped = enveloped,
+	};
+	buf_clear(&p->payload);
+	enum outcome o = is_to_tell(s) ? tell_first(&t) : read_lines(&t);
+	if (p->payload.cap > PAYLOAD_KEEP)
+		buf_free(&p->payload);
+	return o;
+}
+
+int64_t pump_next_ns(const struct pump *p)
+{
+	return envelopes_next_ns(p->envelopes);
+}
+
+void pump_fill(struct pump *p, struct batcher *b)
+{
+	envelopes_tick(p->envelopes, clock_mono_ns());
+	while (!batcher_full(b)) {
+		struct source *s = source_next_ready(p->table);
+		if (!s)
+			return;
+		switch (take_turn(p, b, s)) {
+		case TURN_DONE: break;
+		case TURN_AGAIN: source_set_ready(p->table, s); break;
+		case TURN_LATER:
+			source_set_ready(p->table, s);
+			b->crowded = true;
+			return;
+		}
+	}
+}
