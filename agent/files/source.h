@@ -1,16 +1,19 @@
-/* A source: one incarnation of a log file on this host, what survives a rename. While it
- * lives it is known by (inode, birth time); the device number is only a hint. The table
- * owns all sources.
+/* A source: one incarnation of a log file on this host, what survives a rename. While it lives it is
+ * known by (inode, birth time); the device number is only a hint. The table owns all sources.
  *
- *                        found                          its name is another file's now
- *     (registry) MISSING ------> FOLLOWING <-- NEW       or a rotated name
- *         |                         |  \________________________> ROTATED
- *         |                         | no name left                   |
- *         |                         v                                | no name left
- *         |                      UNLINKED <--------------------------+
- *         | given up                | read to the end, acknowledged,  | read to the end,
- * acknowledged, v                         v idle                            v and surely
- * not written any more ENDED <------------------ DRAINED <--------------------------+
+ *                              another file has its name, or it has a rotated name
+ *      NEW ---------> FOLLOWING <---------------------------------> ROTATED
+ *       ^                 |                                            |
+ *       | its file        | no name leads to it                        | no name leads to it
+ *       | turned up       v                                            |
+ *    MISSING          UNLINKED <---------------------------------------+
+ *   (registry)            |                                            |
+ *       |                 | read to the end, acknowledged,             | the same, and out of sight
+ *       | given up        v not written any more                       v
+ *       +------------> DRAINED <---------------------------------------+
+ *                         | its end is acknowledged
+ *                         v
+ *                       ENDED
  *
  * There are ways back: a rotated file that gets its old name again, an unlinked one that
  * a copy is found for, a missing one whose file turns up and is NEW until its bytes have
