@@ -14,6 +14,7 @@ inside() { # what runs in there: own mounts, own loopback
 	for dir in /var/log /var/lib; do
 		mount -t tmpfs tmpfs "$dir"
 	done
+	mount -t proc proc /proc # of these processes, which sanitizers look into
 	[ ! -d /etc/haul ] || mount --bind "$T/empty" /etc/haul
 	perl -e 'use Socket; socket my $s, AF_INET, SOCK_DGRAM, 0 or die;
 		my $up = pack "Z16 s x22", "lo", 0x41; # SIOCSIFFLAGS: IFF_UP and IFF_RUNNING

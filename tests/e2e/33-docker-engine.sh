@@ -3,6 +3,7 @@
 # agent is busy, down, or has no collector. As root; with Debian's docker.io (packaging/deps.sh containers).
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/../lib/container.sh"
+[ -n "${HAUL_CONTAINERS-}" ] || skip 'starts a Docker engine: set HAUL_CONTAINERS=1 to allow it'
 need_programs haul-agent haul-collector
 need dockerd docker containerd runc busybox
 [ "$(id -u)" = 0 ] || skip 'a Docker engine takes root'
