@@ -53,7 +53,7 @@ bool identity_equal(const struct identity *a, const struct identity *b)
 
 int identity_open(const char *path, struct identity *ret, int *ret_fd)
 {
-	struct identity before, opened;
+	struct identity before = {0}, opened = {0};
 	int r = identity_of_path(path, true, &before);
 	if (r < 0)
 		return r;
@@ -120,7 +120,7 @@ int identity_place(const char *path, enum identity_place *ret, const char **ret_
 bool identity_is_own_output(const struct identity *id)
 {
 	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-		struct identity own;
+		struct identity own = {0};
 		if (identity_of_fd(fd, &own) == 0 && S_ISREG(own.mode) && identity_equal(id, &own))
 			return true;
 	}

@@ -379,7 +379,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 			r = source_add(d->table, &c, &s);
 		names_free(&names);
 	}
-	if (r < 0) {
+	if (r < 0 || !s) {
 		discover_short_of_memory(d);
 		return NULL;
 	}

@@ -293,8 +293,8 @@ static int everything(struct registry *r, struct buf *out)
 
 static void all_written(struct registry *r)
 {
-	for (struct source *s; (s = source_next_touched(r->table)) != NULL;)
-		;
+	while (source_next_touched(r->table))
+		; /* none is left to write */
 	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
 		if (worth_keeping(s))
 			s->known = s->recorded = true;

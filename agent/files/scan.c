@@ -170,9 +170,7 @@ static void check_known(struct discover *d, struct dir *dir, bool full, bool lis
 	bool more = (full && !dir->full) || (listed && !dir->listed);
 	dir->full = dir->full || full;
 	dir->listed = dir->listed || listed;
-	if (dir->wd < 0 && dir->refusal != is_remote)
-		watch_dir(d, dir);
-	else if (more)
+	if (more || (dir->wd < 0 && dir->refusal != is_remote))
 		watch_dir(d, dir);
 }
 
