@@ -44,7 +44,8 @@ still_serves 'a header that drips'
 # Lengths that lie: more than comes (then half a close), less than comes, one beyond all measure.
 raw liar 'print $s "POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{}";
 	shutdown $s, 1; my $n = sysread $s, my $b, 100; print "over\n"'
-wait_until 30 "! alive $PID"
+# The end that comes together with the bytes before it may be noticed only when the body has stalled for 30 s.
+wait_until 90 "! alive $PID"
 still_serves 'a length that lies'
 raw giant 'print $s "POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n";
 	sysread $s, my $b, 1000; print $b'
