@@ -117,8 +117,10 @@ static void show(yajl_val root)
 	       "BEHIND", "RATE", "STATE", "LAST ERROR");
 	const char *path[] = {"files", NULL};
 	yajl_val files = yajl_tree_get(root, path, yajl_t_array);
-	for (size_t i = 0; files && i < YAJL_GET_ARRAY(files)->len; i++)
-		show_file(YAJL_GET_ARRAY(files)->values[i]);
+	if (!YAJL_IS_ARRAY(files))
+		return;
+	for (size_t i = 0; i < files->u.array.len; i++)
+		show_file(files->u.array.values[i]);
 }
 
 int status_show(const char *address, bool json)

@@ -497,9 +497,8 @@ static void judge_twin(struct discover *d, struct source *file)
 	if (standing && original_is_cut(d, original))
 		return; /* its search takes this file, or leaves it for the next look */
 	bool same = file->copy || (standing && !file->unfinished && same_so_far(d, original, file));
-	if (!same && (!file->unfinished || quiet_ns >= DISCOVER_QUIET_NS))
-		release(d, file);
-	else if (quiet_ns >= TWIN_QUIET_NS && file->followed)
+	bool is_another = !same && (!file->unfinished || quiet_ns >= DISCOVER_QUIET_NS);
+	if (is_another || (quiet_ns >= TWIN_QUIET_NS && file->followed))
 		release(d, file);
 	else if (quiet_ns >= TWIN_QUIET_NS)
 		look_drop(d, file); /* a copy that somebody made, and no input wants it */

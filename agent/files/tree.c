@@ -42,8 +42,11 @@ void tree_init(struct tree *t)
 
 void tree_free(struct tree *t)
 {
-	for (struct list_node *n; (n = list_first(&t->dirs)) != NULL;)
+	struct list_node *next;
+	for (struct list_node *n = list_first(&t->dirs); n; n = next) {
+		next = list_next(&t->dirs, n);
 		tree_drop_dir(t, LIST_ENTRY(n, struct dir, node));
+	}
 	map_free(&t->by_path);
 	map_free(&t->by_wd);
 	map_free(&t->names);
@@ -111,8 +114,11 @@ int tree_adopt(struct tree *t, struct dir *d, const char *path)
 
 void tree_drop_dir(struct tree *t, struct dir *d)
 {
-	for (struct list_node *n; (n = list_first(&d->names)) != NULL;)
+	struct list_node *next;
+	for (struct list_node *n = list_first(&d->names); n; n = next) {
+		next = list_next(&d->names, n);
 		tree_drop_name(t, LIST_ENTRY(n, struct name, node));
+	}
 	tree_set_wd(t, d, -1);
 	tree_set_polled(t, d, false);
 	tree_orphan(t, d);

@@ -48,9 +48,10 @@ struct shipper {
 	bool finishing;
 
 	/* from the verdicts of the batch in flight */
-	bool conflict; /* something is not as the agent believed: ask for the streams
+	size_t verdicts; /* so many were given */
+	bool conflict;   /* something is not as the agent believed: ask for the streams
 			  again */
-	bool rewind;   /* chunks were not taken: begin again from what is committed */
+	bool rewind;     /* chunks were not taken: begin again from what is committed */
 	struct log_gate refused_gate, conflict_gate;
 	struct shipper_counters counters;
 };
@@ -199,6 +200,7 @@ static void on_refused(struct shipper *s, const struct batcher_chunk *c, const c
 static void on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 {
 	struct shipper *s = user;
+	s->verdicts = index + 1;
 	if (index >= s->flying->n_chunks) {
 		s->conflict = true;
 		return;
@@ -249,8 +251,9 @@ static void adapt_target(struct shipper *s)
 static void on_answered(void *user)
 {
 	struct shipper *s = user;
-	bool conflict = s->conflict;
-	if (s->conflict || s->rewind) {
+	/* A chunk without a verdict stands nobody knows where. */
+	bool conflict = s->conflict || s->verdicts != s->flying->n_chunks;
+	if (conflict || s->rewind) {
 		rewind_all(s);
 	} else {
 		batcher_reset(s->flying);
@@ -420,6 +423,7 @@ static void send(struct shipper *s)
 		return;
 	}
 	s->flying = b;
+	s->verdicts = 0;
 	s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
 	uplink_send(s->uplink, buf_span(&b->body));
 }

@@ -369,9 +369,7 @@ static void on_batch(struct uplink *u, const struct answer *a)
 	if (a->timed_out) {
 		back_off(u, 0, "no progress within the timeout");
 		cut_smaller(u, "no progress within the timeout");
-	} else if (!a->haul) {
-		not_taken(u, a);
-	} else if (a->status == 200) {
+	} else if (a->haul && a->status == 200) {
 		if (chunk_decode_answer(a->body, on_verdict, u) < 0) {
 			back_off(u, 0, "its answer to a batch cannot be read");
 			return;
@@ -383,11 +381,11 @@ static void on_batch(struct uplink *u, const struct answer *a)
 		all_well(u);
 		u->state = UPLINK_READY;
 		u->calls.answered(u->calls.user);
-	} else if (a->status == 409) {
+	} else if (a->haul && a->status == 409) {
 		back_off(u, 0, "another agent has opened a session for this host");
 		u->state = UPLINK_DOWN;
 		u->calls.session_lost(u->calls.user);
-	} else if (a->status == 400 || a->status == 413) {
+	} else if (a->haul && (a->status == 400 || a->status == 413)) {
 		cut_smaller(u, why);
 	} else {
 		not_taken(u, a);

@@ -158,7 +158,7 @@ static int exec(sqlite3 *db, const char *text)
 
 static int get_number(sqlite3 *db, const char *query, int64_t *ret)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db, query, -1, &s, NULL);
 	if (code != SQLITE_OK)
 		return to_errno(code);
@@ -171,7 +171,7 @@ static int get_number(sqlite3 *db, const char *query, int64_t *ret)
 
 static int check_whole(sqlite3 *db)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
 	if (code != SQLITE_OK)
 		return to_errno(code);
@@ -257,7 +257,7 @@ void ledger_close(struct ledger *l)
 static int read_meta(sqlite3 *db, struct ledger_meta *ret)
 {
 	struct ledger_meta m = {0};
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db, "SELECT key, value FROM meta", -1, &s, NULL);
 	if (code != SQLITE_OK)
 		return to_errno(code);
@@ -474,7 +474,7 @@ static int read_table(struct ledger *l, const char *query,
 		      int (*each)(sqlite3_stmt *s, const struct ledger_reader *r),
 		      const struct ledger_reader *reader)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(l->db, query, -1, &s, NULL);
 	if (code != SQLITE_OK)
 		return to_errno(code);
@@ -512,7 +512,7 @@ int ledger_begin(struct ledger *l)
 
 int ledger_put_host(struct ledger *l, const struct host *h)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, PUT_HOST, &s);
 	if (r < 0)
 		return r;
@@ -530,7 +530,7 @@ int ledger_put_host(struct ledger *l, const struct host *h)
 
 static int put_gaps(struct ledger *l, const struct stream *stream)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, REMOVE_GAPS, &s);
 	if (r < 0)
 		return r;
@@ -557,7 +557,7 @@ static int put_gaps(struct ledger *l, const struct stream *stream)
 
 int ledger_put_stream(struct ledger *l, const struct stream *stream)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, PUT_STREAM, &s);
 	if (r < 0)
 		return r;
@@ -590,7 +590,7 @@ int ledger_remove_stream(struct ledger *l, uint64_t row)
 	static const enum statement which[] = {REMOVE_GAPS, REMOVE_STREAM};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < 2; i++) {
-		sqlite3_stmt *s;
+		sqlite3_stmt *s = NULL;
 		r = statement(l, which[i], &s);
 		if (r < 0)
 			return r;
@@ -602,7 +602,7 @@ int ledger_remove_stream(struct ledger *l, uint64_t row)
 
 int ledger_put_segment(struct ledger *l, const struct segment_row *row)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, PUT_SEGMENT, &s);
 	if (r < 0)
 		return r;
@@ -625,7 +625,7 @@ int ledger_put_segment(struct ledger *l, const struct segment_row *row)
 
 int ledger_remove_segment(struct ledger *l, const struct segment_row *row)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, REMOVE_SEGMENT, &s);
 	if (r < 0)
 		return r;
@@ -638,7 +638,7 @@ int ledger_remove_segment(struct ledger *l, const struct segment_row *row)
 
 int ledger_add_loss(struct ledger *l, const struct loss *loss)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, ADD_LOSS, &s);
 	if (r < 0)
 		return r;
@@ -655,7 +655,7 @@ int ledger_add_loss(struct ledger *l, const struct loss *loss)
 
 int ledger_add_note(struct ledger *l, const struct archive_note *note)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, ADD_NOTE, &s);
 	if (r < 0)
 		return r;
@@ -672,7 +672,7 @@ int ledger_add_note(struct ledger *l, const struct archive_note *note)
 
 static int put_meta(struct ledger *l, const char *key, struct span text, uint64_t number)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int r = statement(l, PUT_META, &s);
 	if (r < 0)
 		return r;

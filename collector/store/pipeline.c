@@ -276,8 +276,9 @@ static bool answer(struct store *s, struct store_item *item, int error)
 	}
 	case ITEM_ROWS: {
 		struct rows_item *rows = (struct rows_item *)item;
-		rows->done(rows->user, error ? -EIO : 0,
-			   error ? (struct span){0} : buf_span(&rows->rows));
+		if (error)
+			buf_clear(&rows->rows);
+		rows->done(rows->user, error ? -EIO : 0, buf_span(&rows->rows));
 		buf_free(&rows->rows);
 		free(rows);
 		return false;
@@ -465,6 +466,7 @@ static int move(void *user, struct shard *shard, struct place from, bool gone, u
 	int n = items[0] && items[1] ? note_moved(s, shard) : -ENOMEM;
 	if (n == 0)
 		n = shard_move(&s->shards, shard, from, gone);
+	assert(n <= 2);
 	for (int i = 0; i < n; i++) {
 		items[i]->shard = shard;
 		items[i]->move = shard->moves[shard->n_moves - (size_t)n + (size_t)i];

@@ -278,7 +278,7 @@ static int replay_batch(struct replay *r, const struct wal_entry *e)
 
 static int replay_session(struct replay *r, const struct wal_entry *e)
 {
-	struct session session;
+	struct session session = {0};
 	int x = read_meta(r, e);
 	if (x == 0)
 		x = walrecord_decode_session(buf_span(&r->meta), &session);

@@ -62,8 +62,9 @@ start_engine_dockerd() {
 	ERR_NAME=dockerd start dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs \
 		--data-root "$T/docker/data" --exec-root "$T/docker/exec" -p "$T/docker/pid" \
 		-H "unix://$T/docker/sock" --shutdown-timeout 1
+	# shellcheck disable=SC2153 # `start` sets it
 	ENGINE_PID=$PID
-	trap 'code=$?; end_engine; (exit "$code"); at_exit' EXIT
+	trap 'ENGINE_CODE=$?; end_engine; (exit "$ENGINE_CODE"); at_exit' EXIT
 	if ! try_until 30 'engine version'; then
 		# Not everywhere may one run containers, not even as root.
 		end_engine

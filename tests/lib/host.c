@@ -209,6 +209,7 @@ static void accept(struct host *h, const struct host_batch *b)
 {
 	struct source *src = b->source;
 	struct host_stream *s = known_stream(h, &src->id);
+	assert(h->streams);
 	if (!s) {
 		ck_assert_msg(b->from.offset == src->start, "%s: birth at %llu, not at its start",
 			      src->path, (unsigned long long)b->from.offset);

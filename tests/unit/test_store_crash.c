@@ -9,6 +9,7 @@
 
 #include "tests/lib/make_agents.h"
 
+#include <assert.h>
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -96,6 +97,7 @@ END_TEST
 START_TEST(again_and_again)
 {
 	unsigned calls = calls_of_a_run();
+	assert(calls);
 	srand((unsigned)_i + 1);
 	make_agents_begin(&shared->agents);
 	for (int i = 0; i < 40; i++)
