@@ -2,9 +2,9 @@
 #ifndef HAUL_COLLECTOR_QUERY_COUNTER_H
 #define HAUL_COLLECTOR_QUERY_COUNTER_H
 
-#include "collector/query/field.h"
 #include "collector/query/search.h"
 #include "collector/query/tally.h"
+#include "common/field.h"
 
 #define COUNTER_FIELDS_MAX 8
 #define COUNTER_NO_TIME    INT64_MIN

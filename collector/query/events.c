@@ -10,8 +10,8 @@
  * by a head that matched before it was looked for; the merge shows them once. */
 #include "collector/query/events.h"
 
-#include "collector/query/columns.h"
 #include "collector/query/nearby.h"
+#include "common/columns.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,11 +5,11 @@
  * A line's time lies in its directory's day, so that days can be printed one after another. */
 #include "collector/query/grep.h"
 
-#include "collector/query/columns.h"
 #include "collector/query/context.h"
 #include "collector/query/hits.h"
 #include "collector/query/printer.h"
 #include "collector/query/unknown.h"
+#include "common/columns.h"
 
 #include <errno.h>
 #include <inttypes.h>

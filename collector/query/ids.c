@@ -4,7 +4,7 @@
  * would drag half the archive in. */
 #include "collector/query/ids.h"
 
-#include "collector/query/logfmt.h"
+#include "common/logfmt.h"
 
 #include <errno.h>
 

@@ -2,8 +2,8 @@
 #ifndef HAUL_COLLECTOR_QUERY_IDS_H
 #define HAUL_COLLECTOR_QUERY_IDS_H
 
-#include "collector/query/field.h"
 #include "common/buf.h"
+#include "common/field.h"
 
 #define IDS_MAX     16
 #define IDS_LEN_MAX 128 /* bytes of one that was found */

@@ -2,10 +2,10 @@
  * with what would have been possible. */
 #include "collector/query/names.h"
 
-#include "collector/query/columns.h"
-#include "collector/query/jsonscan.h"
-#include "collector/query/logfmt.h"
+#include "common/columns.h"
+#include "common/jsonscan.h"
 #include "common/log.h"
+#include "common/logfmt.h"
 
 #include <stdio.h>
 

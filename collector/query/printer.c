@@ -4,11 +4,11 @@
  * message, escapes undone; on a terminal they stay, for an original may do harm there. */
 #include "collector/query/printer.h"
 
-#include "collector/query/columns.h"
-#include "collector/query/logfmt.h"
 #include "collector/query/style.h"
+#include "common/columns.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/logfmt.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,11 +2,11 @@
 #ifndef HAUL_COLLECTOR_QUERY_PRINTER_H
 #define HAUL_COLLECTOR_QUERY_PRINTER_H
 
-#include "collector/query/field.h"
 #include "collector/query/matcher.h"
 #include "collector/query/options.h"
 #include "collector/query/record.h"
 #include "common/buf.h"
+#include "common/field.h"
 
 struct printer {
 	enum output output;

@@ -3,7 +3,7 @@
  * itself. */
 #include "collector/query/recent.h"
 
-#include "collector/query/columns.h"
+#include "common/columns.h"
 
 #include <errno.h>
 #include <stdlib.h>

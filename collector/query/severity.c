@@ -1,7 +1,7 @@
 /* Errors among lines: see severity.h. Called by trace for each line that it shows. */
 #include "collector/query/severity.h"
 
-#include "collector/query/columns.h"
+#include "common/columns.h"
 
 #include <strings.h>
 

@@ -2,7 +2,7 @@
 #ifndef HAUL_COLLECTOR_QUERY_SEVERITY_H
 #define HAUL_COLLECTOR_QUERY_SEVERITY_H
 
-#include "collector/query/field.h"
+#include "common/field.h"
 
 /* By the level that a JSON or key=value message gives (level, severity, lvl, log.level ...: error, fatal,
  * critical, panic, alert, emergency, and numbers as bunyan and syslog have them), else by such a word in

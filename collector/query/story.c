@@ -4,9 +4,9 @@
  * that begin with "# "; on a terminal the times stand in two columns before each line. */
 #include "collector/query/story.h"
 
-#include "collector/query/columns.h"
 #include "collector/query/severity.h"
 #include "collector/query/style.h"
+#include "common/columns.h"
 #include "common/num.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * no collector wrote, and U+202E is clean and turns a line around. */
 #include "collector/query/style.h"
 
-#include "collector/query/columns.h"
+#include "common/columns.h"
 #include "common/utf8.h"
 
 #include <errno.h>

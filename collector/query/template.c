@@ -11,8 +11,8 @@
  *     utf8, v2, sha256                           as they are */
 #include "collector/query/template.h"
 
-#include "collector/query/columns.h"
-#include "collector/query/logfmt.h"
+#include "common/columns.h"
+#include "common/logfmt.h"
 
 enum {
 	HEX_MIN = 8,

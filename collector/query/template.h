@@ -3,8 +3,8 @@
 #ifndef HAUL_COLLECTOR_QUERY_TEMPLATE_H
 #define HAUL_COLLECTOR_QUERY_TEMPLATE_H
 
-#include "collector/query/field.h"
 #include "common/buf.h"
+#include "common/field.h"
 
 #define TEMPLATE_MAX ((size_t)1024) /* bytes of text that are looked at */
 

@@ -3,8 +3,8 @@
  * are asked once more for the field's name alone. */
 #include "collector/query/unknown.h"
 
-#include "collector/query/field.h"
 #include "collector/query/names.h"
+#include "common/field.h"
 
 #include <errno.h>
 #include <stdlib.h>

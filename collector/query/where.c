@@ -8,8 +8,8 @@
  * that JSON might write in another way. */
 #include "collector/query/where.h"
 
-#include "collector/query/field.h"
 #include "collector/query/matcher.h"
+#include "common/field.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* Values in messages: the JSON scanner, key=value pairs, fields by name, conditions, and the sieve that puts
  * them together. */
-#include "collector/query/field.h"
-#include "collector/query/jsonscan.h"
-#include "collector/query/logfmt.h"
 #include "collector/query/sieve.h"
 #include "collector/query/where.h"
+#include "common/field.h"
+#include "common/jsonscan.h"
+#include "common/logfmt.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* key=value pairs in a text: logfmt, or a message with some among its words. */
-#ifndef HAUL_COLLECTOR_QUERY_LOGFMT_H
-#define HAUL_COLLECTOR_QUERY_LOGFMT_H
+#ifndef HAUL_COMMON_LOGFMT_H
+#define HAUL_COMMON_LOGFMT_H
 
 #include "common/buf.h"
 #include "common/span.h"

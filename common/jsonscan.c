@@ -1,12 +1,12 @@
-/* A scanner for JSON objects: see jsonscan.h. Used for -w, count, top and for fields in
- * output.
+/* A scanner for JSON objects: see jsonscan.h. Used for fields of lines (field.c) and
+ * in the reader's output.
  *
  * It steps from key to key and from value to value, looking only for quotes and brackets:
  * some 2 GB/s, where a parser makes 220 MB/s. What it finds in well-formed JSON is what a
  * parser would find; it does not judge what it steps over. Strings with escapes, and the
  * question whether a text is JSON at all, go to yajl. Depth is bounded by counting, not
  * by recursion. */
-#include "collector/query/jsonscan.h"
+#include "common/jsonscan.h"
 
 #include "common/json.h"
 

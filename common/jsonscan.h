@@ -1,6 +1,6 @@
 /* Finds one value in a JSON object at a speed that allows it for every line. */
-#ifndef HAUL_COLLECTOR_QUERY_JSONSCAN_H
-#define HAUL_COLLECTOR_QUERY_JSONSCAN_H
+#ifndef HAUL_COMMON_JSONSCAN_H
+#define HAUL_COMMON_JSONSCAN_H
 
 #include "common/buf.h"
 #include "common/span.h"

@@ -1,11 +1,11 @@
-/* key=value pairs: see logfmt.h. Used where a message is not JSON.
+/* key=value pairs: see logfmt.h. Used by field.c where a message is not JSON.
  *
  * A key is a run of letters, digits, '_', '-', '.', '/' and '@' that begins with a letter
  * or '_', stands at the start or behind a blank, a comma, a semicolon, a bar or an
  * opening bracket, and is followed by '='. A value is quoted, or goes on to the next
  * blank; a comma, a semicolon or a closing bracket at its end belong to the sentence
  * around it. What stands in a quoted value is not looked into. */
-#include "collector/query/logfmt.h"
+#include "common/logfmt.h"
 
 #include <errno.h>
 

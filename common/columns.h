@@ -1,8 +1,8 @@
 /* The five columns of a stored line, found without checking them: for the loops that look
  * at every line. Where a line must be known to be one of haul's, line_parse_stored says.
  */
-#ifndef HAUL_COLLECTOR_QUERY_COLUMNS_H
-#define HAUL_COLLECTOR_QUERY_COLUMNS_H
+#ifndef HAUL_COMMON_COLUMNS_H
+#define HAUL_COMMON_COLUMNS_H
 
 #include "common/civil.h"
 #include "common/span.h"

@@ -1,10 +1,10 @@
 /* A field of a line, by the name that people give it: a column, or a value inside the
  * message. */
-#ifndef HAUL_COLLECTOR_QUERY_FIELD_H
-#define HAUL_COLLECTOR_QUERY_FIELD_H
+#ifndef HAUL_COMMON_FIELD_H
+#define HAUL_COMMON_FIELD_H
 
-#include "collector/query/jsonscan.h"
 #include "common/buf.h"
+#include "common/jsonscan.h"
 #include "common/span.h"
 
 enum field_kind {

@@ -1,10 +1,10 @@
-/* Fields of lines: see field.h. Called for -w, --by and top, for every line that comes so
- * far. */
-#include "collector/query/field.h"
+/* Fields of lines: see field.h. Called by the reader for -w, --by and top, and when a block is sealed for
+ * what is counted of it: both must find the same. */
+#include "common/field.h"
 
-#include "collector/query/columns.h"
-#include "collector/query/logfmt.h"
+#include "common/columns.h"
 #include "common/line.h"
+#include "common/logfmt.h"
 
 #include <errno.h>
 
