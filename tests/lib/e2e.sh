@@ -275,17 +275,25 @@ listen = 127.0.0.1:$port
 url = ${URL:?start_collector comes first}" '[agent]' "$@" >"$T/$host.conf"
 }
 
-# start_agent HOST [LINE...]: with lines, or the first time, the configuration is written. Sets AGENT_PID
-# and AGENT_URL.
+# start_agent HOST [LINE...]: with lines, or the first time, the configuration is written; waits until it has
+# looked for files and watches for more. Sets AGENT_PID and AGENT_URL.
 start_agent() {
-	local host=$1
+	local host=$1 starts
 	if [ $# -gt 1 ] || [ ! -e "$T/$host.conf" ]; then
 		agent_config "$@"
 	fi
 	local -n port=AGENT_PORT_${host//[^A-Za-z0-9]/_}
 	AGENT_URL=http://127.0.0.1:$port
+	starts=$(agent_starts "$host")
 	ERR_NAME=$host start "$HAUL_BIN/haul-agent" -c "$T/$host.conf"
 	AGENT_PID=$PID
+	wait_until 60 "(( \$(agent_starts $host) > $starts )) || ! alive $AGENT_PID"
+}
+
+agent_starts() { # how often this host's agent has said that it runs
+	local n
+	n=$(grep -cs 'started: host' "$T/$1.err") || true
+	echo "${n:-0}"
 }
 
 # An input of plain files: input NAME PATTERN [LINE...], as lines for start_agent.
