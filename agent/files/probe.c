@@ -119,5 +119,5 @@ int probe_step(struct probe *p, size_t *budget)
 		p->matched = *rung;
 		p->next++;
 	}
-	return judge(p);
+	return (int)judge(p);
 }
