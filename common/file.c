@@ -165,10 +165,22 @@ static int parent_of(const char *path, char dst[PATH_MAX])
 	return 0;
 }
 
-static int fill(int fd, struct span bytes, mode_t mode)
+/* Owner and group of `like`, where we are root and it is there. */
+static int give(int fd, const char *like)
+{
+	struct stat st;
+	if (!like || geteuid() != 0 || stat(like, &st) < 0)
+		return 0;
+	return fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+}
+
+static int fill(int fd, struct span bytes, mode_t mode, const char *like)
 {
 	if (ftruncate(fd, 0) < 0 || fchmod(fd, mode) < 0)
 		return -errno;
+	int g = give(fd, like);
+	if (g < 0)
+		return g;
 	int r = file_write_all(fd, bytes);
 	if (r < 0)
 		return r;
@@ -176,6 +188,11 @@ static int fill(int fd, struct span bytes, mode_t mode)
 }
 
 int file_replace(int dirfd, const char *path, struct span bytes, mode_t mode)
+{
+	return file_replace_like(dirfd, path, bytes, mode, NULL);
+}
+
+int file_replace_like(int dirfd, const char *path, struct span bytes, mode_t mode, const char *like)
 {
 	char temporary[PATH_MAX], parent[PATH_MAX];
 	int len = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
@@ -187,7 +204,7 @@ int file_replace(int dirfd, const char *path, struct span bytes, mode_t mode)
 	int fd = open_temporary(dirfd, temporary, mode);
 	if (fd < 0)
 		return fd;
-	r = fill(fd, bytes, mode);
+	r = fill(fd, bytes, mode, like);
 	if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
 		r = -errno;
 	if (r < 0)

@@ -29,6 +29,10 @@ int file_read(int dirfd, const char *path, size_t max, struct buf *out) MUST_CHE
  * file stands, except when only the last step failed: then the new one does, for now. */
 int file_replace(int dirfd, const char *path, struct span bytes, mode_t mode) MUST_CHECK;
 
+/* The same; when we are root it gets owner and group of the path `like` (a daemon's directory), if that is there. */
+int file_replace_like(int dirfd, const char *path, struct span bytes, mode_t mode,
+		      const char *like) MUST_CHECK;
+
 /* Makes a directory and its missing parents; `mode` is subject to the umask. One that is
  * there already is fine. Nothing is synced. */
 int file_make_dirs(const char *path, mode_t mode) MUST_CHECK;
