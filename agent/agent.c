@@ -11,10 +11,10 @@
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
 #include "agent/listener.h"
+#include "agent/machine.h"
 #include "agent/ship/shipper.h"
 #include "agent/status.h"
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/name.h"
 #include "common/notify.h"
@@ -22,8 +22,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <gnutls/crypto.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,7 +32,7 @@
 
 /* The two batches hold a quarter of the memory limit in raw bytes; what they compress to,
  * libraries and the table of sources take the rest. */
-enum { ARENA_SHARE = 4, ARENA_MAX = 16 * 1024 * 1024, MACHINE_ID_MAX = 256 };
+enum { ARENA_SHARE = 4, ARENA_MAX = 16 * 1024 * 1024 };
 
 struct agent {
 	struct agent_setup setup;
@@ -45,7 +43,7 @@ struct agent {
 	struct shipper *shipper;
 	struct listener *listener; /* NULL: off */
 	struct status_view view;
-	char machine[33];
+	char machine[MACHINE_LEN + 1];
 	int signal_fd;
 	bool stopping;
 	int64_t stop_by_ns;
@@ -105,24 +103,6 @@ void agent_setup_free(struct agent_setup *s)
 	*s = (struct agent_setup){0};
 }
 
-/* What tells this machine from a clone that claims the same host name. The machine id is
- * confidential (see machine-id(5)): only a hash of it leaves the host. */
-static void find_machine(struct agent *a)
-{
-	static const char salt[] = "haul-agent";
-	struct buf id = BUF_EMPTY;
-	uint8_t hash[32];
-	if (file_read(AT_FDCWD, "/etc/machine-id", MACHINE_ID_MAX, &id) < 0 || id.len < 32) {
-		buf_clear(&id);
-	}
-	struct span what = id.len ? buf_span(&id) : span_of(registry_agent_uuid(a->registry));
-	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, salt, sizeof(salt) - 1, what.ptr, what.len, hash) ==
-	    0)
-		for (size_t i = 0; i < 16; i++)
-			(void)snprintf(a->machine + 2 * i, 3, "%02x", hash[i]);
-	buf_free(&id);
-}
-
 /* --- parts
  * ------------------------------------------------------------------------------------------
  */
@@ -152,7 +132,8 @@ static struct shipper_config shipper_config(const struct agent *a, const struct 
 				.host = a->setup.host, /* changes at a restart only */
 				.machine = a->machine,
 				.agent_uuid = registry_agent_uuid(a->registry),
-				.collector_uuid = registry_collector_uuid(a->registry),
+				.collector_uuid =
+					*c->uuid ? c->uuid : registry_collector_uuid(a->registry),
 				.failover = c->failover,
 				.timeout_ns = c->timeout_ns,
 				.max_rate = c->max_rate,
@@ -161,6 +142,20 @@ static struct shipper_config shipper_config(const struct agent *a, const struct 
 		.batch_delay_ns = c->batch_delay_ns,
 		.arena_bytes = arena > ARENA_MAX ? ARENA_MAX : arena,
 	};
+}
+
+/* A uuid in the configuration (join writes it there) is the administrator's word: the agent moves to that collector. */
+static void keep_collector(struct agent *a, const struct agent_setup *setup)
+{
+	const char *before = registry_collector_uuid(a->registry), *now = setup->collector->uuid;
+	if (!*now || strcmp(before, now) == 0)
+		return;
+	if (*before)
+		log_notice("this agent moves from collector %s to %s, as [collector] uuid says",
+			   before, now);
+	int r = registry_set_collector_uuid(a->registry, now);
+	if (r < 0)
+		log_warning("the collector's identity cannot be kept: %s", strerror(-r));
 }
 
 static int page_status(void *user, struct buf *out)
@@ -225,7 +220,8 @@ static int make_parts(struct agent *a)
 			  r == -EWOULDBLOCK ? "another agent uses it" : strerror(-r));
 		return r;
 	}
-	find_machine(a);
+	machine_find(registry_agent_uuid(a->registry), a->machine);
+	keep_collector(a, &a->setup);
 	struct discover_config dc = discover_config(&a->setup);
 	r = discover_new(&dc, a->table, a->registry, &a->discover);
 	if (r < 0) {
@@ -295,6 +291,7 @@ static int switch_setup(struct agent *a, struct agent_setup *new)
 		return r;
 	}
 	shipper_switch(a->shipper, &sc, uplink);
+	keep_collector(a, new);
 	say_what_needs_a_restart(&a->setup, new);
 	char *unused = new->host;
 	new->host = a->setup.host;

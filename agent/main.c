@@ -1,6 +1,7 @@
 /* haul-agent: the command line. See haul-agent(8). */
 #include "agent/agent.h"
 #include "agent/files/discover.h"
+#include "agent/join.h"
 #include "agent/status.h"
 #include "common/log.h"
 
@@ -18,12 +19,13 @@ static const char usage[] =
 	"       haul-agent status [-c FILE] [--json]  show how far each file is\n"
 	"       haul-agent explain [-c FILE] PATH     say why a file is or is not "
 	"followed\n"
+	"       haul-agent join [-c FILE] URL         enrol this host at a collector\n"
 	"       haul-agent --help | --version\n";
 
 struct command_line {
 	const char *command; /* "run" when none is given */
 	const char *file;    /* of the configuration; NULL: the default one */
-	const char *path;    /* explain */
+	const char *operand; /* explain: PATH; join: URL */
 	bool json;
 };
 
@@ -55,10 +57,12 @@ static int parse(int argc, char **argv, struct command_line *ret)
 	}
 	if (optind < argc)
 		ret->command = argv[optind++];
-	if (strcmp(ret->command, "explain") == 0) {
+	bool is_join = strcmp(ret->command, "join") == 0;
+	if (is_join || strcmp(ret->command, "explain") == 0) {
 		if (optind == argc)
-			return wrong_usage("explain needs a PATH", NULL);
-		ret->path = argv[optind++];
+			return wrong_usage(is_join ? "join needs a URL" : "explain needs a PATH",
+					   NULL);
+		ret->operand = argv[optind++];
 	}
 	if (optind < argc)
 		return wrong_usage("one argument too many", argv[optind]);
@@ -111,6 +115,8 @@ int main(int argc, char **argv)
 		return code;
 	if (strcmp(line.command, "run") == 0)
 		return agent_run(line.file);
+	if (strcmp(line.command, "join") == 0)
+		return join_run(line.file, line.operand);
 
 	struct agent_setup setup;
 	struct conf_error err;
@@ -128,7 +134,7 @@ int main(int argc, char **argv)
 	else if (is_status)
 		code = status_show(setup.agent->listen, line.json);
 	else
-		code = explain(&setup, line.path);
+		code = explain(&setup, line.operand);
 	agent_setup_free(&setup);
 	return code;
 }

@@ -41,6 +41,17 @@ static int check_url(const char *value, const char **ret_why)
 	return -EINVAL;
 }
 
+static int check_uuid(const char *value, const char **ret_why)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	bool good = strlen(value) == sizeof(form) - 1;
+	for (size_t i = 0; good && i < sizeof(form) - 1; i++)
+		good = form[i] == '-' ? value[i] == '-'
+				      : strchr("0123456789abcdef", value[i]) != NULL;
+	*ret_why = "a uuid has 32 lower-case hex digits, parted by - into 8, 4, 4, 4 and 12";
+	return good ? 0 : -EINVAL;
+}
+
 /* What the makers say about a value goes into one text; the configuration is read by one thread. */
 static char why_text[256];
 
@@ -145,6 +156,11 @@ static const struct conf_option collector_section[] = {
 	 .type = CONF_STRING,
 	 .offset = COLLECTOR(client_key),
 	 .help = "its private key"},
+	{.key = "uuid",
+	 .type = CONF_STRING,
+	 .offset = COLLECTOR(uuid),
+	 .check = check_uuid,
+	 .help = "the collector that this host belongs to; empty: the first that answered"},
 	{.key = "batch_bytes",
 	 .type = CONF_SIZE,
 	 .offset = COLLECTOR(batch_bytes),

@@ -18,6 +18,7 @@ struct agent_options {
 struct collector_options {
 	struct conf_list urls;
 	const char *token_file, *ca_file, *pin, *client_cert, *client_key;
+	const char *uuid;
 	uint64_t batch_bytes;
 	int64_t batch_delay_ns;
 	int64_t timeout_ns;
