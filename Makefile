@@ -305,7 +305,7 @@ installed = $(foreach p,$(PROGRAMS),$(BINDIR)/$(notdir $(p))) \
 	    $(foreach m,$(MAN_SRC),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
 	    $(patsubst packaging/systemd/%,$(UNITDIR)/%,$(wildcard packaging/systemd/*.service)) \
 	    $(SYSUSERSDIR)/haul.conf $(TMPFILESDIR)/haul.conf \
-	    $(BASHCOMPDIR)/haul $(ZSHCOMPDIR)/_haul
+	    $(addprefix $(BASHCOMPDIR)/,haul haul-agent haul-collector) $(ZSHCOMPDIR)/_haul
 
 install: all ## install into DESTDIR, PREFIX=/usr/local
 	@for f in $(PROGRAMS); do \
@@ -318,6 +318,7 @@ install: all ## install into DESTDIR, PREFIX=/usr/local
 	@install -D -m 0644 packaging/sysusers.d/haul.conf "$(DESTDIR)$(SYSUSERSDIR)/haul.conf"
 	@install -D -m 0644 packaging/tmpfiles.d/haul.conf "$(DESTDIR)$(TMPFILESDIR)/haul.conf"
 	@install -D -m 0644 packaging/completion/haul.bash "$(DESTDIR)$(BASHCOMPDIR)/haul"
+	@for f in haul-agent haul-collector; do ln -sf haul "$(DESTDIR)$(BASHCOMPDIR)/$$f" || exit 1; done
 	@install -D -m 0644 packaging/completion/_haul "$(DESTDIR)$(ZSHCOMPDIR)/_haul"
 	@for f in packaging/conf/*.conf; do to="$(DESTDIR)$(CONFDIR)/$$(basename "$$f")"; \
 		[ -e "$$to" ] || install -D -m 0644 "$$f" "$$to" || exit 1; done

@@ -3,6 +3,7 @@
 #include "collector/commands.h"
 
 #include "collector/ask.h"
+#include "collector/enrol.h"
 #include "collector/ingest/tokens.h"
 #include "collector/options.h"
 #include "common/log.h"
@@ -81,19 +82,29 @@ int commands_status(const struct commands_args *args)
 
 /* --- token --- */
 
+/* The string is tried first, so that a token that cannot be told is not made. */
 static int token_add(const struct options *o, const char *hosts)
 {
 	char token[TOKEN_LEN + 1];
 	struct conf_error err = {"no memory"};
-	if (tokens_add(o->auth->tokens_file, hosts, o->collector->data_dir, token, &err) < 0) {
-		log_error("%s", err.text);
-		return EXIT_FAILED;
-	}
-	log_notice("a token for %s; it is shown this once: put it into the agent's "
-		   "token_file",
-		   hosts);
 	struct buf line = BUF_EMPTY;
-	int code = buf_printf(&line, "%s\n", token) < 0 ? EXIT_FAILED : put(&line);
+	int r = enrol_string(o, "HOST", "TOKEN", &line, &err);
+	buf_clear(&line);
+	if (r == 0)
+		r = tokens_add(o->auth->tokens_file, hosts, o->collector->data_dir, token, &err);
+	if (r == 0)
+		r = enrol_string(o, hosts, token, &line, &err);
+	if (r == 0)
+		r = buf_add_char(&line, '\n');
+	int code = EXIT_FAILED;
+	if (r < 0)
+		log_error("%s", err.text);
+	else
+		code = put(&line);
+	if (code == EXIT_OK)
+		log_notice(
+			"the join string of %s, shown this once: type haul-agent join '...' there",
+			hosts);
 	buf_free(&line);
 	return code;
 }

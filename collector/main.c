@@ -3,6 +3,7 @@
  * does the rest. */
 #include "collector/collector.h"
 #include "collector/commands.h"
+#include "collector/init.h"
 #include "collector/options.h"
 #include "common/log.h"
 
@@ -26,7 +27,9 @@ static const char help[] =
 	"\n"
 	"  check              read the configuration and print it as it stands\n"
 	"  status [--json]    what the running collector is doing\n"
-	"  token add HOST     make and print a token for a host (or a glob of hosts)\n"
+	"  init [NAME...]     make an authority and a certificate for TLS, for those who have "
+	"none\n"
+	"  token add HOST     make a token for a host (or a glob of hosts), print its join string\n"
 	"  token list         for which hosts there are tokens\n"
 	"  token revoke HOST  take the tokens of a host away\n"
 	"  retain --dry-run   what retention would delete now\n"
@@ -63,12 +66,16 @@ static int run_command(const char *name, const struct commands_args *args)
 	if (args->dry_run && (!name || strcmp(name, "retain") != 0))
 		return fputs("haul-collector: --dry-run goes with retain only\n", stderr),
 		       EXIT_USAGE;
+	if (args->renew && (!name || strcmp(name, "init") != 0))
+		return fputs("haul-collector: --renew goes with init only\n", stderr), EXIT_USAGE;
 	if (!name)
 		return run_collector(args);
 	if (strcmp(name, "check") == 0)
 		return commands_check(args);
 	if (strcmp(name, "status") == 0)
 		return commands_status(args);
+	if (strcmp(name, "init") == 0)
+		return init_run(args);
 	if (strcmp(name, "token") == 0)
 		return commands_token(args);
 	if (strcmp(name, "retain") == 0)
@@ -82,11 +89,14 @@ static int run_command(const char *name, const struct commands_args *args)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_HELP = 256, OPT_VERSION, OPT_JSON, OPT_DRY_RUN };
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'},    {"help", no_argument, NULL, OPT_HELP},
-		{"version", no_argument, NULL, OPT_VERSION}, {"json", no_argument, NULL, OPT_JSON},
-		{"dry-run", no_argument, NULL, OPT_DRY_RUN}, {NULL, 0, NULL, 0}};
+	enum { OPT_HELP = 256, OPT_VERSION, OPT_JSON, OPT_DRY_RUN, OPT_RENEW };
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+					      {"help", no_argument, NULL, OPT_HELP},
+					      {"version", no_argument, NULL, OPT_VERSION},
+					      {"json", no_argument, NULL, OPT_JSON},
+					      {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+					      {"renew", no_argument, NULL, OPT_RENEW},
+					      {NULL, 0, NULL, 0}};
 	struct commands_args args = {.config = OPTIONS_DEFAULT_FILE, .config_optional = true};
 	int option;
 	log_start("haul-collector", LOG_LEVEL_INFO);
@@ -98,6 +108,7 @@ int main(int argc, char **argv)
 			break;
 		case OPT_JSON: args.json = true; break;
 		case OPT_DRY_RUN: args.dry_run = true; break;
+		case OPT_RENEW: args.renew = true; break;
 		case 'h':
 		case OPT_HELP: return fputs(help, stdout) < 0;
 		case OPT_VERSION: return puts("haul-collector " HAUL_VERSION) < 0;

@@ -5,6 +5,7 @@
 #include "collector/ingest/address.h"
 #include "collector/ingest/tls.h"
 #include "collector/ingest/tokens.h"
+#include "common/join.h"
 #include "common/num.h"
 
 #include <errno.h>
@@ -18,6 +19,12 @@ static const char *const on_full_words[] = {"refuse", "expire", NULL};
 static int check_listen(const char *value, const char **ret_why)
 {
 	return address_check(value, ret_why);
+}
+
+static int check_advertise(const char *value, const char **ret_why)
+{
+	char address[JOIN_ADDRESS_MAX];
+	return join_address(span_of(value), JOIN_PORT, address, ret_why);
 }
 
 static int check_absolute(const char *value, const char **ret_why)
@@ -49,6 +56,11 @@ static const struct conf_option collector_options[] = {
 	 .default_text = "127.0.0.1:8514",
 	 .check = check_listen,
 	 .help = "ADDRESS:PORT to take batches on; an IPv6 address stands in brackets"},
+	{.key = "advertise",
+	 .type = CONF_STRING,
+	 AT(collector, advertise),
+	 .check = check_advertise,
+	 .help = "ADDRESS[:PORT] by which agents reach it, for join strings; empty: found out"},
 	{.key = "data_dir",
 	 .type = CONF_STRING,
 	 AT(collector, data_dir),

@@ -12,6 +12,7 @@ enum options_on_full { ON_FULL_REFUSE, ON_FULL_EXPIRE };
 
 struct options_collector { /* [collector] */
 	char *listen;
+	char *advertise;
 	char *data_dir;
 	uint64_t threads; /* 0: one a core */
 	uint64_t max_batch_bytes;
