@@ -83,6 +83,7 @@ UNIT_SRC      := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC      := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER   := $(wildcard tests/fuzz/driver.c)
 BENCH_SRC     := $(sort $(wildcard tests/bench/*.c))
+PRELOAD_SRC   := $(sort $(wildcard tests/lib/preload/*.c))
 
 SRC := $(COMMON_SRC) $(AGENT_SRC) $(STORE_SRC) $(COLLECTOR_SRC) $(QUERY_SRC) $(MAIN_SRC)
 TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC)
@@ -169,6 +170,12 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $$(call libs_of,tests/bench/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(LDLIBS_all)
 
+# What is preloaded into programs that are tested carries no sanitizer of its own.
+PRELOADS := $(patsubst tests/lib/preload/%.c,build/preload/%.so,$(PRELOAD_SRC))
+build/preload/%.so: tests/lib/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,LD $(@F))$(CC) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $<
+
 # A fuzz target is built twice: for libFuzzer (MODE=fuzz), and with a plain main that runs a corpus.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(call obj,$(FUZZ_DRIVER))) \
 	     $(TESTLIB) $$(call libs_of,tests/fuzz/$$*.c)
@@ -197,6 +204,7 @@ check: ## install what is missing, build with sanitizers, run all tests
 	@packaging/deps.sh build test
 	@$(submake) MODE=asan all tests-build
 	@$(submake) MODE=tsan tsan-build
+	@$(submake) MODE=release all $(BENCHES) $(PRELOADS)
 	@tests/run.sh
 
 unit: ## run the unit tests under ASan and UBSan (ONLY=unit/NOUN for one)
@@ -229,9 +237,16 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS=60 with clang's libFuzzer (FUZZ='
 	done
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 
-bench: ## measure (tests/bench/run.sh; release build)
-	@$(submake) MODE=release all $(patsubst tests/bench/%.c,build/release/bench/%,$(BENCH_SRC))
-	@tests/bench/run.sh
+BENCHES := $(patsubst tests/bench/%.c,build/release/bench/%,$(BENCH_SRC))
+
+bench: ## measure beside the bare limit and Debian's peers (PARTS='agent search' for some)
+	@$(submake) MODE=release all $(BENCHES)
+	@tests/bench/run.sh $(PARTS)
+
+cost: ## count instructions on the hot paths and hold them against their budgets
+	@packaging/deps.sh build test
+	@$(submake) MODE=release all $(BENCHES) $(PRELOADS)
+	@tests/bench/cost.sh
 
 # ---------------------------------------------------------------------------------------------------
 # Lint: silent when clean; what passed once is not looked at again before it changes
@@ -240,7 +255,7 @@ L := build/lint
 SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh tests/*.sh tests/lib/*.sh tests/e2e/*.sh \
 	     tests/bench/*.sh))
 MAN_SRC   := $(sort $(wildcard man/*.[1-8]))
-C_SRC     := $(SRC) $(TEST_SRC)
+C_SRC     := $(SRC) $(TEST_SRC) $(PRELOAD_SRC)
 C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h))
 TIDY      := $(patsubst %.c,$(L)/%.tidy,$(C_SRC))
 
@@ -337,5 +352,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9_.-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | \
 	while IFS="$$(printf '\t')" read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all check unit e2e tsan torture fuzz bench lint lint-all format deps demo install uninstall dist \
+.PHONY: all check unit e2e tsan torture fuzz bench cost lint lint-all format deps demo install uninstall dist \
 	clean help tests-build tsan-build FORCE

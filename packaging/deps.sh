@@ -2,9 +2,11 @@
 # The only place where haul's Debian packages are named. Installs what is missing of the groups asked
 # for; silent and without the network when all is there.
 #
-#     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz, containers
+#     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz, containers, bench
+#     packaging/deps.sh --unpack DIR GROUP...   peers
 #
-# --check only tells what is missing (exit 1 then). Debian 12 and Ubuntu 24.04; a name that differs
+# --check only tells what is missing (exit 1 then). --unpack installs nothing: the packages' files go below DIR, for
+# programs that conflict with what a machine has or with each other. Debian 12 and Ubuntu 24.04; a name that differs
 # between them is written as alternatives A|B: any that is installed will do, else the first that the
 # machine's sources have. `containers` are the engines that some scenarios run containers with: 300 MB, which
 # nobody needs to build haul; without them those scenarios are skipped.
@@ -16,11 +18,14 @@ group_packages() {
 		'libcurl4-gnutls-dev|libcurl4-openssl-dev' libmicrohttpd-dev libisal-dev zlib1g-dev \
 		libzstd-dev libyajl-dev libsqlite3-dev libpcre2-dev libgnutls28-dev \
 		'libinotifytools0-dev|libinotifytools-dev' ;;
-	test) echo check curl gzip zstd util-linux procps ;;
+	test) echo check curl gzip zstd util-linux procps valgrind ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc check ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
 	containers) echo docker.io runc podman busybox-static ;;
-	*) echo "deps.sh: no group $1 (build, test, lint, fuzz, containers)" >&2 && exit 2 ;;
+	bench) echo ripgrep gzip zstd curl procps time ;;
+	peers) echo rsyslog libestr0 libfastjson4 liblognorm5 syslog-ng-core libivykis0 libnet1 libjson-c5 \
+		libpcre3 libwrap0 ;;
+	*) echo "deps.sh: no group $1 (build, test, lint, fuzz, containers, bench, peers)" >&2 && exit 2 ;;
 	esac
 }
 
@@ -60,13 +65,49 @@ if [ "${1-}" = --check ]; then
 	check_only=yes
 	shift
 fi
-[ $# -gt 0 ] || { echo 'usage: deps.sh [--check] GROUP... (build, test, lint, fuzz, containers)' >&2 && exit 2; }
+unpack_to=
+if [ "${1-}" = --unpack ]; then
+	unpack_to=${2-}
+	shift $(($# > 1 ? 2 : 1))
+fi
+[ $# -gt 0 ] || {
+	echo 'usage: deps.sh [--check | --unpack DIR] GROUP... (build, test, lint, fuzz, containers, bench, peers)' >&2
+	exit 2
+}
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps.sh: this is not a Debian or Ubuntu; please see to these yourself: $(
 		for group in "$@"; do group_packages "$group"; done | tr '\n' ' '
 	)" >&2
 	exit 0
+fi
+
+unpack() { # unpack DIR GROUP...
+	local dir=$1 group name names=()
+	shift
+	for group in "$@"; do
+		for name in $(group_packages "$group"); do
+			names+=("$(first_available "$name")")
+		done
+	done
+	[ "$(cat "$dir/.packages" 2>/dev/null)" != "${names[*]}" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir/.debs"
+	echo "fetching ${names[*]}"
+	(cd "$dir/.debs" && apt-get -qq download "${names[@]}" 2>/dev/null) || {
+		echo "deps.sh: could not fetch ${names[*]}" >&2
+		return 1
+	}
+	for name in "$dir"/.debs/*.deb; do
+		dpkg-deb -x "$name" "$dir"
+	done
+	rm -r "$dir/.debs"
+	echo "${names[*]}" >"$dir/.packages"
+}
+
+if [ -n "$unpack_to" ]; then
+	unpack "$unpack_to" "$@"
+	exit
 fi
 
 find_missing() {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Runs the tests, a few at a time, and prints one line each; the closing line has the counts.
 #
-#     tests/run.sh [KIND...]       unit, fuzz, e2e, tsan; all of them without one
+#     tests/run.sh [KIND...]       unit, fuzz, e2e, tsan, cost; all of them without one
 #
-# BUILD      folder of the programs and tests (build/asan); TSan tests come from build/tsan
+# BUILD      folder of the programs and tests (build/asan); TSan tests come from build/tsan, costs from build/release
 # ONLY       run only tests whose name (unit/line, e2e/03-restart) matches this glob
 # JOBS       how many at a time (number of processors, at most 4)
 # TIME_LIMIT seconds for one test (300): a hang is a failure
@@ -19,7 +19,7 @@ limit=${TIME_LIMIT:-300}
 jobs=${JOBS:-$(nproc)}
 ((jobs > 4)) && jobs=4
 kinds=("$@")
-[ $# -gt 0 ] || kinds=(unit fuzz tsan e2e)
+[ $# -gt 0 ] || kinds=(unit fuzz tsan e2e cost)
 
 HAUL_BIN=${HAUL_BIN:-$PWD/$build}
 export HAUL_BIN
@@ -140,8 +140,11 @@ for kind in "${kinds[@]}"; do
 			start "e2e/$(basename "$script" .sh)" bash "$script"
 		done
 		;;
+	cost)
+		start cost/instructions bash tests/bench/cost.sh
+		;;
 	*)
-		echo "run.sh: no kind of test is called $kind (unit, fuzz, tsan, e2e)" >&2
+		echo "run.sh: no kind of test is called $kind (unit, fuzz, tsan, e2e, cost)" >&2
 		exit 2
 		;;
 	esac

@@ -1,0 +1,136 @@
+# shellcheck shell=bash disable=SC2034 # the variables are the benchmarks'
+# What the benchmarks share: the scenarios' ways to start and stop programs, and what is measured of a process. A
+# benchmark is a script tests/bench/NAME.sh that begins with
+#
+#     . "$(dirname "$0")/lib.sh"
+#
+#     BENCH_BYTES  of input (1G): the figures of the README are those of the default
+#     BENCH_RUNS   runs of each, whose median is shown (3)
+#     TMPDIR       where the input and the data lie; some 4 times BENCH_BYTES
+HAUL_BIN=${HAUL_BIN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/release}
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+BENCH=$HAUL_BIN/bench
+BENCH_BYTES=${BENCH_BYTES:-1G}
+BENCH_RUNS=${BENCH_RUNS:-3}
+PEERS=$ROOT/build/peers
+
+# JSON lines from the generator, in $INPUT; sets INPUT_BYTES and INPUT_LINES.
+make_input() {
+	INPUT=$T/input.log
+	"$BENCH/gen" --seed 1 --bytes "$BENCH_BYTES" --days 40 >"$INPUT"
+	measure_input
+}
+
+measure_input() {
+	INPUT_BYTES=$(stat -c %s "$INPUT")
+	INPUT_LINES=$(wc -l <"$INPUT") # and it is in the page cache now
+}
+
+# The real logs of other systems, over and over, in $INPUT; fails where there are none.
+make_corpus_input() {
+	local bytes
+	bytes=$(numfmt --from=iec "$BENCH_BYTES")
+	INPUT=$T/input.log
+	[ -n "${HAUL_CORPUS-}" ] && [ -d "$HAUL_CORPUS" ] || return 1
+	while find "$HAUL_CORPUS" -type f -name '*.log' -print0 | sort -z | xargs -0 cat; do :; done 2>/dev/null |
+		head -c "$bytes" >"$INPUT" || true
+	echo >>"$INPUT"
+	measure_input
+}
+
+# cpu PID: its user and system seconds so far.
+cpu() {
+	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"
+}
+
+# memory PID: the most it had, in MiB.
+memory() {
+	awk '/^VmHWM:/ { printf "%.1f\n", $2 / 1024 }' "/proc/$1/status"
+}
+
+# Waits until a process has used no CPU for a second; sets QUIET_MS, when that began.
+wait_quiet() {
+	local last=-1 now
+	QUIET_MS=$(now_ms)
+	while :; do
+		now=$(cpu "$1")
+		[ "$now" = "$last" ] || QUIET_MS=$(now_ms)
+		last=$now
+		(($(now_ms) - QUIET_MS < 1000)) || return 0
+		sleep 0.05
+	done
+}
+
+# calc EXPRESSION [FORMAT]
+calc() {
+	awk "BEGIN { printf \"${2:-%.2f}\n\", $1 }"
+}
+
+median() { # of its arguments
+	printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+# medians COMMAND: runs it BENCH_RUNS times; it leaves its numbers in the array FIGURES. Sets MEDIANS, an array.
+medians() {
+	local i run
+	local -a rows=()
+	for ((run = 0; run < BENCH_RUNS; run++)); do
+		"$@"
+		rows+=("${FIGURES[*]}")
+	done
+	MEDIANS=()
+	for ((i = 1; i <= ${#FIGURES[@]}; i++)); do
+		# shellcheck disable=SC2046 # numbers
+		MEDIANS+=("$(median $(printf '%s\n' "${rows[@]}" | cut -d' ' -f"$i"))")
+	done
+}
+
+title() {
+	printf '\n## %s\n\n' "$*"
+}
+
+# header NAME...; row VALUE...: a table that reads well as text and as Markdown.
+header() {
+	row "$@"
+	printf '|-%.0s' "$@"
+	echo '|'
+}
+
+row() {
+	printf '| %s ' "${@//|/\\|}"
+	echo '|'
+}
+
+# Peers: programs of Debian's, unpacked, not installed. PEER is the command to run one.
+have_peers() {
+	"$ROOT/packaging/deps.sh" --unpack "$PEERS" peers >&2
+}
+
+peer() { # peer PROGRAM ARG...: in the background, as start
+	local lib
+	lib=$(find "$PEERS/usr/lib" "$PEERS/lib" -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -sd:)
+	ERR_NAME=$1 start env LD_LIBRARY_PATH="$lib" "$PEERS/usr/sbin/$1" "${@:2}"
+}
+
+# sink MODE...: the bare limit's other half; sets SINK_PID and SINK_PORT.
+sink() {
+	rm -f "$T/sink.out"
+	ERR_NAME=sink start "$BENCH/limit" "$@"
+	SINK_PID=$PID
+	wait_until 10 "[ -s '$T/sink.out' ]"
+	SINK_PORT=$(cat "$T/sink.out")
+}
+
+# timed COMMAND...: its output is thrown away; sets FIGURES to its seconds, CPU seconds and peak MiB. To find nothing is no
+# failure (xargs says 123 then).
+timed() {
+	/usr/bin/time -o "$T/time" -f '%e %U %S %M' "$@" >/dev/null || (($? == 1 || $? == 123)) || fail "$*"
+	read -r -a FIGURES <<<"$(tail -n 1 "$T/time" | awk '{ printf "%.3f %.3f %.1f\n", $1, $2 + $3, $4 / 1024 }')"
+}
+
+end() { # end PID
+	kill -TERM "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+	forget "$1"
+}
