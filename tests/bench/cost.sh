@@ -26,6 +26,7 @@ agent() { # agent NAME FILE TYPE
 	rm -rf "$DATA" "$T/h.state"
 	start_collector
 	agent_config h "[input in]" "type = $3" "path = $2" "service = bench"
+	# shellcheck disable=SC2154 # agent_config sets it
 	AGENT_URL=http://127.0.0.1:$AGENT_PORT_h
 	ERR_NAME=$1 start "${counted[@]}" "$HAUL_BIN/haul-agent" -c "$T/h.conf"
 	wait_until 240 "[ \$(metric $AGENT_URL haul_agent_lines_total) -ge $lines ] && [ \$(metric $AGENT_URL haul_agent_lag_bytes) = 0 ]"
