@@ -8,7 +8,9 @@
  *                                             input says
  *     a row has no source                     a file with the same inode and birth time, or else the same
  *                                             path, takes it over if its bytes have the checksum; else it
- *                                             is MISSING, and copies of it are looked for
+ *                                             is MISSING, and copies of it are looked for. A file may be
+ *                                             that of several rows (it was truncated; its name was
+ *                                             another's before): they are tried in turn
  *
  * Bytes are compared a piece at a time between other work, and what is being compared is held: it is not read
  * meanwhile. The same happens when streams are listed again after a conflict; by then the shipper has rewound
@@ -48,15 +50,17 @@ struct row {
 	int64_t btime_ns;
 	uint64_t start;
 	struct position at;
+	bool by_path; /* the file that may be it has only its path */
 };
 
 struct check {
 	struct check *next;
 	struct source *source;
-	struct row row;
+	struct row *rows; /* that may be it, ascending by likelihood: the last one is compared */
+	size_t n_rows;
 	bool adopt;   /* the source takes over the row's stream */
 	uint64_t at;  /* compared up to here */
-	uint64_t crc; /* of [row.at.base, at) */
+	uint64_t crc; /* of [row->at.base, at) */
 };
 
 /* --- rows ------------------------------------------------------------------------------------------- */
@@ -144,9 +148,16 @@ static void drop_rows(struct discover *d)
 	d->n_rows = d->rows_capacity = d->rows_seen = 0;
 }
 
+static struct row *current(const struct check *c)
+{
+	return &c->rows[c->n_rows - 1];
+}
+
 static void drop_check(struct check *c)
 {
-	free(c->row.texts);
+	for (size_t i = 0; i < c->n_rows; i++)
+		free(c->rows[i].texts);
+	free(c->rows);
 	free(c);
 }
 
@@ -281,6 +292,44 @@ static bool known_place(const struct source *s, const struct row *row)
 	return r && r->offset == at->offset && r->crc == at->crc && !s->cut;
 }
 
+/* Does `a` come before `b`, when both may be the same file? What is known by its inode does, and the longer one: a short
+ * beginning is soon alike. */
+static bool likelier(const struct row *a, const struct row *b)
+{
+	return a->by_path != b->by_path ? b->by_path : a->at.offset > b->at.offset;
+}
+
+/* Takes the row, when memory allows. */
+static bool add_row(struct discover *d, struct check *c, struct row *row)
+{
+	struct row *rows = realloc(c->rows, (c->n_rows + 1) * sizeof(*rows));
+	if (!rows) {
+		discover_short_of_memory(d);
+		return false;
+	}
+	size_t at = c->n_rows;
+	for (; at > 0 && likelier(&rows[at - 1], row); at--)
+		rows[at] = rows[at - 1];
+	rows[at] = *row;
+	row->texts = NULL; /* the check has them now */
+	c->rows = rows;
+	c->n_rows++;
+	return true;
+}
+
+/* The last of its rows is compared from the beginning, or from where it is known. */
+static void begin_row(struct check *c)
+{
+	const struct row *row = current(c);
+	const struct position *from = &c->source->committed;
+	c->at = row->at.base;
+	c->crc = CRC64_EMPTY;
+	if (!c->adopt && from->base == row->at.base && from->offset < row->at.offset) {
+		c->at = from->offset;
+		c->crc = from->crc;
+	}
+}
+
 static bool start_check(struct discover *d, struct source *s, struct row *row, bool adopt)
 {
 	struct check *c = calloc(1, sizeof(*c));
@@ -288,20 +337,28 @@ static bool start_check(struct discover *d, struct source *s, struct row *row, b
 		discover_short_of_memory(d);
 		return false;
 	}
-	*c = (struct check){d->checks, s, *row, adopt, row->at.base, CRC64_EMPTY};
-	const struct position *from = &s->committed;
-	if (!adopt && from->base == row->at.base && from->offset < row->at.offset) {
-		c->at = from->offset;
-		c->crc = from->crc;
+	*c = (struct check){.next = d->checks, .source = s, .adopt = adopt};
+	if (!add_row(d, c, row)) {
+		free(c);
+		return false;
 	}
+	begin_row(c);
 	if (adopt && descriptor_open(d->table, s) == 0 && descriptor_is_gzip(s->fd))
 		descriptor_compressed(d->table, s, true);
-	row->texts = NULL; /* the check has them now */
 	d->checks = c;
 	d->check_due_ns = 0;
 	s->held = true;
 	list_remove(&s->ready);
 	return true;
+}
+
+/* The check in which this file waits to be some row's; NULL: it does not. */
+static struct check *check_of(const struct discover *d, const struct source *s)
+{
+	struct check *c = d->checks;
+	while (c && !(c->adopt && c->source == s))
+		c = c->next;
+	return c;
 }
 
 static void judge(struct discover *d, struct source *s, struct row *row)
@@ -321,15 +378,23 @@ static void judge(struct discover *d, struct source *s, struct row *row)
 	}
 }
 
-/* A source whose file may be the row's. */
-static struct source *candidate(const struct discover *d, const struct row *row)
+/* A file that is no stream's yet. One that is compared with another row may still turn out not to be that one's. */
+static bool may_adopt(const struct discover *d, const struct source *s)
 {
-	for (struct source *s = source_by_ino(d->table, row->ino); s; s = s->same_ino)
-		if (s->state == SOURCE_NEW && !s->born && !s->held && s->btime_ns == row->btime_ns)
-			return s;
+	return s->state == SOURCE_NEW && !s->born && (!s->held || check_of(d, s));
+}
+
+/* A source whose file may be the row's. */
+static struct source *candidate(const struct discover *d, const struct row *row, bool by_path)
+{
+	if (!by_path) {
+		for (struct source *s = source_by_ino(d->table, row->ino); s; s = s->same_ino)
+			if (s->btime_ns == row->btime_ns && may_adopt(d, s))
+				return s;
+		return NULL;
+	}
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s->state == SOURCE_NEW && !s->born && !s->held &&
-		    strcmp(s->path, row->path) == 0 && s->size >= row->at.offset)
+		if (strcmp(s->path, row->path) == 0 && s->size >= row->at.offset && may_adopt(d, s))
 			return s;
 	return NULL;
 }
@@ -357,6 +422,14 @@ static struct source *source_of_row(struct discover *d, const struct row *row)
 	return s;
 }
 
+/* Its file was not found so far. One that rotation has renamed has a name that meant nothing when it was read: names are
+ * looked at again. */
+static void missing_row(struct discover *d, const struct row *row)
+{
+	(void)source_of_row(d, row);
+	d->rescan_due_ns = d->now_ns;
+}
+
 /* The file of `s`, which has no stream yet, is the row's. */
 static void adopt(struct discover *d, struct source *s, const struct row *row)
 {
@@ -380,29 +453,48 @@ static void adopt(struct discover *d, struct source *s, const struct row *row)
 	go_on(d, known);
 }
 
-static void compared(struct discover *d, struct check *c, bool same)
+/* The last row is another file's, of which nothing is here. True: there is a next one to compare. */
+static bool next_row(struct discover *d, struct check *c)
+{
+	struct row *row = current(c);
+	missing_row(d, row);
+	free(row->texts);
+	return --c->n_rows > 0;
+}
+
+/* True: it is over. */
+static bool compared(struct discover *d, struct check *c, bool same)
 {
 	struct source *s = c->source;
+	if (!same && c->adopt && next_row(d, c)) {
+		begin_row(c);
+		return false;
+	}
 	s->held = false;
 	if (same && c->adopt) {
-		adopt(d, s, &c->row);
+		struct row row = *current(c);
+		c->n_rows--;
+		while (c->n_rows)
+			(void)next_row(d, c);
+		adopt(d, s, &row);
+		free(row.texts);
 	} else if (same) {
-		place(d, s, &c->row);
+		place(d, s, current(c));
 		go_on(d, s);
 	} else if (c->adopt) {
 		descriptor_compressed(d->table, s, false);
-		(void)source_of_row(d, &c->row);
 		settle_fresh(d, s);
 	} else {
 		log_notice("%s is not the file that the collector knows: it is shipped as a new "
 			   "stream",
 			   s->path);
-		place(d, s, &c->row);
+		place(d, s, current(c));
 		s->cut = true;
 		s->size = s->sure_size = s->tail_at;
 		go_on(d, s);
 		source_notice(d->table, s);
 	}
+	return true;
 }
 
 /* The file is not there any more. */
@@ -411,11 +503,12 @@ static void vanished(struct discover *d, struct check *c)
 	struct source *s = c->source;
 	s->held = false;
 	if (c->adopt) {
-		(void)source_of_row(d, &c->row);
+		while (next_row(d, c))
+			; /* none of them is here */
 		settle_fresh(d, s);
 		return;
 	}
-	place(d, s, &c->row);
+	place(d, s, current(c));
 	s->size = s->sure_size = s->tail_at;
 	go_on(d, s);
 }
@@ -424,7 +517,8 @@ static void vanished(struct discover *d, struct check *c)
 static ssize_t compare_on(struct discover *d, struct check *c)
 {
 	char bytes[READ_BYTES];
-	uint64_t left = c->row.at.offset - c->at;
+	const struct row *row = current(c);
+	uint64_t left = row->at.offset - c->at;
 	size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
 	int r = descriptor_open(d->table, c->source);
 	if (r < 0)
@@ -438,21 +532,22 @@ static ssize_t compare_on(struct discover *d, struct check *c)
 	c->crc = crc64_add(c->crc, bytes, (size_t)n);
 	c->at += (size_t)n;
 	if ((size_t)n < want) {
-		c->crc = ~c->row.at.crc; /* too short to be it */
-		c->at = c->row.at.offset;
+		c->crc = ~row->at.crc; /* too short to be it */
+		c->at = row->at.offset;
 	}
 	return n;
 }
 
-/* One check, as far as the budget goes; true: it is over. */
-static bool check_on(struct discover *d, struct check *c, size_t *budget)
+/* One row of a check, as far as the budget goes; true: it is decided. */
+static bool row_on(struct discover *d, struct check *c, size_t *budget, bool *ret_gone)
 {
-	while (c->at < c->row.at.offset) {
+	*ret_gone = false;
+	while (c->at < current(c)->at.offset) {
 		if (*budget < READ_BYTES)
 			return false;
 		ssize_t n = compare_on(d, c);
 		if (n == -ENOENT || n == -ESTALE) {
-			vanished(d, c);
+			*ret_gone = true;
 			return true;
 		}
 		if (n < 0) {
@@ -463,8 +558,23 @@ static bool check_on(struct discover *d, struct check *c, size_t *budget)
 		}
 		*budget -= (size_t)n;
 	}
-	compared(d, c, c->crc == c->row.at.crc);
 	return true;
+}
+
+/* One check; true: it is over. */
+static bool check_on(struct discover *d, struct check *c, size_t *budget)
+{
+	for (;;) {
+		bool gone;
+		if (!row_on(d, c, budget, &gone))
+			return false;
+		if (gone) {
+			vanished(d, c);
+			return true;
+		}
+		if (compared(d, c, c->crc == current(c)->at.crc))
+			return true;
+	}
 }
 
 void settle_step(struct discover *d)
@@ -489,11 +599,32 @@ void settle_step(struct discover *d)
 
 /* --- all rows are there ----------------------------------------------------------------------------- */
 
-static void without_source(struct discover *d, struct row *row)
+/* Whether a file was found that may be the row's. */
+static bool offer(struct discover *d, struct row *row, bool by_path)
 {
-	struct source *s = candidate(d, row);
-	if (!s || !start_check(d, s, row, true))
-		(void)source_of_row(d, row);
+	struct source *s = candidate(d, row, by_path);
+	if (!s)
+		return false;
+	row->by_path = by_path;
+	struct check *c = check_of(d, s);
+	if (!c)
+		return start_check(d, s, row, true);
+	bool added = add_row(d, c, row);
+	begin_row(c);
+	return added;
+}
+
+/* What is known by its inode goes first: a name that rotation has given to another file would else take that file away
+ * from its own row. */
+static void without_sources(struct discover *d)
+{
+	for (int by_path = 0; by_path < 2; by_path++)
+		for (size_t i = 0; i < d->n_rows; i++)
+			if (d->rows[i].texts && !source_by_id(d->table, &d->rows[i].id))
+				(void)offer(d, &d->rows[i], by_path);
+	for (size_t i = 0; i < d->n_rows; i++)
+		if (d->rows[i].texts && !source_by_id(d->table, &d->rows[i].id))
+			missing_row(d, &d->rows[i]);
 }
 
 /* The collector does not know its stream (any more). */
@@ -526,9 +657,7 @@ void discover_rows_end(struct discover *d)
 		if (s && !s->listed)
 			judge(d, s, &d->rows[i]);
 	}
-	for (size_t i = 0; i < d->n_rows; i++)
-		if (!source_by_id(d->table, &d->rows[i].id))
-			without_source(d, &d->rows[i]);
+	without_sources(d);
 	d->settled = true;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);
