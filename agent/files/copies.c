@@ -12,7 +12,8 @@
  * bytes that many logs begin with prove nothing. Offset 0 never matches. Bytes are compared a piece at a time,
  * and meanwhile the sources concerned are not read.
  *
- * Failure modes: a copy that cannot be read is passed over; a gzip file that is being written is waited for. */
+ * Failure modes: a copy that cannot be read just now is tried for ten seconds (to pass it over would ship it twice); a
+ * gzip file that is being written is waited for. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -39,6 +40,7 @@
 #define TWIN_QUIET_NS    (600 * NUM_SEC_NS)
 #define COMPARE_AGAIN_NS (5 * NUM_SEC_NS)
 #define BIRTH_SLACK      (5 * NUM_SEC_NS)
+#define READABLE_NS      (10 * NUM_SEC_NS)
 
 /* One file compared with one stream. */
 struct job {
@@ -49,9 +51,13 @@ struct job {
 	char *path;
 	struct identity id;
 	int fd;
-	struct probe *probe;
-	uint32_t round; /* in which it was stepped last */
-	bool over;      /* one of the two is spoken for */
+	uint64_t base;      /* the bytes that it is compared with: */
+	struct rung *rungs; /* ... a copy of the ladder as it was */
+	size_t n;
+	struct probe *probe; /* NULL: it could not be read yet */
+	int64_t until_ns;    /* tried so long; 0: it could be read so far */
+	uint32_t round;      /* in which it was stepped last */
+	bool over;           /* one of the two is spoken for */
 };
 
 static void free_job(struct job *j)
@@ -62,6 +68,7 @@ static void free_job(struct job *j)
 		j->file->searching--;
 	probe_free(j->probe);
 	file_close(&j->fd);
+	free(j->rungs);
 	free(j->path);
 	free(j);
 }
@@ -131,6 +138,31 @@ static bool made_later(const struct identity *id, int64_t than_ns)
 	return birth_of(id) >= than_ns - BIRTH_SLACK;
 }
 
+/* May what could not be read for this reason be readable soon? */
+static bool passes(int error)
+{
+	return error == -EIO || error == -EINTR || error == -EAGAIN || error == -ENOMEM ||
+	       error == -EMFILE || error == -ENFILE;
+}
+
+/* Compares on. PROBE_MORE also when the file cannot be read just now; PROBE_UNFINISHED when that has lasted. */
+static int step(const struct discover *d, struct job *j, size_t *budget)
+{
+	int r = j->probe ? 0 : identity_open(j->path, &j->id, &j->fd);
+	if (r == 0 && !j->probe)
+		r = probe_new(j->fd, j->id.size, j->base, j->rungs, j->n, &j->probe);
+	if (r == 0)
+		r = probe_step(j->probe, budget);
+	if (r >= 0 || !passes(r))
+		return r;
+	probe_free(j->probe);
+	j->probe = NULL;
+	file_close(&j->fd);
+	if (!j->until_ns)
+		j->until_ns = d->now_ns + READABLE_NS;
+	return d->now_ns < j->until_ns ? PROBE_MORE : PROBE_UNFINISHED;
+}
+
 /* The first bytes tell most files apart: then there is no job (-ENOENT). */
 static int add_job(struct discover *d, const struct job *from, uint64_t base,
 		   const struct rung *rungs, size_t n)
@@ -141,16 +173,19 @@ static int add_job(struct discover *d, const struct job *from, uint64_t base,
 	*j = *from;
 	j->path = strdup(from->path);
 	j->fd = -1;
+	j->base = base;
+	j->n = n;
+	j->rungs = calloc(n, sizeof(*rungs));
 	if (j->owner)
 		j->owner->searching++;
 	if (j->file)
 		j->file->searching++;
-	int r = j->path ? identity_open(j->path, &j->id, &j->fd) : -ENOMEM;
-	if (r == 0)
-		r = probe_new(j->fd, j->id.size, base, rungs, n, &j->probe);
 	size_t glance = GLANCE;
-	if (r == 0)
-		r = probe_step(j->probe, &glance);
+	int r = -ENOMEM;
+	if (j->path && j->rungs) {
+		memcpy(j->rungs, rungs, n * sizeof(*rungs));
+		r = step(d, j, &glance);
+	}
 	if (r == PROBE_NO)
 		r = -ENOENT;
 	if (r < 0) {
@@ -595,7 +630,7 @@ void copies_step(struct discover *d)
 	size_t budget = BUDGET;
 	d->copies_round++;
 	for (struct job *j; (j = next_job(d)) != NULL;) {
-		int r = j->over ? PROBE_NO : probe_step(j->probe, &budget);
+		int r = j->over ? PROBE_NO : step(d, j, &budget);
 		if (r == PROBE_MORE) {
 			j->round = d->copies_round;
 			j->next = d->jobs;
