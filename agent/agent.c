@@ -220,7 +220,11 @@ static int make_parts(struct agent *a)
 			  r == -EWOULDBLOCK ? "another agent uses it" : strerror(-r));
 		return r;
 	}
-	machine_find(registry_agent_uuid(a->registry), a->machine);
+	r = machine_find(registry_agent_uuid(a->registry), a->machine);
+	if (r < 0) {
+		log_error("/etc/machine-id cannot be read: %s; the agent ends", strerror(-r));
+		return r;
+	}
 	keep_collector(a, &a->setup);
 	struct discover_config dc = discover_config(&a->setup);
 	r = discover_new(&dc, a->table, a->registry, &a->discover);

@@ -198,7 +198,14 @@ static int try_collector(struct joining *j)
 {
 	const struct collector_options *c = j->setup.collector;
 	char machine[MACHINE_LEN + 1], why[512];
-	machine_find("", machine);
+	int r = machine_find("", machine);
+	if (r < 0) {
+		log_error("/etc/machine-id cannot be read: %s; this host has not joined, and "
+			  "nothing has "
+			  "changed",
+			  strerror(-r));
+		return EXIT_FAILED;
+	}
 	struct trial_config config = {
 		.url = j->url,
 		.exchange = {.token_file = j->token,

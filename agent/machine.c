@@ -4,18 +4,22 @@
 #include "common/buf.h"
 #include "common/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <stdio.h>
 
 enum { ID_MAX = 256, ID_LEAST = 32 };
 
-void machine_find(const char *other, char ret[MACHINE_LEN + 1])
+int machine_find(const char *other, char ret[MACHINE_LEN + 1])
 {
 	static const char salt[] = "haul-agent";
 	struct buf id = BUF_EMPTY;
 	uint8_t hash[32];
-	if (file_read(AT_FDCWD, "/etc/machine-id", ID_MAX, &id) < 0 || id.len < ID_LEAST)
+	int r = file_read(AT_FDCWD, "/etc/machine-id", ID_MAX, &id);
+	if (r < 0 && r != -ENOENT && r != -EACCES && r != -EMSGSIZE)
+		return r;
+	if (id.len < ID_LEAST)
 		buf_clear(&id);
 	struct span what = id.len ? buf_span(&id) : span_of(other);
 	ret[0] = '\0';
@@ -24,4 +28,5 @@ void machine_find(const char *other, char ret[MACHINE_LEN + 1])
 		for (size_t i = 0; i < MACHINE_LEN / 2; i++)
 			(void)snprintf(ret + 2 * i, 3, "%02x", hash[i]);
 	buf_free(&id);
+	return 0;
 }
