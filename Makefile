@@ -213,6 +213,7 @@ unit: ## run the unit tests under ASan and UBSan (ONLY=unit/NOUN for one)
 
 e2e: ## run the scenarios on the real programs (ONLY='e2e/03-*' for some)
 	@$(submake) MODE=asan all
+	@$(submake) MODE=release all $(PRELOADS)
 	@tests/run.sh e2e
 
 tsan: ## run the collector's unit tests and all scenarios under ThreadSanitizer
