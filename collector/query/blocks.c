@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PLAIN_PIECE UINT64_C(4194304)
 #define ZSTD_PIECE  UINT64_C(262144) /* compressed; some 2 to 4 MiB of lines */
@@ -42,6 +43,48 @@ void pieces_free(struct pieces *p)
 	*p = (struct pieces){0};
 }
 
+/* --- blocks that are done --- */
+
+enum { WORD_BITS = 64 };
+
+void block_set_clear(struct block_set *s)
+{
+	if (s->n)
+		memset(s->bits, 0, s->words * sizeof(*s->bits));
+	s->n = 0;
+}
+
+void block_set_free(struct block_set *s)
+{
+	free(s->bits);
+	*s = (struct block_set){.n = 0};
+}
+
+int block_set_add(struct block_set *s, uint32_t block)
+{
+	size_t word = block / WORD_BITS;
+	if (word >= s->words) {
+		size_t words = s->words ? s->words * 2 : 16;
+		words = words > word ? words : word + 1;
+		uint64_t *bits = realloc(s->bits, words * sizeof(*bits));
+		if (!bits)
+			return -ENOMEM;
+		memset(bits + s->words, 0, (words - s->words) * sizeof(*bits));
+		s->bits = bits;
+		s->words = words;
+	}
+	s->bits[word] |= UINT64_C(1) << block % WORD_BITS;
+	s->n++;
+	return 0;
+}
+
+static bool is_done(const struct block_set *s, uint32_t block)
+{
+	return block / WORD_BITS < s->words && s->bits[block / WORD_BITS] >> block % WORD_BITS & 1;
+}
+
+/* --- */
+
 static int add_frame(void *user, uint64_t at, uint64_t length)
 {
 	struct frames *f = user;
@@ -66,10 +109,13 @@ static int add_ranges(uint32_t ordinal, uint64_t size, struct pieces *ret)
 }
 
 /* Blocks that stand beside each other are read together. */
-static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks, struct pieces *ret)
+static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
+		      const struct block_set *done, struct pieces *ret)
 {
 	size_t first = ret->n;
 	for (size_t i = 0; i < blocks->n; i++) {
+		if (is_done(done, blocks->items[i].block))
+			continue;
 		uint64_t from = blocks->items[i].offset, to = from + blocks->items[i].length;
 		struct piece *last = ret->n > first ? &ret->items[ret->n - 1] : NULL;
 		if (last && last->to == from && last->to - last->from < ZSTD_PIECE) {
@@ -83,13 +129,25 @@ static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks, struc
 	return 0;
 }
 
+bool blocks_any(const struct segment *segment, const struct lookup *lookup,
+		const struct block_set *done)
+{
+	struct index_blocks blocks;
+	if (!lookup_find(lookup, segment, &blocks))
+		return true;
+	for (size_t i = 0; i < blocks.n; i++)
+		if (!is_done(done, blocks.items[i].block))
+			return true;
+	return false;
+}
+
 int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
-		  const struct lookup *lookup, struct pieces *ret)
+		  const struct lookup *lookup, const struct block_set *done, struct pieces *ret)
 {
 	struct frames frames = {.pieces = ret, .ordinal = ordinal};
 	struct index_blocks blocks;
 	if (lookup_find(lookup, segment, &blocks))
-		return add_blocks(ordinal, &blocks, ret);
+		return add_blocks(ordinal, &blocks, done, ret);
 	switch (segment->form) {
 	case SEGMENT_LIVE:
 	case SEGMENT_CLOSED: return add_ranges(ordinal, segment->size, ret);

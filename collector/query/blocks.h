@@ -7,6 +7,17 @@
 #include "collector/query/lookup.h"
 #include "collector/query/place.h"
 
+/* Blocks of a segment that need not be read, by their ordinals. Zero it to begin. */
+struct block_set {
+	uint64_t *bits;
+	size_t words;
+	uint32_t n; /* how many there are */
+};
+
+void block_set_clear(struct block_set *s); /* keeps the memory */
+void block_set_free(struct block_set *s);
+int block_set_add(struct block_set *s, uint32_t block) MUST_CHECK;
+
 /* Zero it to begin; clearing keeps the memory. */
 struct pieces {
 	struct piece *items;
@@ -17,9 +28,13 @@ int pieces_add(struct pieces *p, struct piece piece) MUST_CHECK;
 void pieces_free(struct pieces *p);
 
 /* Appends the pieces of a segment that can hold lines that the question selects, as far as
- * `lookup` (may be NULL) knows, in file
- * order. Nothing that might match is left out. Errors: -ENOMEM; -errno of reading. */
+ * `lookup` (may be NULL) knows, in file order, without the blocks in `done`. Nothing else that might match
+ * is left out. Errors: -ENOMEM; -errno of reading. */
 int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
-		  const struct lookup *lookup, struct pieces *ret) MUST_CHECK;
+		  const struct lookup *lookup, const struct block_set *done,
+		  struct pieces *ret) MUST_CHECK;
+/* Would any block be chosen, as far as `lookup` knows? */
+bool blocks_any(const struct segment *segment, const struct lookup *lookup,
+		const struct block_set *done);
 
 #endif

@@ -28,6 +28,8 @@ struct counter_worker {
 	char minute[MINUTE_LEN];
 	bool has_minute;
 	int64_t minute_us;
+	struct index_counts counts;
+	unsigned named; /* blocks that were read for the names of their fields */
 };
 
 /* --- keys --- */
@@ -70,22 +72,27 @@ static int64_t span_of_line(struct counter_worker *w, struct span line)
 	return floor_to(us, every_us);
 }
 
+static int put_missing(struct counter_worker *w)
+{
+	return buf_add(&w->key, (const char[]){MISSING, '\0'}, 2);
+}
+
+static int put_value(struct counter_worker *w, size_t i, struct span value)
+{
+	w->seen[i] = true;
+	/* A NUL in a value would end it. */
+	value.len = span_find(value, '\0');
+	int r = buf_add_char(&w->key, PRESENT);
+	if (r == 0)
+		r = buf_add_span(&w->key, value);
+	return r < 0 ? r : buf_add_char(&w->key, '\0');
+}
+
 static int add_value(struct counter_worker *w, size_t i, struct span line)
 {
 	struct json_found value;
 	int r = field_get(&w->counter->fields[i], line, &w->scratch, &value);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return buf_add(&w->key, (const char[]){MISSING, '\0'}, 2);
-	w->seen[i] = true;
-	/* A NUL in a value would end it. */
-	if (memchr(value.text.ptr, '\0', value.text.len))
-		value.text.len = span_find(value.text, '\0');
-	r = buf_add_char(&w->key, PRESENT);
-	if (r == 0)
-		r = buf_add_span(&w->key, value.text);
-	return r < 0 ? r : buf_add_char(&w->key, '\0');
+	return r < 0 ? r : r ? put_value(w, i, value.text) : put_missing(w);
 }
 
 void counter_split(const struct counter *c, struct span key, struct counter_key *ret)
@@ -139,6 +146,119 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	return r;
 }
 
+/* --- what the index counts --- */
+
+/* The lines of a row: what is known of them. */
+struct known {
+	const struct segment *segment;
+	const struct span *level; /* NULL: they have none */
+};
+
+static bool is_known(const struct field *f)
+{
+	return f->kind == FIELD_HOST || f->kind == FIELD_SERVICE ||
+	       (f->kind == FIELD_MESSAGE && span_is(f->path, "level"));
+}
+
+static bool get_known(void *user, const struct field *f, struct span *ret)
+{
+	const struct known *k = user;
+	if (f->kind == FIELD_MESSAGE && !k->level)
+		return false;
+	*ret = f->kind == FIELD_HOST      ? span_of(k->segment->host)
+	       : f->kind == FIELD_SERVICE ? span_of(k->segment->service)
+					  : *k->level;
+	return true;
+}
+
+/* Can rows by minute, service, host and level answer the question? */
+static bool answered_by_counts(const struct counter *c)
+{
+	const struct search *s = c->search;
+	for (size_t i = 0; i < c->n_fields; i++)
+		if (!is_known(&c->fields[i]))
+			return false;
+	return !s->matcher && c->every_us % MINUTE_US == 0 &&
+	       (!s->where || where_only(s->where, is_known));
+}
+
+/* Minutes lie within the time that is asked for, or outside, or across its ends. */
+enum extent { WITHIN, OUTSIDE, ACROSS };
+
+static enum extent extent_of(const struct counter *c, int64_t minute)
+{
+	const struct needs *n = &c->search->sieve.needs;
+	int64_t first_us = minute * MINUTE_US, end_us = first_us + MINUTE_US;
+	if (first_us >= n->since_us && end_us <= n->until_us)
+		return WITHIN;
+	return end_us <= n->since_us || first_us >= n->until_us ? OUTSIDE : ACROSS;
+}
+
+static int take_row(struct counter_worker *w, const struct counts_row *row, const struct known *k)
+{
+	const struct counter *c = w->counter;
+	struct where_scratch *where = c->search->where ? sieve_where(w->sieve) : NULL;
+	if (where && !where_holds(where, get_known, (void *)(uintptr_t)k))
+		return 0;
+	int r = 0;
+	w->lines += row->lines;
+	buf_clear(&w->key);
+	if (c->every_us) {
+		char time[TIME_BYTES];
+		put_time(time, floor_to(row->minute * MINUTE_US, c->every_us));
+		r = buf_add(&w->key, time, sizeof(time));
+	}
+	for (size_t i = 0; r == 0 && i < c->n_fields; i++) {
+		struct span value;
+		bool has = get_known((void *)(uintptr_t)k, &c->fields[i], &value);
+		r = has ? put_value(w, i, value) : put_missing(w);
+	}
+	const struct tally_value value = {.count = row->lines};
+	return r < 0 ? r : tally_add(w->tally, buf_span(&w->key), &value);
+}
+
+/* The rows of a block, unless some lie across an end of what is asked for: then it is read. */
+static int take_block(struct counter_worker *w, const struct segment *segment, int n,
+		      struct block_set *done)
+{
+	const struct index_counts *counts = &w->counts;
+	for (int i = 0; i < n; i++)
+		if (extent_of(w->counter, counts->rows[i].minute) == ACROSS)
+			return 0;
+	for (int i = 0; i < n; i++) {
+		const struct counts_row *row = &counts->rows[i];
+		struct known k = {.segment = segment};
+		struct span level;
+		if (extent_of(w->counter, row->minute) == OUTSIDE)
+			continue;
+		if (row->level) {
+			level = counts_level(&counts->reader.levels, row->level);
+			k.level = &level;
+		}
+		int r = take_row(w, row, &k);
+		if (r < 0)
+			return r;
+	}
+	return block_set_add(done, counts->block);
+}
+
+static int take_counts(void *worker, const struct segment *segment, const struct lookup *lookup,
+		       struct block_set *done)
+{
+	struct counter_worker *w = worker;
+	uint64_t before = w->lines;
+	int n = 0, r = 0;
+	if (!w->counter->from_counts || !lookup_counts(lookup, segment, &w->counts))
+		return 0;
+	while (r == 0 && (n = index_counts_next(&w->counts)) > 0) {
+		/* One block is read all the same: it tells the names of fields there are. */
+		if (!w->counter->by_message || w->named++)
+			r = take_block(w, segment, n, done);
+	}
+	atomic_fetch_add(&w->counter->search->progress.found, w->lines - before);
+	return r < 0 ? r : n;
+}
+
 /* --- */
 
 int counter_open(struct counter *c, struct search *search, const char *const *fields,
@@ -154,6 +274,14 @@ int counter_open(struct counter *c, struct search *search, const char *const *fi
 			log_error("a field's name is empty");
 			return -EINVAL;
 		}
+	}
+	c->from_counts = answered_by_counts(c);
+	for (size_t i = 0; i < c->n_fields; i++)
+		c->by_message |= c->fields[i].kind == FIELD_MESSAGE;
+	if (c->from_counts) {
+		int r = search_want_index(search);
+		if (r < 0)
+			return r;
 	}
 	for (unsigned i = 0; i < search->threads; i++) {
 		struct counter_worker *w = calloc(1, sizeof(*w));
@@ -177,6 +305,7 @@ void counter_close(struct counter *c)
 		tally_free(w->tally);
 		field_scratch_free(&w->scratch);
 		buf_free(&w->key);
+		index_counts_free(&w->counts);
 		free(w);
 	}
 	c->n = 0;
@@ -202,7 +331,7 @@ static int check_fields(struct counter *c, const char *option)
 
 int counter_run(struct counter *c, const char *option)
 {
-	static const struct scan_ops ops = {.window = take_window};
+	static const struct scan_ops ops = {.window = take_window, .known = take_counts};
 	for (size_t day = 0; day < c->search->n_days && !search_stopped(c->search); day++) {
 		struct segments *segments;
 		int r = search_list(c->search, day, &segments);

@@ -19,7 +19,9 @@ struct counter {
 	struct counter_worker *workers[SCAN_THREADS_MAX];
 	struct tally *tallies[SCAN_THREADS_MAX]; /* the workers' */
 	unsigned n;
-	uint64_t lines; /* that were selected */
+	uint64_t lines;   /* that were selected */
+	bool from_counts; /* what the index counts answers it */
+	bool by_message;  /* a field is one of the message's */
 };
 
 /* A key of the tallies, taken apart. */

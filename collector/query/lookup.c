@@ -52,13 +52,13 @@ static bool chooses(const struct lookup *l)
 	       l->query.until_us <= CIVIL_MAX_US;
 }
 
-int lookup_open(int archive_fd, const struct needs *needs, struct lookup **ret)
+int lookup_open(int archive_fd, const struct needs *needs, bool always, struct lookup **ret)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	int r = prepare(l, needs);
-	if (r == 0 && !chooses(l)) {
+	if (r == 0 && !always && !chooses(l)) {
 		lookup_close(l);
 		*ret = NULL;
 		return 0;
@@ -89,13 +89,26 @@ int lookup_day(struct lookup *l, int32_t day)
 	return l ? index_search_day(l->search, day) : 0;
 }
 
+static struct segment_name name_of(const struct segment *segment)
+{
+	return (struct segment_name){.service = span_of(segment->service),
+				     .host = span_of(segment->host),
+				     .number = segment->number,
+				     .form = segment->form};
+}
+
 bool lookup_find(const struct lookup *l, const struct segment *segment, struct index_blocks *ret)
 {
 	if (!l || segment->form == SEGMENT_LIVE)
 		return false;
-	struct segment_name name = {.service = span_of(segment->service),
-				    .host = span_of(segment->host),
-				    .number = segment->number,
-				    .form = segment->form};
+	struct segment_name name = name_of(segment);
 	return index_search_find(l->search, &name, segment->size, ret);
+}
+
+bool lookup_counts(const struct lookup *l, const struct segment *segment, struct index_counts *c)
+{
+	if (!l || segment->form == SEGMENT_LIVE)
+		return false;
+	struct segment_name name = name_of(segment);
+	return index_counts_start(c, l->search, &name, segment->size);
 }

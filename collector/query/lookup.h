@@ -8,8 +8,10 @@
 
 struct lookup;
 
-/* *ret is NULL when the question demands nothing that an index could know. `needs` is not kept. -ENOMEM. */
-int lookup_open(int archive_fd, const struct needs *needs, struct lookup **ret) MUST_CHECK;
+/* *ret is NULL when the question demands nothing that an index could know, unless `always`. `needs` is not
+ * kept. -ENOMEM. */
+int lookup_open(int archive_fd, const struct needs *needs, bool always,
+		struct lookup **ret) MUST_CHECK;
 void lookup_close(struct lookup *l);
 
 /* Turns to a day, while nobody asks. Fine on NULL. -ENOMEM. */
@@ -17,5 +19,8 @@ int lookup_day(struct lookup *l, int32_t day) MUST_CHECK;
 
 /* True: of the segment only these blocks have to be read. Any thread. False on NULL. */
 bool lookup_find(const struct lookup *l, const struct segment *segment, struct index_blocks *ret);
+
+/* Begins what is counted of the segment's blocks (index_counts_next). False: not covered. Any thread. */
+bool lookup_counts(const struct lookup *l, const struct segment *segment, struct index_counts *c);
 
 #endif

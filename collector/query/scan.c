@@ -10,7 +10,6 @@
  * progress meanwhile. */
 #include "collector/query/scan.h"
 
-#include "collector/query/blocks.h"
 #include "collector/query/reader.h"
 #include "common/clock.h"
 #include "common/num.h"
@@ -37,6 +36,7 @@ struct thread {
 	unsigned number;
 	pthread_t id;
 	struct reader *reader;
+	struct block_set done; /* of the segment that is being chosen */
 };
 
 struct scan {
@@ -141,29 +141,38 @@ static int read_piece(struct thread *t, const struct piece *piece, int fd)
 /* --- handing out --- */
 
 /* Opens the segment and chooses its pieces. 0 also when there is nothing to read. */
-static int choose(struct scan *s, uint32_t ordinal, void *worker, struct batch **ret)
+static int choose(struct scan *s, uint32_t ordinal, struct thread *t, struct batch **ret)
 {
+	void *worker = s->workers[t->number];
 	*ret = NULL;
 	if (s->ops->wanted && !s->ops->wanted(worker, ordinal))
 		return 0;
 	const struct segment *seg = segments_get(s->segments, ordinal);
-	struct index_blocks blocks;
-	if (lookup_find(s->lookup, seg, &blocks) && blocks.n == 0) {
+	block_set_clear(&t->done);
+	int r = s->ops->known ? s->ops->known(worker, seg, s->lookup, &t->done) : 0;
+	if (r < 0)
+		return r;
+	if (!blocks_any(seg, s->lookup, &t->done)) {
 		atomic_fetch_add(&s->progress->bytes, seg->size);
 		return 0;
 	}
 	struct batch *b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	int r = segments_acquire(s->segments, ordinal, &b->fd);
+	r = segments_acquire(s->segments, ordinal, &b->fd);
 	if (r < 0) {
 		free(b);
 		if (r != -ENOENT) /* retention may delete under us */
 			tell(s, ordinal, r, NULL);
 		return 0;
 	}
-	r = blocks_choose(segments_get(s->segments, ordinal), ordinal, b->fd, s->lookup,
-			  &b->pieces);
+	/* Of a file that was replaced meanwhile the index knows nothing: what is done would be done again. */
+	struct index_blocks blocks;
+	if (t->done.n && !lookup_find(s->lookup, segments_get(s->segments, ordinal), &blocks))
+		r = -ESTALE;
+	else
+		r = blocks_choose(segments_get(s->segments, ordinal), ordinal, b->fd, s->lookup,
+				  &t->done, &b->pieces);
 	if (r < 0 && r != -ENOMEM) {
 		tell(s, ordinal, r, NULL);
 		r = 0;
@@ -212,7 +221,7 @@ static void take_segment(struct scan *s, struct thread *t)
 	uint32_t ordinal = s->next_segment++;
 	s->choosing++;
 	pthread_mutex_unlock(&s->lock);
-	int r = choose(s, ordinal, s->workers[t->number], &b);
+	int r = choose(s, ordinal, t, &b);
 	pthread_mutex_lock(&s->lock);
 	s->choosing--;
 	if (r < 0 && s->error == 0)
@@ -325,6 +334,7 @@ void scan_free(struct scan *s)
 	for (unsigned i = 0; i < s->n_threads; i++) {
 		pthread_join(s->threads[i].id, NULL);
 		reader_free(s->threads[i].reader);
+		block_set_free(&s->threads[i].done);
 	}
 	free(s->threads);
 	pthread_cond_destroy(&s->done);

@@ -5,7 +5,7 @@
 #ifndef HAUL_COLLECTOR_QUERY_SCAN_H
 #define HAUL_COLLECTOR_QUERY_SCAN_H
 
-#include "collector/query/lookup.h"
+#include "collector/query/blocks.h"
 #include "collector/query/place.h"
 #include "collector/query/progress.h"
 #include "collector/query/segments.h"
@@ -24,6 +24,10 @@ struct scan_ops {
 	int (*window)(void *worker, struct segments *segments, const struct window *w);
 	/* The piece is read to its end; may be NULL. */
 	int (*piece_end)(void *worker, struct segments *segments, const struct piece *piece);
+	/* Before a segment is read, with the thread's lookup: takes what the index knows of its blocks and
+	 * adds those that then need not be read to `done`. Negative: the scan ends. May be NULL. */
+	int (*known)(void *worker, const struct segment *segment, const struct lookup *lookup,
+		     struct block_set *done);
 	/* Need the segment be read at all (any more)? May be NULL. */
 	bool (*wanted)(void *worker, uint32_t ordinal);
 };

@@ -88,13 +88,21 @@ int search_open(struct search *s, const struct options *options, const char *pat
 		return r;
 	sieve_init(&s->sieve, s->matcher, options->invert, s->where, options->since_us,
 		   options->until_us);
-	r = lookup_open(s->archive_fd, &s->sieve.needs, &s->lookup);
+	r = lookup_open(s->archive_fd, &s->sieve.needs, false, &s->lookup);
 	if (r < 0)
 		return search_tell(r, "the index");
 	progress_start(&s->progress, &s->trouble);
 	s->threads = scan_threads();
 	r = scan_new(s->threads, stop, &s->trouble, &s->progress, &s->scan);
 	return r < 0 ? search_tell(r, "cannot start threads") : 0;
+}
+
+int search_want_index(struct search *s)
+{
+	if (s->lookup)
+		return 0;
+	int r = lookup_open(s->archive_fd, &s->sieve.needs, true, &s->lookup);
+	return r < 0 ? search_tell(r, "the index") : 0;
 }
 
 void search_close(struct search *s)

@@ -48,6 +48,9 @@ int search_open(struct search *s, const struct options *options, const char *pat
 		const atomic_bool *stop) MUST_CHECK;
 void search_close(struct search *s);
 
+/* Has the index opened also when it cannot choose: for what it counts. Errors, which have been told. */
+int search_want_index(struct search *s) MUST_CHECK;
+
 /* The segments of one of the days, the caller's to be freed. Errors, which have been told: -errno. */
 int search_list(struct search *s, size_t day, struct segments **ret) MUST_CHECK;
 

@@ -284,6 +284,29 @@ int where_test(struct where_scratch *s, struct span line)
 	return 1;
 }
 
+bool where_only(const struct where *w, bool (*known)(const struct field *f))
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!known(&w->items[i].field))
+			return false;
+	return true;
+}
+
+bool where_holds(struct where_scratch *s,
+		 bool (*get)(void *user, const struct field *f, struct span *ret), void *user)
+{
+	const struct where *w = s->where;
+	for (size_t i = 0; i < w->n; i++) {
+		struct span value;
+		if (!get(user, &w->items[i].field, &value))
+			return false;
+		s->seen[i] = true;
+		if (!holds(s, i, value))
+			return false;
+	}
+	return true;
+}
+
 bool where_seen(const struct where_scratch *s, size_t i)
 {
 	return s->seen[i];

@@ -5,6 +5,7 @@
 
 #include "collector/query/needs.h"
 #include "common/buf.h"
+#include "common/field.h"
 #include "common/span.h"
 
 #define WHERE_MAX 8 /* conditions */
@@ -31,6 +32,12 @@ size_t where_count(const struct where *w);
 struct span where_field(const struct where *w, size_t i);
 /* As where_test for the field alone: does the line have it? */
 int where_has_field(struct where_scratch *s, size_t i, struct span line) MUST_CHECK;
+
+/* Are all conditions about fields of which `known` is true? */
+bool where_only(const struct where *w, bool (*known)(const struct field *f));
+/* As where_test, for lines whose fields the caller has: `get` says the value, false when they lack it. */
+bool where_holds(struct where_scratch *s,
+		 bool (*get)(void *user, const struct field *f, struct span *ret), void *user);
 
 /* Adds what the conditions demand of every line; false when `needs` was full. The best
  * need to lead a search comes first. */

@@ -250,6 +250,8 @@ int archive_index(struct archive *a, const struct segment_row *row, const char *
 	if (fd < 0)
 		return fd;
 	free_parts(a);
+	a->digest.service = row->service;
+	a->digest.host = row->host;
 	r = sealed_walk(fd, form, bytes, digest_block, &reading);
 	file_close(&fd);
 	if (r < 0) {
@@ -304,6 +306,8 @@ static int write_sealed(struct sealing *s)
 				       .to = s->to,
 				       .form = s->terms->form,
 				       .level = s->terms->level,
+				       .service = s->row->service,
+				       .host = s->row->host,
 				       .block = each_block,
 				       .user = s->a};
 	int r = sealer_run(s->a->sealer, &request, &s->result);

@@ -4,10 +4,17 @@
  * differ from those of the line before. Of the time only day and hour are tokens; minutes,
  * seconds and fractions never are (tokens.h).
  *
+ * The first line that is none of haul's, or of another host or service than the segment's, ends the
+ * counting: who asks for numbers then has to read the lines.
+ *
  * Fails only for want of memory; a line in any other form than haul's is read as a whole. */
 #include "collector/store/digest.h"
 
 #include "common/civil.h"
+#include "common/columns.h"
+
+static const struct field level_field = {
+	.kind = FIELD_MESSAGE, .name = {"level", 5}, .path = {"level", 5}};
 
 void digest_clear(struct digest *d)
 {
@@ -16,6 +23,8 @@ void digest_clear(struct digest *d)
 	d->first_us = INT64_MAX;
 	d->last_us = INT64_MIN;
 	d->timeless = false;
+	counts_block_clear(&d->counts);
+	d->counts.unfit = d->host.len == 0;
 	buf_clear(&d->columns);
 	memset(d->hour, 0, sizeof(d->hour));
 }
@@ -24,6 +33,8 @@ void digest_free(struct digest *d)
 {
 	token_set_free(&d->tokens);
 	tokenizer_free(&d->tokenizer);
+	counts_block_free(&d->counts);
+	field_scratch_free(&d->field);
 	buf_free(&d->columns);
 	*d = (struct digest){0};
 }
@@ -47,6 +58,12 @@ static int take_columns(struct digest *d, struct span columns)
 	if (span_equal(buf_span(&d->columns), columns))
 		return 0;
 	buf_clear(&d->columns);
+	struct span host = span_from(columns, 1);
+	host.len = span_find(host, ' ');
+	struct span service = span_from(columns, host.len + 2);
+	service.len = span_find(service, ' ');
+	service.len = span_find(service, '/');
+	d->counts.unfit |= !span_equal(host, d->host) || !span_equal(service, d->service);
 	int r = token_set_add(&d->tokens, &d->tokenizer, columns);
 	return r < 0 ? r : buf_add_span(&d->columns, columns);
 }
@@ -59,6 +76,13 @@ static int take_hour(struct digest *d, struct span time)
 	return token_set_add(&d->tokens, &d->tokenizer, span_first(time, sizeof(d->hour)));
 }
 
+static int count_line(struct digest *d, struct span line, int64_t time_us)
+{
+	struct json_found level;
+	int r = field_get(&level_field, line, &d->field, &level);
+	return r < 0 ? r : counts_block_add(&d->counts, time_us, r ? &level.text : NULL);
+}
+
 /* One line without its LF. */
 static int take_line(struct digest *d, struct span line)
 {
@@ -66,18 +90,22 @@ static int take_line(struct digest *d, struct span line)
 	d->lines++;
 	if (line.len < CIVIL_TIME_LEN ||
 	    civil_parse_us(span_first(line, CIVIL_TIME_LEN), &time_us) < 0) {
-		d->timeless = true;
+		d->timeless = d->counts.unfit = true;
 		return token_set_add(&d->tokens, &d->tokenizer, line);
 	}
 	d->first_us = time_us < d->first_us ? time_us : d->first_us;
 	d->last_us = time_us > d->last_us ? time_us : d->last_us;
 	struct span rest = span_from(line, CIVIL_TIME_LEN);
 	size_t columns = columns_length(rest);
-	if (columns == 0)
+	if (columns == 0) {
+		d->counts.unfit = true;
 		return token_set_add(&d->tokens, &d->tokenizer, line);
+	}
 	int r = take_hour(d, line);
 	if (r == 0)
 		r = take_columns(d, span_first(rest, columns));
+	if (r == 0 && !d->counts.unfit)
+		r = count_line(d, line, time_us);
 	return r < 0 ? r : token_set_add(&d->tokens, &d->tokenizer, span_from(rest, columns));
 }
 
@@ -93,5 +121,5 @@ int digest_take(struct digest *d, struct span lines, size_t tokens_max, size_t *
 		taken += len < rest.len ? len + 1 : len;
 	}
 	*ret_taken = taken;
-	return 0;
+	return counts_block_end(&d->counts);
 }

@@ -1,9 +1,11 @@
-/* What the index is to know of a block, taken from its lines: tokens, times, how many.
+/* What the index is to know of a block, taken from its lines: tokens, times, how many by minute and level.
  * Used at sealing and at reindexing, which must find the same. */
 #ifndef HAUL_COLLECTOR_STORE_DIGEST_H
 #define HAUL_COLLECTOR_STORE_DIGEST_H
 
+#include "collector/store/counts.h"
 #include "collector/store/tokens.h"
+#include "common/field.h"
 
 #include <stdint.h>
 
@@ -12,13 +14,18 @@ struct digest {
 	uint64_t lines;
 	int64_t first_us, last_us; /* INT64_MAX, INT64_MIN: no line has a time */
 	bool timeless;             /* a line is none of haul's: it has no time */
+	struct counts_block counts;
+
+	/* Of the segment, for the counts; the caller's, not owned. Empty: nothing is counted. */
+	struct span service, host;
 
 	struct tokenizer tokenizer;
 	struct buf columns; /* host, service and flags of the line before */
 	char hour[13];      /* the day and hour of the line before */
+	struct field_scratch field;
 };
 
-/* Begins a block; keeps memory. Zero the struct before the first. */
+/* Begins a block; keeps memory and names. Zero the struct before the first. */
 void digest_clear(struct digest *d);
 void digest_free(struct digest *d);
 

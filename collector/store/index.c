@@ -283,6 +283,8 @@ enum { KEY_MAX = 2 * NAME_MAX_LEN + 16 };
 /* A segment of the day. */
 struct entry {
 	const struct part_segment *segment;
+	const struct index_file *file;
+	uint32_t at;                 /* which of the file's segments */
 	const struct slab_hit *hits; /* of its first part, or all of them */
 	size_t n;
 	uint32_t covered;   /* blocks of which the index knows */
@@ -372,10 +374,12 @@ static int search_parts(const struct index_file *f, const struct slab_query *q,
 			const struct part_block *b = &p->blocks[k];
 			if (slab_asks_block(q, b))
 				r = slab_hits_add(
-					ret, (struct slab_hit){.segment = (uint32_t)i,
-							       .length = b->length,
-							       .offset = b->offset,
-							       .plain_length = b->plain_length});
+					ret,
+					(struct slab_hit){.segment = (uint32_t)i,
+							  .length = b->length,
+							  .offset = b->offset,
+							  .plain_length = b->plain_length,
+							  .block = p->segment.first_block + k});
 		}
 	}
 	return r;
@@ -408,11 +412,17 @@ static void chain(struct entry *first, struct entry *e)
 	first->more = e;
 }
 
-static int add_entry(struct index_search *s, const struct part_segment *segment,
+static int add_entry(struct index_search *s, const struct index_file *f, uint32_t at,
 		     const struct slab_hit *hits, size_t n)
 {
 	struct entry *e = &s->entries[s->n_entries++];
-	*e = (struct entry){.segment = segment, .hits = hits, .n = n, .covered = segment->n_blocks};
+	const struct part_segment *segment = file_segment(f, at);
+	*e = (struct entry){.segment = segment,
+			    .file = f,
+			    .at = at,
+			    .hits = hits,
+			    .n = n,
+			    .covered = segment->n_blocks};
 	uint64_t hash = hash_segment(&s->by_name, segment);
 	struct entry *first = map_find(&s->by_name, hash, segment);
 	if (!first)
@@ -432,7 +442,7 @@ static int add_file_entries(struct index_search *s, size_t i, int32_t day)
 			at++;
 		if (file_segment(f, k)->day != day)
 			continue;
-		int r = add_entry(s, file_segment(f, k), hits->items + from, at - from);
+		int r = add_entry(s, f, k, hits->items + from, at - from);
 		if (r < 0)
 			return r;
 	}
@@ -504,8 +514,9 @@ int index_search_day(struct index_search *s, int32_t day)
 	return r;
 }
 
-bool index_search_find(const struct index_search *s, const struct segment_name *name, uint64_t size,
-		       struct index_blocks *ret)
+/* NULL: not covered. */
+static const struct entry *find_entry(const struct index_search *s, const struct segment_name *name,
+				      uint64_t size)
 {
 	struct part_segment key = {.service = name->service,
 				   .host = name->host,
@@ -513,12 +524,72 @@ bool index_search_find(const struct index_search *s, const struct segment_name *
 				   .form = name->form,
 				   .size = size};
 	if (name->service.len > NAME_MAX_LEN || name->host.len > NAME_MAX_LEN || !s->n_entries)
-		return false;
+		return NULL;
 	const struct entry *e = map_find(&s->by_name, hash_segment(&s->by_name, &key), &key);
-	if (!e || e->covered != e->segment->blocks)
-		return false;
-	*ret = (struct index_blocks){e->hits, e->n};
-	return true;
+	return e && e->covered == e->segment->blocks ? e : NULL;
+}
+
+bool index_search_find(const struct index_search *s, const struct segment_name *name, uint64_t size,
+		       struct index_blocks *ret)
+{
+	const struct entry *e = find_entry(s, name, size);
+	if (e)
+		*ret = (struct index_blocks){e->hits, e->n};
+	return e;
+}
+
+/* --- counts --- */
+
+bool index_counts_start(struct index_counts *c, const struct index_search *s,
+			const struct segment_name *name, uint64_t size)
+{
+	c->entry = find_entry(s, name, size);
+	c->reader.blocks_left = 0;
+	return c->entry;
+}
+
+/* Turns to the next part. Of one that is damaged nothing is counted. */
+static int turn_to_part(struct index_counts *c)
+{
+	const struct entry *e = c->entry;
+	struct span bytes;
+	int r = 0;
+	c->entry = e->more;
+	c->next = e->segment->first_block;
+	if (e->file->slab) {
+		r = slab_counts(e->file->slab, e->at, &c->bytes);
+		bytes = buf_span(&c->bytes);
+	} else {
+		bytes = part_counts(&e->file->parts[e->at]);
+	}
+	if (r == 0)
+		r = counts_open(bytes, e->segment->n_blocks, &c->reader);
+	if (r < 0)
+		c->reader.blocks_left = 0;
+	return r == -ENOMEM ? r : 0;
+}
+
+int index_counts_next(struct index_counts *c)
+{
+	for (;;) {
+		int r = counts_next(&c->reader, c->rows);
+		if (r >= 0) {
+			c->block = c->next++;
+			if (r > 0)
+				return r;
+			continue;
+		}
+		if (!c->entry)
+			return 0;
+		r = turn_to_part(c);
+		if (r < 0)
+			return r;
+	}
+}
+
+void index_counts_free(struct index_counts *c)
+{
+	buf_free(&c->bytes);
 }
 
 int index_search_all(struct index_search *s, uint64_t *ret_blocks, uint64_t *ret_bytes)

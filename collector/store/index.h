@@ -6,6 +6,7 @@
 #ifndef HAUL_COLLECTOR_STORE_INDEX_H
 #define HAUL_COLLECTOR_STORE_INDEX_H
 
+#include "collector/store/counts.h"
 #include "collector/store/segment_name.h"
 #include "collector/store/slab.h"
 
@@ -35,6 +36,25 @@ struct index_blocks {
 };
 bool index_search_find(const struct index_search *s, const struct segment_name *name, uint64_t size,
 		       struct index_blocks *ret);
+
+/* What is counted of a segment that index_search_find covers, block after block. Zero it to begin. Any
+ * thread, each with a struct of its own; until the next day. */
+struct index_counts {
+	struct counts_reader reader; /* its levels belong to the rows of the block at hand */
+	struct counts_row rows[COUNTS_ROWS_MAX];
+	uint32_t block; /* the ordinal of the block at hand */
+
+	const struct entry *entry; /* parts that are yet to be read */
+	uint32_t next;
+	struct buf bytes;
+};
+
+/* Begins a segment. False: not covered. */
+bool index_counts_start(struct index_counts *c, const struct index_search *s,
+			const struct segment_name *name, uint64_t size);
+/* Goes to the next block that is counted: how many rows it has. 0: there are no more. -ENOMEM. */
+int index_counts_next(struct index_counts *c) MUST_CHECK;
+void index_counts_free(struct index_counts *c);
 
 /* The question over all days: how many blocks have to be read, and their bytes. -ENOMEM. */
 int index_search_all(struct index_search *s, uint64_t *ret_blocks, uint64_t *ret_bytes) MUST_CHECK;

@@ -10,7 +10,7 @@
 
 #define PARTS_MAGIC "HAULPART"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 bool index_class_valid(struct span name)
 {
@@ -52,9 +52,11 @@ void index_parts_header(char dst[INDEX_PARTS_HEADER], uint64_t length)
 
 int index_parts_length(const char header[INDEX_PARTS_HEADER], uint64_t *ret_length)
 {
-	if (memcmp(header, PARTS_MAGIC, 8) != 0 || le_get(header + 8, 4) != VERSION ||
+	if (memcmp(header, PARTS_MAGIC, 8) != 0 ||
 	    crc64_add(CRC64_EMPTY, header, 24) != le_get(header + 24, 8))
 		return -EBADMSG;
+	if (le_get(header + 8, 4) != VERSION)
+		return -EPROTONOSUPPORT;
 	uint64_t length = le_get(header + 16, 8);
 	if (length < INDEX_PARTS_HEADER || length > INDEX_PARTS_MAX)
 		return -EBADMSG;

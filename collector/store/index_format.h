@@ -31,7 +31,7 @@ int index_parse_file(struct span name, uint32_t *ret_number, bool *ret_slab) MUS
 /* The head of a file of parts says how much of it is durable: what stands behind may be
  * torn. */
 void index_parts_header(char dst[INDEX_PARTS_HEADER], uint64_t length);
-/* -EBADMSG. */
+/* -EBADMSG; -EPROTONOSUPPORT: of another haul. */
 int index_parts_length(const char header[INDEX_PARTS_HEADER], uint64_t *ret_length) MUST_CHECK;
 
 #endif

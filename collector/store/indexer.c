@@ -321,6 +321,10 @@ static int adopt_parts(struct indexer *x, struct class *c, uint32_t number)
 {
 	struct parts p = {0};
 	int r = read_parts(x, c, number, &p);
+	if (r == -EPROTONOSUPPORT) {
+		log_notice("index %s/%08u.parts is of another haul and made anew", c->name, number);
+		return remove_file(x, c, number, false);
+	}
 	if (r < 0)
 		return r;
 	if (p.damaged || c->open) {
@@ -396,11 +400,9 @@ static int tidy(struct indexer *x, struct class *c, uint32_t number, bool slab, 
 	int r = open_slab(x, c, number, &s);
 	if (r == 0)
 		slab_free(s);
-	if (slab && r == -EBADMSG) {
-		log_warning(
-			"index %s/%08u.slab is damaged and removed; `haul-collector reindex` makes "
-			"it anew",
-			c->name, number);
+	if (slab && (r == -EBADMSG || r == -EPROTONOSUPPORT)) {
+		log_warning("index %s/%08u.slab is %s and removed; what is missing is made anew",
+			    c->name, number, r == -EBADMSG ? "damaged" : "of another haul");
 		return remove_file(x, c, number, true);
 	}
 	if (!slab)

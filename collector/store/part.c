@@ -1,11 +1,12 @@
 /* Parts of the index: see part.h. Called by indexer.c to make and gather them, by index.c
  * to read what is gathered.
  *
- *     record    magic, length and checksum of the head, length and checksum of the filters
+ *     record    magic, length and checksum of the head, lengths and checksums of filters and counts
  *     head      the segment, then 56 bytes a block
  *     filters   one after another
+ *     counts    counts.h
  *
- * Head and filters have a checksum each, so that a search can trust the head of each part
+ * Head, filters and counts have a checksum each, so that a search can trust the head of each part
  * without reading all filters. Whatever is damaged is -EBADMSG, never more. */
 #include "collector/store/part.h"
 
@@ -18,6 +19,7 @@
 
 enum {
 	BLOCK_LEN = 56,
+	AT_SUM = 24,        /* in the record's header */
 	BLOCK_UUID = 1,     /* flags */
 	MAGIC = 0x54524148, /* HART, as it stands in the file */
 };
@@ -26,12 +28,14 @@ void part_clear(struct part *p)
 {
 	p->segment.n_blocks = 0;
 	buf_clear(&p->filters);
+	counts_clear(&p->counts);
 }
 
 void part_free(struct part *p)
 {
 	free(p->blocks);
 	buf_free(&p->filters);
+	counts_free(&p->counts);
 	*p = (struct part){0};
 }
 
@@ -59,6 +63,8 @@ int part_add(struct part *p, uint64_t offset, uint32_t length, uint32_t plain_le
 	uint32_t bits = filter_bits(digest->tokens.count);
 	if (r == 0)
 		r = buf_reserve(&p->filters, bits / 8);
+	if (r == 0)
+		r = counts_add(&p->counts, &digest->counts);
 	if (r < 0)
 		return r;
 	filter_make(&digest->tokens, bits, (uint8_t *)p->filters.ptr + p->filters.len);
@@ -141,6 +147,18 @@ int part_segment_decode(struct span *in, struct part_segment *ret)
 
 /* --- records --- */
 
+struct span part_counts(const struct part *p)
+{
+	uint64_t sum = crc64_add(CRC64_EMPTY, p->counts_bytes.ptr, p->counts_bytes.len);
+	return (uint32_t)sum == p->counts_sum ? p->counts_bytes : span_make(NULL, 0);
+}
+
+int part_counts_encode(const struct part *p, struct buf *out)
+{
+	return p->counts_bytes.ptr ? buf_add_span(out, part_counts(p))
+				   : counts_encode(&p->counts, out);
+}
+
 static void encode_block(struct le_writer *w, const struct part_block *b)
 {
 	le_write_u64(w, b->offset);
@@ -168,18 +186,24 @@ int part_encode(struct part *p, struct buf *out)
 		encode_block(&w, &p->blocks[i]);
 	size_t head = out->len - start - PART_HEADER_LEN;
 	le_write_bytes(&w, buf_span(&p->filters));
+	size_t counts_at = out->len;
+	if (w.error == 0)
+		w.error = part_counts_encode(p, out);
 	if (w.error < 0) {
 		out->len = start;
 		return w.error;
 	}
 	char *at = out->ptr + start;
+	size_t counts = out->len - counts_at;
 	le_put(at, MAGIC, 4);
 	le_put(at + 4, head, 4);
 	le_put(at + 8, p->filters.len, 4);
 	/* Half of each checksum is enough for pieces of this size. */
 	le_put(at + 12, crc64_add(CRC64_EMPTY, p->filters.ptr, p->filters.len), 4);
-	uint64_t crc = crc64_add(CRC64_EMPTY, at, 16);
-	le_put(at + 16, crc64_add(crc, at + PART_HEADER_LEN, head), 8);
+	le_put(at + 16, counts, 4);
+	le_put(at + 20, crc64_add(CRC64_EMPTY, out->ptr + counts_at, counts), 4);
+	uint64_t crc = crc64_add(CRC64_EMPTY, at, AT_SUM);
+	le_put(at + AT_SUM, crc64_add(crc, at + PART_HEADER_LEN, head), 8);
 	return 0;
 }
 
@@ -231,10 +255,11 @@ int part_decode(struct span *in, bool whole, struct part *ret)
 		return -EBADMSG;
 	size_t head = le_get(in->ptr + 4, 4), filters = le_get(in->ptr + 8, 4);
 	struct span rest = span_from(*in, PART_HEADER_LEN);
-	if (head > rest.len || filters > rest.len - head)
+	size_t counts = le_get(in->ptr + 16, 4);
+	if (head > rest.len || filters > rest.len - head || counts > rest.len - head - filters)
 		return -EBADMSG;
-	uint64_t crc = crc64_add(CRC64_EMPTY, in->ptr, 16);
-	if (crc64_add(crc, rest.ptr, head) != le_get(in->ptr + 16, 8))
+	uint64_t crc = crc64_add(CRC64_EMPTY, in->ptr, AT_SUM);
+	if (crc64_add(crc, rest.ptr, head) != le_get(in->ptr + AT_SUM, 8))
 		return -EBADMSG;
 	struct span bytes = span_first(span_from(rest, head), filters);
 	if (whole &&
@@ -246,7 +271,9 @@ int part_decode(struct span *in, bool whole, struct part *ret)
 		part_free(&p);
 		return r;
 	}
-	*in = span_from(rest, head + filters);
+	p.counts_bytes = span_first(span_from(rest, head + filters), counts);
+	p.counts_sum = (uint32_t)le_get(in->ptr + 20, 4);
+	*in = span_from(rest, head + filters + counts);
 	*ret = p;
 	return 0;
 }

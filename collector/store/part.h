@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PART_BLOCKS_MAX 1024
-#define PART_HEADER_LEN 24 /* before the payload */
+#define PART_HEADER_LEN 32 /* before the payload */
 #define PART_BYTES_MAX  (UINT32_C(1) << 26)
 
 struct part_segment {
@@ -48,13 +48,16 @@ struct part {
 	struct part_block *blocks; /* segment.n_blocks of them */
 	size_t capacity;
 	struct buf filters; /* theirs, one after another; empty in a view */
+	struct counts counts;
+	struct span counts_bytes; /* in a view: coded, and not yet checked (part_counts) */
+	uint32_t counts_sum;
 };
 
 /* Forgets the blocks, keeps memory and segment. */
 void part_clear(struct part *p);
 void part_free(struct part *p);
 
-/* Adds a block with the filter of its digest. -ENOSPC: the part is full. -ENOMEM. */
+/* Adds a block with filter and counts of its digest. -ENOSPC: the part is full. -ENOMEM. */
 int part_add(struct part *p, uint64_t offset, uint32_t length, uint32_t plain_length,
 	     const struct digest *digest) MUST_CHECK;
 
@@ -64,6 +67,11 @@ int part_encode(struct part *p, struct buf *out) MUST_CHECK;
 /* Takes one record off the front. The view points into `in`. With `whole` the filters are
  * checked, too. -ENODATA: `in` is empty. -EBADMSG. -ENOMEM. Free with part_free. */
 int part_decode(struct span *in, bool whole, struct part *ret) MUST_CHECK;
+
+/* The coded counts of a view, if they are whole; else empty: then nothing is counted. */
+struct span part_counts(const struct part *p);
+/* Appends the coded counts of any part. -ENOMEM. */
+int part_counts_encode(const struct part *p, struct buf *out) MUST_CHECK;
 
 bool part_block_trait(const struct part_block *b, unsigned trait);
 

@@ -184,6 +184,8 @@ static int prepare(struct sealer *s)
 int sealer_run(struct sealer *s, const struct seal_request *request, struct seal_result *ret)
 {
 	s->request = request;
+	s->digest.service = request->service;
+	s->digest.host = request->host;
 	s->pushed = 0;
 	s->result = (struct seal_result){
 		.first_us = INT64_MAX, .last_us = INT64_MIN, .crc = CRC64_EMPTY};

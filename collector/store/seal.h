@@ -17,11 +17,12 @@ struct seal_block {
 };
 
 struct seal_request {
-	int from;               /* the closed file */
-	uint64_t length;        /* how much of it */
-	int to;                 /* an empty file at its start; SEGMENT_CLOSED: not used */
-	enum segment_form form; /* SEGMENT_ZSTD, SEGMENT_GZIP; SEGMENT_CLOSED only digests */
-	int level;              /* of the codec: zstd 1 to 19, gzip 1 to 9 */
+	int from;                  /* the closed file */
+	uint64_t length;           /* how much of it */
+	int to;                    /* an empty file at its start; SEGMENT_CLOSED: not used */
+	enum segment_form form;    /* SEGMENT_ZSTD, SEGMENT_GZIP; SEGMENT_CLOSED only digests */
+	int level;                 /* of the codec: zstd 1 to 19, gzip 1 to 9 */
+	struct span service, host; /* for the counts of its blocks (digest.h) */
 	/* Called after each block; a negative result ends all and is returned. */
 	int (*block)(void *user, const struct seal_block *block);
 	void *user;

@@ -1,8 +1,8 @@
 /* Reading slabs: see slab.h. Called by index.c for the reader, by indexer.c to look after
  * them.
  *
- * Of a slab its header and meta are read when it is opened; of the rest only the rows and
- * block entries that a question needs. Everything that is read has a checksum: a bit that
+ * Of a slab its header and meta are read when it is opened; of the rest only the rows, block
+ * entries and counts that a question needs. Everything that is read has a checksum: a bit that
  * flipped must not hide a line, so damage makes the slab unusable, which costs speed only. */
 #include "collector/store/slab.h"
 
@@ -15,17 +15,26 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+enum { ENTRIES_AT_ONCE = 64 };
+
 struct group {
 	uint32_t bits, first_column, columns; /* columns: without padding */
 	uint64_t at;                          /* of its matrix */
 };
 
+/* Where the counts of a segment stand. */
+struct counted {
+	uint64_t at;
+	uint32_t length, sum;
+};
+
 struct slab {
 	int fd;
-	uint64_t size;
+	uint64_t size, counts_at;
 	struct buf meta; /* what segments point into */
 	struct part_segment *segments;
 	struct group *groups;
+	struct counted *counted; /* of each segment */
 	uint32_t n_segments, n_blocks, n_columns, n_groups;
 	int32_t first_day, last_day;
 	uint8_t *row, *trait; /* scratch: the longest row with its sum */
@@ -113,6 +122,7 @@ static int read_header(struct slab *s, uint64_t *ret_meta_len, uint64_t *ret_met
 	s->last_day = (int32_t)(uint32_t)le_get(h + SLAB_AT_LAST_DAY, 4);
 	uint64_t meta = le_get(h + SLAB_AT_META, 8), len = le_get(h + SLAB_AT_META_LEN, 8), end;
 	*ret_meta_crc = le_get(h + SLAB_AT_META_CRC, 8);
+	s->counts_at = le_get(h + SLAB_AT_COUNTS, 8);
 	*ret_meta_len = len;
 	if (s->n_columns > SLAB_COLUMNS_MAX || s->n_columns % 8 || s->n_groups > s->n_columns ||
 	    s->n_segments > SLAB_SEGMENTS_MAX || len > SLAB_META_MAX ||
@@ -143,6 +153,23 @@ static int read_groups(struct slab *s, struct span *meta)
 	return column == s->n_columns ? 0 : -EBADMSG;
 }
 
+static int read_counted(struct slab *s, struct span *meta, uint64_t end)
+{
+	struct le_reader r = {.rest = *meta};
+	uint64_t at = s->counts_at;
+	for (uint32_t i = 0; i < s->n_segments; i++) {
+		struct counted *c = &s->counted[i];
+		c->at = at;
+		c->length = le_read_u32(&r);
+		c->sum = le_read_u32(&r);
+		if (r.bad || at > end || c->length > end - at)
+			return -EBADMSG;
+		at += c->length;
+	}
+	*meta = r.rest;
+	return at == end ? 0 : -EBADMSG;
+}
+
 static int read_meta(struct slab *s)
 {
 	uint64_t len = 0, crc = 0;
@@ -158,12 +185,15 @@ static int read_meta(struct slab *s)
 		return -EBADMSG;
 	s->segments = calloc(s->n_segments + 1, sizeof(*s->segments));
 	s->groups = calloc(s->n_groups + 1, sizeof(*s->groups));
+	s->counted = calloc(s->n_segments + 1, sizeof(*s->counted));
 	s->row = malloc(row_stride(s->n_columns));
 	s->trait = malloc(row_stride(s->n_columns));
-	if (!s->segments || !s->groups || !s->row || !s->trait)
+	if (!s->segments || !s->groups || !s->counted || !s->row || !s->trait)
 		return -ENOMEM;
 	struct span meta = buf_span(&s->meta);
 	r = read_groups(s, &meta);
+	if (r == 0)
+		r = read_counted(s, &meta, s->size - len);
 	for (uint32_t i = 0; i < s->n_segments && r == 0; i++)
 		r = part_segment_decode(&meta, &s->segments[i]);
 	return r;
@@ -194,6 +224,7 @@ void slab_free(struct slab *s)
 	buf_free(&s->meta);
 	free(s->segments);
 	free(s->groups);
+	free(s->counted);
 	free(s->row);
 	free(s->trait);
 	free(s);
@@ -207,6 +238,19 @@ size_t slab_segments(const struct slab *s)
 const struct part_segment *slab_segment(const struct slab *s, size_t i)
 {
 	return &s->segments[i];
+}
+
+int slab_counts(const struct slab *s, size_t i, struct buf *ret)
+{
+	const struct counted *c = &s->counted[i];
+	buf_clear(ret);
+	int r = buf_reserve(ret, c->length);
+	if (r == 0)
+		r = read_exactly(s, ret->ptr, c->length, c->at);
+	if (r == 0 && (uint32_t)crc64_add(CRC64_EMPTY, ret->ptr, c->length) != c->sum)
+		r = -EBADMSG;
+	ret->len = r == 0 ? c->length : 0;
+	return r;
 }
 
 int32_t slab_first_day(const struct slab *s)
@@ -302,29 +346,55 @@ static int search_need(struct slab *s, const struct group *g, const struct slab_
 	return 0;
 }
 
-/* Looks at the block's entry: its times, and where it stands. */
-static int add_hit(struct slab *s, uint32_t column, const struct slab_query *q,
-		   struct slab_hits *ret)
+/* What a block's entry says: its times, and where it stands. */
+static int add_hit(struct slab *s, const char *e, const struct slab_query *q, struct slab_hits *ret)
 {
-	char e[SLAB_COLUMN_LEN];
-	int r = read_exactly(s, e, sizeof(e), SLAB_HEADER_LEN + (uint64_t)column * sizeof(e));
-	if (r < 0)
-		return r;
 	if ((uint32_t)crc64_add(CRC64_EMPTY, e, 44) != le_get(e + 44, 4))
 		return -EBADMSG;
 	struct slab_hit hit = {.segment = (uint32_t)le_get(e, 4),
 			       .length = (uint32_t)le_get(e + 4, 4),
 			       .offset = le_get(e + 8, 8),
-			       .plain_length = (uint32_t)le_get(e + 32, 4)};
+			       .plain_length = (uint32_t)le_get(e + 32, 4),
+			       .block = (uint32_t)le_get(e + 40, 4)};
 	int64_t first_us = (int64_t)le_get(e + 16, 8), last_us = (int64_t)le_get(e + 24, 8);
 	if (hit.segment == SLAB_NO_SEGMENT || first_us >= q->until_us || last_us < q->since_us)
 		return 0;
 	if (hit.segment >= s->n_segments)
 		return -EBADMSG;
-	uint64_t size = s->segments[hit.segment].size;
-	if (hit.offset > size || hit.length > size - hit.offset)
+	const struct part_segment *segment = &s->segments[hit.segment];
+	hit.block += segment->first_block;
+	if (hit.offset > segment->size || hit.length > segment->size - hit.offset ||
+	    hit.block >= segment->blocks)
 		return -EBADMSG;
 	return slab_hits_add(ret, hit);
+}
+
+/* Entries that stand close to each other are read together. */
+static int add_hits(struct slab *s, const struct group *g, const uint8_t *bits,
+		    const struct slab_query *q, struct slab_hits *ret)
+{
+	char entries[ENTRIES_AT_ONCE * SLAB_COLUMN_LEN];
+	int r = 0;
+	for (uint32_t c = 0; c < g->columns && r == 0; c += ENTRIES_AT_ONCE) {
+		uint32_t n = g->columns - c < ENTRIES_AT_ONCE ? g->columns - c : ENTRIES_AT_ONCE;
+		uint32_t first = n, last = 0;
+		for (uint32_t i = 0; i < n; i++) {
+			if (!(bits[(c + i) / 8] >> ((c + i) % 8) & 1))
+				continue;
+			first = first < i ? first : i;
+			last = i;
+		}
+		if (first == n)
+			continue;
+		uint64_t at =
+			SLAB_HEADER_LEN + (uint64_t)(g->first_column + c + first) * SLAB_COLUMN_LEN;
+		r = read_exactly(s, entries, (size_t)(last + 1 - first) * SLAB_COLUMN_LEN, at);
+		for (uint32_t i = first; i <= last && r == 0; i++)
+			if (bits[(c + i) / 8] >> ((c + i) % 8) & 1)
+				r = add_hit(s, entries + (size_t)(i - first) * SLAB_COLUMN_LEN, q,
+					    ret);
+	}
+	return r;
 }
 
 static int search_group(struct slab *s, const struct group *g, const struct slab_query *q,
@@ -341,12 +411,7 @@ static int search_group(struct slab *s, const struct group *g, const struct slab
 		for (size_t k = 0; k < len; k++)
 			b->all[k] &= b->need[k];
 	}
-	for (uint32_t c = 0; c < g->columns; c++) {
-		int r = b->all[c / 8] >> (c % 8) & 1 ? add_hit(s, g->first_column + c, q, ret) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return add_hits(s, g, b->all, q, ret);
 }
 
 int slab_search(struct slab *s, const struct slab_query *q, struct slab_hits *ret)
@@ -406,5 +471,9 @@ int slab_verify(struct slab *s)
 		for (uint32_t bit = 0; bit < g->bits && r == 0; bit++)
 			r = read_row(s, g->at + bit * row_stride(g->columns), g->columns, s->row);
 	}
+	struct buf counts = BUF_EMPTY;
+	for (uint32_t i = 0; i < s->n_segments && r == 0; i++)
+		r = slab_counts(s, i, &counts);
+	buf_free(&counts);
 	return r;
 }

@@ -36,6 +36,7 @@ struct slab_hit {
 	uint32_t length;
 	uint64_t offset;
 	uint32_t plain_length;
+	uint32_t block; /* ordinal in its segment */
 };
 
 struct slab_hits {
@@ -54,7 +55,7 @@ bool slab_asks_block(const struct slab_query *q, const struct part_block *b);
 
 struct slab;
 
-/* Takes the descriptor, also on error. -EBADMSG: damaged; -EPROTONOSUPPORT: of a newer
+/* Takes the descriptor, also on error. -EBADMSG: damaged; -EPROTONOSUPPORT: of another
  * haul; -errno. */
 int slab_open(int fd, struct slab **ret) MUST_CHECK;
 void slab_free(struct slab *s);
@@ -62,6 +63,9 @@ void slab_free(struct slab *s);
 size_t slab_segments(const struct slab *s);
 /* Spans are valid as long as the slab. */
 const struct part_segment *slab_segment(const struct slab *s, size_t i);
+/* What is counted of a segment's blocks, coded (counts.h), into `ret`, which is emptied before. Any thread.
+ * -EBADMSG, -errno: nothing is known. */
+int slab_counts(const struct slab *s, size_t i, struct buf *ret) MUST_CHECK;
 int32_t slab_first_day(const struct slab *s);
 int32_t slab_last_day(const struct slab *s);
 size_t slab_blocks(const struct slab *s); /* all there are */

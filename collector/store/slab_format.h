@@ -4,7 +4,8 @@
  *     blocks     48 bytes a column
  *     traits     TOKEN_TRAITS rows over all columns
  *     matrices   of each group, one after another: `bits` rows over its columns
- *     meta       groups, 24 bytes each; then the segments
+ *     counts     of each segment, one after another (counts.h)
+ *     meta       groups, 24 bytes each; lengths and checksums of the counts; then the segments
  *
  * A row is a bit a column, the first the lowest of the first byte, and two bytes of
  * checksum. Each group begins at a column that is a multiple of eight. */
@@ -18,7 +19,7 @@
 #define SLAB_MAGIC "HAULSLAB"
 
 enum {
-	SLAB_VERSION = 1,
+	SLAB_VERSION = 2,
 	SLAB_HEADER_LEN = 128,
 	SLAB_COLUMN_LEN = 48,
 	SLAB_GROUP_LEN = 24,
@@ -35,6 +36,7 @@ enum {
 	SLAB_AT_META = 40,
 	SLAB_AT_META_LEN = 48,
 	SLAB_AT_META_CRC = 56,
+	SLAB_AT_COUNTS = 64,
 	SLAB_AT_CRC = 120,
 
 	SLAB_META_MAX = 64 << 20,

@@ -12,11 +12,15 @@
 
 #include <stdlib.h>
 
-enum { STRIPE = 64 }; /* rows at a time: a filter's size is a multiple of it */
+enum {
+	STRIPE = 64, /* rows at a time: a filter's size is a multiple of it */
+	COUNTS_AT_ONCE = 1 << 18,
+};
 
 struct column {
 	const struct part_block *block; /* NULL: padding */
 	uint32_t segment;
+	uint32_t ordinal; /* among the part's blocks */
 };
 
 struct writing {
@@ -26,6 +30,7 @@ struct writing {
 	int32_t first_day, last_day;
 	struct buf meta, out;
 	uint64_t at; /* bytes written */
+	uint64_t counts_at;
 };
 
 static int put(struct writing *w, struct span bytes)
@@ -72,7 +77,7 @@ static int gather(struct writing *w, const struct part *parts, size_t n)
 	uint32_t c = 0;
 	for (size_t i = 0; i < n; i++)
 		for (uint32_t b = 0; b < parts[i].segment.n_blocks; b++)
-			w->columns[c++] = (struct column){&parts[i].blocks[b], (uint32_t)i};
+			w->columns[c++] = (struct column){&parts[i].blocks[b], (uint32_t)i, b};
 	qsort(w->columns, c, sizeof(*w->columns), by_bits);
 	return 0;
 }
@@ -99,7 +104,7 @@ static int pad(struct writing *w)
 		uint32_t n = end - from, first = to - (n + 7) / 8 * 8;
 		memmove(&w->columns[first], &w->columns[from], n * sizeof(*w->columns));
 		for (uint32_t i = first + n; i < to; i++)
-			w->columns[i] = (struct column){NULL, SLAB_NO_SEGMENT};
+			w->columns[i] = (struct column){NULL, SLAB_NO_SEGMENT, 0};
 		to = first;
 	}
 	return 0;
@@ -121,7 +126,7 @@ static int write_columns(struct writing *w)
 		le_write_i64(&out, b->last_us);
 		le_write_u32(&out, b->plain_length);
 		le_write_u32(&out, b->lines);
-		le_write_u32(&out, 0);
+		le_write_u32(&out, w->columns[c].ordinal);
 		if (out.error < 0)
 			return out.error;
 		le_write_u32(&out, (uint32_t)crc64_add(CRC64_EMPTY, w->out.ptr + start, 44));
@@ -236,7 +241,26 @@ static int write_groups(struct writing *w)
 	return 0;
 }
 
-/* --- meta and header --- */
+/* --- counts, meta and header --- */
+
+static int write_counts(struct writing *w, const struct part *parts)
+{
+	struct le_writer meta = {.out = &w->meta};
+	int r = 0;
+	w->counts_at = w->at;
+	for (uint32_t i = 0; i < w->n_segments && r == 0; i++) {
+		size_t start = w->out.len;
+		r = part_counts_encode(&parts[i], &w->out);
+		size_t length = w->out.len - start;
+		le_write_u32(&meta, (uint32_t)length);
+		le_write_u32(&meta, (uint32_t)crc64_add(CRC64_EMPTY, w->out.ptr + start, length));
+		if (r == 0 && w->out.len > COUNTS_AT_ONCE)
+			r = flush(w);
+	}
+	if (r == 0)
+		r = flush(w);
+	return r < 0 ? r : meta.error;
+}
 
 static int write_meta(struct writing *w, const struct part *parts)
 {
@@ -258,6 +282,7 @@ static int write_header(struct writing *w)
 	le_put(h + SLAB_AT_LAST_DAY, (uint32_t)w->last_day, 4);
 	le_put(h + SLAB_AT_META, w->at - w->meta.len, 8);
 	le_put(h + SLAB_AT_META_LEN, w->meta.len, 8);
+	le_put(h + SLAB_AT_COUNTS, w->counts_at, 8);
 	le_put(h + SLAB_AT_META_CRC, crc64_add(CRC64_EMPTY, w->meta.ptr, w->meta.len), 8);
 	le_put(h + SLAB_AT_CRC, crc64_add(CRC64_EMPTY, h, SLAB_AT_CRC), 8);
 	return file_pwrite_all(w->fd, span_make(h, sizeof(h)), 0);
@@ -275,6 +300,8 @@ int slab_write(int fd, const struct part *parts, size_t n)
 		r = write_traits(&w);
 	if (r == 0)
 		r = write_groups(&w);
+	if (r == 0)
+		r = write_counts(&w, parts);
 	if (r == 0)
 		r = write_meta(&w, parts);
 	if (r == 0)

@@ -91,6 +91,8 @@ static void seal_file(const char *path, const struct segment_name *live)
 				       .to = out,
 				       .form = bench.form,
 				       .level = bench.level,
+				       .service = name.service,
+				       .host = name.host,
 				       .block = each_block};
 	int r = sealer_run(bench.sealer, &request, &result);
 	if (r < 0)

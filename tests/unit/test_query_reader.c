@@ -112,10 +112,11 @@ static void read_pieces(enum segment_form form, int fd, uint64_t size, const str
 static void check_segment(enum segment_form form, struct span file, struct span lines)
 {
 	const struct segment segment = {.form = form, .size = file.len};
+	const struct block_set none = {.n = 0};
 	struct pieces pieces = {.items = NULL};
 	struct buf out = BUF_EMPTY;
 	int fd = file_of(file);
-	ck_assert_int_eq(blocks_choose(&segment, 7, fd, NULL, &pieces), 0);
+	ck_assert_int_eq(blocks_choose(&segment, 7, fd, NULL, &none, &pieces), 0);
 	read_pieces(form, fd, file.len, &pieces, &out);
 	ck_assert_uint_eq(out.len, lines.len);
 	if (lines.len)

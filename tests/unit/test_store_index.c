@@ -65,7 +65,7 @@ static struct indexer *open_indexer(void)
 /* Segment n has `blocks` blocks; block b holds "segNxB", "common" and some more of its own. */
 static void make_part(struct part *p, uint32_t n, uint32_t first, uint32_t blocks, uint32_t all)
 {
-	struct digest d = {0};
+	struct digest d = {.service = SPAN_LITERAL("checkout"), .host = SPAN_LITERAL("web-01")};
 	char text[256];
 	part_clear(p);
 	p->segment = (struct part_segment){.day = DAY + (int32_t)(n % 3),
@@ -84,8 +84,8 @@ static void make_part(struct part *p, uint32_t n, uint32_t first, uint32_t block
 			(void)snprintf(
 				text, sizeof(text),
 				"2026-11-22T05:%02u:00.000000Z web-01 checkout F seg%ux%u common "
-				"other%u",
-				b % 60, n, b, (n * 1000 + b * 10 + i));
+				"level=%s other%u",
+				b % 60, n, b, i % 3 ? "info" : "error", (n * 1000 + b * 10 + i));
 			ck_assert_int_eq(digest_take(&d, span_of(text), 0, &taken), 0);
 		}
 		ck_assert_int_eq(part_add(p, (uint64_t)b * 1000, 1000, 5000, &d), 0);
@@ -231,6 +231,74 @@ START_TEST(parts_become_slabs)
 }
 END_TEST
 
+/* Lines of a level in all counted blocks of a segment; the blocks are seen in order, each once. */
+static uint32_t counted(uint32_t n, uint32_t all, const char *level, uint32_t *ret_blocks)
+{
+	struct index *index;
+	static struct index_counts c;
+	static const struct slab_query query = {.since_us = INT64_MIN, .until_us = INT64_MAX};
+	uint32_t lines = 0, blocks = 0;
+	int r;
+	ck_assert_int_eq(index_open(tree.root, &index), 0);
+	struct index_search *search = index_search_new(index, &query);
+	ck_assert_int_eq(index_search_day(search, DAY + (int32_t)(n % 3)), 0);
+	struct segment_name name = {.service = SPAN_LITERAL("checkout"),
+				    .host = SPAN_LITERAL("web-01"),
+				    .number = n,
+				    .form = SEGMENT_ZSTD};
+	ck_assert(!index_counts_start(&c, search, &name, 17));
+	bool covered = index_counts_start(&c, search, &name, 1000 * (uint64_t)all + n);
+	while (covered && (r = index_counts_next(&c)) > 0) {
+		ck_assert(ret_blocks || c.block == blocks);
+		for (int i = 0; i < r; i++) {
+			struct span text = counts_level(&c.reader.levels, c.rows[i].level);
+			ck_assert_int_eq(c.rows[i].minute % 60, c.block % 60);
+			lines += span_is(text, level) ? c.rows[i].lines : 0;
+		}
+		blocks++;
+	}
+	if (ret_blocks)
+		*ret_blocks = blocks;
+	index_counts_free(&c);
+	index_search_free(search);
+	index_free(index);
+	return lines;
+}
+
+static uint32_t errors_of(uint32_t n, uint32_t blocks)
+{
+	uint32_t lines = 0;
+	for (uint32_t b = 0; b < blocks; b++)
+		lines += (3 + (n * 7 + b) % 5 * 20 + 2) / 3;
+	return lines;
+}
+
+START_TEST(lines_are_counted)
+{
+	struct indexer *x = open_indexer();
+	for (uint32_t n = 1; n <= 45; n++)
+		add(x, n, 0, 100, 100);
+	ck_assert_uint_eq(counted(3, 100, "error", NULL), errors_of(3, 100));   /* in the slab */
+	ck_assert_uint_eq(counted(44, 100, "error", NULL), errors_of(44, 100)); /* in parts */
+	ck_assert_uint_eq(counted(44, 100, "no", NULL), 0);
+	/* Rewritten parts still have theirs. */
+	only_even = true;
+	for (uint32_t n = 47; n <= 53; n += 2)
+		add(x, n, 0, 100, 100);
+	ck_assert_int_eq(indexer_sweep(x, DAY + 10), 0);
+	ck_assert_uint_eq(counted(44, 100, "error", NULL), errors_of(44, 100));
+	only_even = false;
+	/* Several parts in any order. */
+	uint32_t blocks;
+	add(x, 1000, PART_BLOCKS_MAX, 76, 1100);
+	ck_assert_uint_eq(counted(1000, 1100, "error", &blocks), 0);
+	add(x, 1000, 0, PART_BLOCKS_MAX, 1100);
+	ck_assert_uint_eq(counted(1000, 1100, "error", &blocks), errors_of(1000, 1100));
+	ck_assert_uint_eq(blocks, 1100);
+	indexer_free(x);
+}
+END_TEST
+
 START_TEST(a_large_segment_has_several_parts)
 {
 	struct indexer *x = open_indexer();
@@ -358,6 +426,9 @@ START_TEST(damage_costs_speed_only)
 		ck_assert_int_eq(file_pwrite_all(fd, span_make(&after, 1), at), 0);
 		/* A filter in a file of parts is young and checked when it becomes a slab. */
 		uint32_t n = round % 2 ? 415 : 3;
+		uint32_t blocks;
+		uint32_t errors = counted(n, 10, "error", &blocks);
+		ck_assert(errors == errors_of(n, 10) || blocks == 0);
 		int found = ask("common", n, 10, NULL);
 		ck_assert(found == 10 || found == -1 || round % 2);
 		ck_assert_int_eq(file_pwrite_all(fd, span_make(&before, 1), at), 0);
@@ -384,6 +455,7 @@ int main(void)
 	tcase_add_test(c, filters_have_few_sizes_and_few_errors);
 	tcase_add_test(c, parts_are_found);
 	tcase_add_test(c, parts_become_slabs);
+	tcase_add_test(c, lines_are_counted);
 	tcase_add_test(c, a_large_segment_has_several_parts);
 	tcase_add_test(c, what_is_gone_is_swept);
 	tcase_add_test(c, it_is_broken_off_anywhere);
