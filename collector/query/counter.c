@@ -163,12 +163,15 @@ static bool is_known(const struct field *f)
 static bool get_known(void *user, const struct field *f, struct span *ret)
 {
 	const struct known *k = user;
-	if (f->kind == FIELD_MESSAGE && !k->level)
-		return false;
-	*ret = f->kind == FIELD_HOST      ? span_of(k->segment->host)
-	       : f->kind == FIELD_SERVICE ? span_of(k->segment->service)
-					  : *k->level;
-	return true;
+	switch (f->kind) {
+	case FIELD_HOST: *ret = span_of(k->segment->host); return true;
+	case FIELD_SERVICE: *ret = span_of(k->segment->service); return true;
+	case FIELD_INSTANCE: return false;
+	case FIELD_MESSAGE: break;
+	}
+	if (k->level)
+		*ret = *k->level;
+	return k->level;
 }
 
 /* Can rows by minute, service, host and level answer the question? */
