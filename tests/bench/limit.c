@@ -6,7 +6,8 @@
  *
  * send: reads the file, puts the 29 bytes of time and flags before each line, compresses a MiB with one call of
  * ISA-L at the agent's level, posts it and waits for the answer; nothing else: no rotation, no names, no checksum, no
- * time found in a line, no memory of what was sent.
+ * memory of what was sent, and no search for a time (it is copied from where the generator's lines have it, so that the
+ * same bytes are compressed).
  * receive: takes batches from any number of connections, inflates them, puts host and service into each line,
  * appends the lines to one file, syncs it once for all batches of a round, and answers; no checks, no shards, no ledger.
  * drain: takes whatever comes over TCP and forgets it: where other programs ship to.
@@ -70,13 +71,17 @@ static void send_all(int fd, const char *bytes, size_t len)
 static size_t put_prefixes(const char *source, size_t len, char *out, size_t *ret_taken,
 			   size_t *ret_lines)
 {
-	static const char prefix[PREFIX + 1] = "2026-11-22T05:40:00.000000ZF ";
+	static const char fixed[PREFIX + 1] = "2026-11-22T05:40:00.000000ZF ";
+	static const char before_time[] = "{\"ts\":\"";
+	enum { BEFORE = sizeof(before_time) - 1, TIME = PREFIX - 2 };
 	const char *at = source, *end = source + len, *lf;
 	char *to = out;
 	size_t lines = 0;
 	while (at < end && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
 		size_t n = (size_t)(lf + 1 - at);
-		memcpy(to, prefix, PREFIX);
+		memcpy(to, fixed, PREFIX);
+		if (n > BEFORE + TIME && memcmp(at, before_time, BEFORE) == 0)
+			memcpy(to, at + BEFORE, TIME);
 		memcpy(to + PREFIX, at, n);
 		to += PREFIX + n;
 		at = lf + 1;
