@@ -5,10 +5,10 @@
  * its year) in unsigned numbers. */
 #include "common/civil.h"
 
+#include "common/eight.h"
 #include "common/num.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 
 enum {
@@ -128,79 +128,41 @@ void civil_format_us(char dst[CIVIL_TIME_LEN], int64_t us)
 	dst[26] = 'Z';
 }
 
-/* Eight bytes at a time, as in Daniel Lemire's "Parsing timestamps quickly": the bytes are held against a pattern which
- * has '0' where a digit stands, so that a digit's value remains and a separator leaves 0. Byte 0 is the lowest. */
-static inline uint64_t load8(const char *s)
-{
-	uint64_t v;
-	memcpy(&v, s, sizeof(v));
-	return le64toh(v);
-}
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Values of digits, 0 in the separators' places; adds to *bad what is neither. */
-static inline uint64_t digits_of(const char *s, const char *pattern, uint64_t separators,
-				 uint64_t *bad)
-{
-	uint64_t v = load8(s) ^ load8(pattern);
-	*bad |= ((v | (v + EACH(6))) & EACH(0xf0)) | (v & separators);
-	return v;
-}
-
-/* In each byte: ten times its own digit and the next byte's. */
-static inline uint64_t pairs_of(uint64_t digits)
-{
-	return digits * 10 + (digits >> 8);
-}
-
-static inline uint32_t pair_at(uint64_t pairs, unsigned byte)
-{
-	return pairs >> (8 * byte) & 0xff;
-}
-
-/* The byte of a separator. */
-static inline uint64_t at(unsigned byte)
-{
-	return UINT64_C(0xff) << (8 * byte);
-}
-
 static bool get_date(const char *s, struct date *ret)
 {
-	uint64_t bad = 0;
-	uint64_t year_month = pairs_of(digits_of(s, "0000-00-", at(4) | at(7), &bad));
+	uint64_t pairs;
 	uint32_t tens = (uint8_t)s[8] - (uint32_t)'0', ones = (uint8_t)s[9] - (uint32_t)'0';
+	if (!eight_pairs(s, "0000-00-", &pairs) || tens > 9 || ones > 9)
+		return false;
 	struct date d = {
-		.year = pair_at(year_month, 0) * 100 + pair_at(year_month, 2),
-		.month = pair_at(year_month, 5),
+		.year = eight_byte(pairs, 0) * 100 + eight_byte(pairs, 2),
+		.month = eight_byte(pairs, 5),
 		.day = 10 * tens + ones,
 	};
-	if (bad || tens > 9 || ones > 9 || !civil_valid_date((int)d.year, d.month, d.day))
+	if (!civil_valid_date((int)d.year, d.month, d.day))
 		return false;
 	*ret = d;
 	return true;
 }
 
-/* 2026-11-22T05:40:00.123456Z as "2026-11-", "22T05:40", ":00.1234" and, once more in part, ".123456Z". */
+/* Four times eight bytes, the last of which overlap: 2026-11- 22T05:40 :00.1234 .123456Z */
 int civil_parse_us(struct span s, int64_t *ret_us)
 {
-	if (s.len != CIVIL_TIME_LEN)
+	uint64_t year_month, day_minute, seconds, fraction;
+	if (s.len != CIVIL_TIME_LEN || !eight_pairs(s.ptr, "0000-00-", &year_month) ||
+	    !eight_pairs(s.ptr + 8, "00T00:00", &day_minute) ||
+	    !eight_pairs(s.ptr + 16, ":00.0000", &seconds) ||
+	    !eight_pairs(s.ptr + 19, ".000000Z", &fraction))
 		return -EINVAL;
-	uint64_t bad = 0;
-	uint64_t year_month = pairs_of(digits_of(s.ptr, "0000-00-", at(4) | at(7), &bad));
-	uint64_t day_minute = pairs_of(digits_of(s.ptr + 8, "00T00:00", at(2) | at(5), &bad));
-	uint64_t seconds = pairs_of(digits_of(s.ptr + 16, ":00.0000", at(0) | at(3), &bad));
-	uint64_t fraction = pairs_of(digits_of(s.ptr + 19, ".000000Z", at(0) | at(7), &bad));
-	uint32_t year = pair_at(year_month, 0) * 100 + pair_at(year_month, 2);
-	uint32_t month = pair_at(year_month, 5), day = pair_at(day_minute, 0);
-	uint32_t hour = pair_at(day_minute, 3), minute = pair_at(day_minute, 6);
-	uint32_t second = pair_at(seconds, 1);
-	if (bad || hour > 23 || minute > 59 || second > 59 ||
-	    !civil_valid_date((int)year, month, day))
+	uint32_t year = eight_byte(year_month, 0) * 100 + eight_byte(year_month, 2);
+	uint32_t month = eight_byte(year_month, 5), day = eight_byte(day_minute, 0);
+	uint32_t hour = eight_byte(day_minute, 3), minute = eight_byte(day_minute, 6);
+	uint32_t second = eight_byte(seconds, 1);
+	if (hour > 23 || minute > 59 || second > 59 || !civil_valid_date((int)year, month, day))
 		return -EINVAL;
 	int64_t days = (int64_t)days_of(year, month, day) - DAYS_TO_EPOCH;
-	uint32_t micro =
-		pair_at(fraction, 1) * 10000 + pair_at(fraction, 3) * 100 + pair_at(fraction, 5);
+	uint32_t micro = eight_byte(fraction, 1) * 10000 + eight_byte(fraction, 3) * 100 +
+			 eight_byte(fraction, 5);
 	*ret_us = days * NUM_DAY_US + (hour * 3600 + minute * 60 + second) * NUM_SEC_US + micro;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "agent/stamp/stamp_forms.h"
 #include "agent/stamp/stamp_part.h"
 #include "common/civil.h"
+#include "common/eight.h"
 #include "common/num.h"
 
 /* What stands between date and time: T, t, one or two blanks, a tab, and what DB2 and
@@ -64,12 +65,12 @@ static const char *read_rfc3339_utc(const char *at, const char *line_end, struct
 	struct text t = {at, line_end};
 	const char *p = t.at;
 	uint64_t date, time;
-	if (text_left(&t) < 20 || !text_pairs8(p, "0000-00-", &date) ||
-	    !text_pairs8(p + 8, "00T00:00", &time) || p[16] != ':')
+	if (text_left(&t) < 20 || !eight_pairs(p, "0000-00-", &date) ||
+	    !eight_pairs(p + 8, "00T00:00", &time) || p[16] != ':')
 		return NULL;
-	int year = (int)(text_byte_of(date, 0) * 100 + text_byte_of(date, 2));
-	unsigned month = text_byte_of(date, 5), day = text_byte_of(time, 0);
-	unsigned hour = text_byte_of(time, 3), minute = text_byte_of(time, 6);
+	int year = (int)(eight_byte(date, 0) * 100 + eight_byte(date, 2));
+	unsigned month = eight_byte(date, 5), day = eight_byte(time, 0);
+	unsigned hour = eight_byte(time, 3), minute = eight_byte(time, 6);
 	unsigned second = text_pair(p + 17);
 	if (year < 1970 || hour > 23 || minute > 59 || second > 59 || !valid_day(year, month, day))
 		return NULL;

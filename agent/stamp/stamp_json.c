@@ -13,6 +13,7 @@
 
 #include "agent/stamp/stamp_forms.h"
 #include "agent/stamp/stamp_key.h"
+#include "common/eight.h"
 #include "common/num.h"
 
 #include <yajl/yajl_parse.h>
@@ -28,7 +29,8 @@
 static bool has_bracket(const char *p, const char *end, char upper)
 {
 	for (; end - p >= 8; p += 8) {
-		if (text_zero_bytes((text_load8(p) | TEXT_EACH(0x20)) ^ TEXT_EACH((uint8_t)upper)))
+		if (eight_zero_bytes((eight_load(p) | EIGHT_EACH(0x20)) ^
+				     EIGHT_EACH((uint8_t)upper)))
 			return true;
 	}
 	for (; p < end; p++) {
@@ -47,9 +49,9 @@ static bool has_bracket(const char *p, const char *end, char upper)
 SCANNER_INLINE const char *quote_or_backslash(const char *p, const char *end)
 {
 	for (; end - p >= 8; p += 8) {
-		uint64_t v = text_load8(p);
-		uint64_t hits =
-			text_zero_bytes(v ^ TEXT_EACH('"')) | text_zero_bytes(v ^ TEXT_EACH('\\'));
+		uint64_t v = eight_load(p);
+		uint64_t hits = eight_zero_bytes(v ^ EIGHT_EACH('"')) |
+				eight_zero_bytes(v ^ EIGHT_EACH('\\'));
 		if (hits)
 			return p + __builtin_ctzll(hits) / 8;
 	}
