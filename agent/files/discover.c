@@ -150,7 +150,7 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 			look_modified(d, n->source);
 		return;
 	}
-	if (!scan_join(path, dir, e->name))
+	if (!scan_join(path, dir, e->name) || (!n && !dir->full && !wanted_below(&d->wanted, path)))
 		return;
 	if (e->mask & (IN_MODIFY | IN_ATTRIB) && n && n->source) {
 		look_modified(d, n->source);
@@ -180,7 +180,10 @@ static void dir_event(struct discover *d, struct dir *dir, const struct watch_ev
 		scan_leave(d, own);
 		scan_enter(d, own);
 	} else if (dir->listed && e->mask & (IN_CREATE | IN_MOVED_TO)) {
-		scan_enter(d, path);
+		if (dir->full)
+			scan_enter(d, path);
+		else if (wanted_below(&d->wanted, path))
+			scan_dir(d, dir);
 	}
 }
 
@@ -199,11 +202,14 @@ static void self_event(struct discover *d, struct dir *dir, uint32_t mask)
 	if (mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) {
 		scan_leave(d, path);
 		scan_enter(d, path);
+		scan_above(d, path);
 	} else if (mask & IN_MOVE_SELF) {
 		struct identity id;
-		if (identity_of_path(path, true, &id) < 0 || id.ino != dir->ino ||
-		    id.dev != dir->dev)
-			scan_moved_away(d, path);
+		if (identity_of_path(path, true, &id) == 0 && id.ino == dir->ino &&
+		    id.dev == dir->dev)
+			return;
+		scan_moved_away(d, path);
+		scan_above(d, path);
 	}
 }
 

@@ -108,6 +108,8 @@ void scan_dir(struct discover *d, struct dir *dir);
 void scan_leave(struct discover *d, const char *path);
 void scan_moved_away(struct discover *d, const char *path);
 void scan_polled(struct discover *d);
+/* The directory of that path came or went: does the one above it wait for it? */
+void scan_above(struct discover *d, const char *path);
 /* The directories in which sources were seen last that are missing now. */
 void scan_missing(struct discover *d);
 /* Drops the directory; its names are lost. */

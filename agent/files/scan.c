@@ -85,12 +85,18 @@ static void say_unwatched(struct discover *d, const char *path, int error)
 			  strerror(-error));
 }
 
+static enum watch_kind kind_of(const struct dir *dir)
+{
+	return dir->full ? WATCH_FULL : dir->waits ? WATCH_WAY : WATCH_SELF;
+}
+
 static void watch_dir(struct discover *d, struct dir *dir)
 {
 	enum identity_place place = PLACE_LOCAL;
 	const char *kind;
-	int wd = d->watch ? watch_add(d->watch, dir->path, dir->full ? WATCH_FULL : WATCH_WAY)
-			  : -ENOSYS;
+	int wd = d->watch ? watch_add(d->watch, dir->path, kind_of(dir)) : -ENOSYS;
+	if (wd < 0 && dir->wd >= 0)
+		return; /* it is gone: what it is watched by tells */
 	if (identity_place(dir->path, &place, &kind) < 0)
 		place = PLACE_LOCAL;
 	tree_set_wd(&d->tree, dir, wd < 0 ? -1 : wd);
@@ -104,7 +110,7 @@ static void watch_dir(struct discover *d, struct dir *dir)
 /* The directory that was moved out of sight and turns up here. */
 static struct dir *orphan_at(struct discover *d, const char *path)
 {
-	int wd = d->watch ? watch_add(d->watch, path, WATCH_WAY) : -1;
+	int wd = d->watch ? watch_add(d->watch, path, WATCH_SELF) : -1;
 	for (struct dir *o = wd < 0 ? NULL : tree_by_wd(&d->tree, wd); o; o = o->same_wd)
 		if (o->orphan)
 			return o;
@@ -184,7 +190,9 @@ static struct dir *enter(struct discover *d, const char *path, bool full, bool l
 			scan_leave(d, path);
 		return NULL;
 	}
-	if (dir && (dir->ino != id.ino || dir->dev != id.dev)) {
+	bool other = dir && (dir->ino != id.ino || dir->dev != id.dev);
+	/* No event tells of an archive that is made where only the directory itself is watched. */
+	if (other || (dir && !dir->full && !dir->refusal && has_archive(path))) {
 		scan_leave(d, path);
 		dir = NULL;
 	}
@@ -287,12 +295,59 @@ static void lose_unseen(struct discover *d, struct name *n)
 		tree_drop_name(&d->tree, n);
 }
 
-static void enter_next(struct discover *d, struct dir *dir)
+/* Is something that leads on not there, or not under watch itself? A link counts as well, for when it is made to lead
+ * elsewhere no event of what it led to tells. */
+static bool way_is_open(const struct discover *d, const struct dir *dir)
 {
 	char path[PATH_MAX];
+	struct identity id;
 	size_t cursor = 0;
-	while (wanted_next(&d->wanted, dir->path, &cursor, path, sizeof(path)))
-		scan_enter(d, path);
+	while (wanted_next(&d->wanted, dir->path, &cursor, path, sizeof(path))) {
+		const struct dir *next = tree_dir(&d->tree, path);
+		if (!next || (next->wd < 0 && !next->refusal) ||
+		    identity_of_path(path, false, &id) < 0 || !S_ISDIR(id.mode))
+			return true;
+	}
+	return false;
+}
+
+static void set_waits(struct discover *d, struct dir *dir, bool waits)
+{
+	enum watch_kind most = WATCH_SELF;
+	dir->waits = waits;
+	if (!d->watch || dir->wd < 0 || waits) {
+		watch_dir(d, dir);
+		return;
+	}
+	for (const struct dir *o = tree_by_wd(&d->tree, dir->wd); o; o = o->same_wd)
+		most = kind_of(o) > most ? kind_of(o) : most;
+	int wd = watch_set(d->watch, dir->path, most);
+	if (wd >= 0 && !tree_by_wd(&d->tree, wd))
+		watch_remove(d->watch,
+			     wd); /* it is another one since a moment ago: the rescan finds it */
+}
+
+/* Names in a directory that is only on the way are watched for as long as one is missing; then each that is there
+ * is watched itself. What comes or goes between looking and watching is found by looking once more. */
+static void enter_next(struct discover *d, struct dir *dir)
+{
+	char own[PATH_MAX], path[PATH_MAX];
+	(void)snprintf(own, sizeof(own), "%s", dir->path);
+	for (int tries = 0; tries < 3; tries++) {
+		size_t cursor = 0;
+		while (wanted_next(&d->wanted, own, &cursor, path, sizeof(path)))
+			scan_enter(d, path);
+		if (tree_dir(&d->tree, own) != dir || way_is_open(d, dir) == dir->waits)
+			return;
+		set_waits(d, dir, !dir->waits);
+	}
+}
+
+void scan_above(struct discover *d, const char *path)
+{
+	struct dir *above = parent_of(d, path);
+	if (above && !above->full)
+		enter_next(d, above);
 }
 
 void scan_dir(struct discover *d, struct dir *dir)

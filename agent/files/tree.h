@@ -29,6 +29,7 @@ struct dir {
 	struct list_node node; /* in tree->dirs */
 	struct dir *same_wd;
 	bool full;           /* its files are of interest, not only its directories */
+	bool waits;          /* on the way only: a name that leads on is not there, or is a link */
 	bool listed;         /* unknown names in it are looked at; else only those that are known */
 	bool rotated;        /* rotated files go there: it stays */
 	bool polled;         /* inotify does not serve: scanned each second */

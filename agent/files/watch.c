@@ -54,9 +54,10 @@ uint64_t watch_count(const struct watch *w)
 
 static uint32_t mask_of(enum watch_kind kind)
 {
-	const uint32_t way = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
-			     IN_MOVE_SELF | IN_ONLYDIR;
+	const uint32_t self = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+	const uint32_t way = self | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
 	switch (kind) {
+	case WATCH_SELF: return self;
 	case WATCH_WAY: return way;
 	case WATCH_FULL: return way | IN_MODIFY | IN_ATTRIB;
 	}
@@ -74,6 +75,12 @@ int watch_add(struct watch *w, const char *path, enum watch_kind kind)
 	}
 	if (errno == EEXIST || errno == EINVAL)
 		wd = inotify_add_watch(w->fd, path, mask | IN_MASK_ADD);
+	return wd < 0 ? -errno : wd;
+}
+
+int watch_set(struct watch *w, const char *path, enum watch_kind kind)
+{
+	int wd = inotify_add_watch(w->fd, path, mask_of(kind));
 	return wd < 0 ? -errno : wd;
 }
 

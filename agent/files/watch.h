@@ -8,9 +8,12 @@
 
 struct watch;
 
+/* Each has all that the ones before it have. What happens in a directory wakes the agent whether it is of interest or
+ * not (think of /tmp), so no more is asked for than is needed. */
 enum watch_kind {
-	WATCH_WAY,  /* a directory that is only on the way: what is made, moved and deleted in it */
-	WATCH_FULL, /* a directory with files of interest: writes as well */
+	WATCH_SELF, /* the directory itself: that it is moved or deleted */
+	WATCH_WAY, /* names in it are waited for, or may lead elsewhere: what is made, moved and deleted in it */
+	WATCH_FULL, /* it has files of interest: writes as well */
 };
 
 struct watch_event {
@@ -28,6 +31,8 @@ int watch_fd(const struct watch *w);
 /* Returns the watch descriptor (the same for the same directory, whichever path leads to it; what it was watched
  * for is added up), or -errno: -ENOSPC the limit of watches is reached. */
 int watch_add(struct watch *w, const char *path, enum watch_kind kind) MUST_CHECK;
+/* The same, but of what it was watched for before nothing stays: for whoever knows all that lead to it. */
+int watch_set(struct watch *w, const char *path, enum watch_kind kind) MUST_CHECK;
 void watch_remove(struct watch *w, int wd);
 uint64_t watch_count(const struct watch *w);
 

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,86 @@ START_TEST(root_of_the_glob_comes_and_goes)
 	host_write(&h, "a/b/c/y.log", "four\n");
 	host_run(&h);
 	LINES("four|one|three|two");
+}
+END_TEST
+
+static bool events_wait(void)
+{
+	struct pollfd p = {.fd = discover_fd(h.discover), .events = POLLIN};
+	return poll(&p, 1, 0) == 1;
+}
+
+/* What others do in a directory that is only on the way does not wake the agent; that the way ends or leads elsewhere
+ * does. */
+START_TEST(noise_on_the_way)
+{
+	host_input(&h, "logs", "a/b/*.log", "");
+	host_mkdir(&h, "a/b");
+	host_write(&h, "a/b/x.log", "one\n");
+	host_start(&h);
+	host_run(&h);
+	host_shell(&h, "touch n1 n2 a/n3; mkdir d a/d; mv n1 n4; rm n2 n4 a/n3; rmdir d a/d");
+	ck_assert(!events_wait());
+	host_shell(&h, "mv a/b a/c");
+	ck_assert(events_wait());
+	host_run(&h);
+	/* Now the name is waited for. */
+	host_shell(&h, "mkdir a/b");
+	ck_assert(events_wait());
+	host_write(&h, "a/b/x.log", "two\n");
+	host_run(&h);
+	LINES("one|two");
+	host_shell(&h, "touch a/n3 n1; rm a/n3 n1");
+	ck_assert(!events_wait());
+	host_shell(&h, "mv a old; mkdir -p a/b");
+	host_write(&h, "a/b/x.log", "three\n");
+	host_append(&h, "old/b/x.log", "four\n");
+	host_run(&h);
+	LINES("four|one|three|two");
+	host_shell(&h, "rm -r a");
+	host_run(&h);
+	host_shell(&h, "mkdir -p new/b; echo five >new/b/x.log; mv new a");
+	host_run(&h);
+	LINES("five|four|one|three|two");
+	host_shell(&h, "touch a/n3 n1");
+	ck_assert(!events_wait());
+}
+END_TEST
+
+START_TEST(link_on_the_way)
+{
+	host_input(&h, "logs", "current/log/*.log", "");
+	host_mkdir(&h, "v1/log");
+	host_mkdir(&h, "v2/log");
+	host_write(&h, "v1/log/x.log", "one\n");
+	host_shell(&h, "ln -s v1 current");
+	host_start(&h);
+	host_run(&h);
+	LINES("one");
+	host_write(&h, "v2/log/x.log", "two\n");
+	host_shell(&h, "ln -s v2 next; mv -T next current");
+	host_run(&h);
+	LINES("one|two");
+	host_shell(&h, "rm current; mkdir -p current/log; echo three >current/log/x.log");
+	host_run(&h);
+	LINES("one|three|two");
+	host_shell(&h, "touch n1");
+	ck_assert(!events_wait());
+}
+END_TEST
+
+START_TEST(archive_made_on_the_way)
+{
+	host_input(&h, "logs", "a/b/*.log", "");
+	host_mkdir(&h, "a/b");
+	host_write(&h, "a/b/x.log", "one\n");
+	host_start(&h);
+	host_run(&h);
+	host_mkdir(&h, "a/.haul");
+	host_pass(&h, 61);
+	host_write(&h, "a/b/y.log", "two\n");
+	host_run(&h);
+	LINES("one");
 }
 END_TEST
 
@@ -623,6 +704,9 @@ int main(void)
 	tcase_add_test(tcase, links_to_directories);
 	tcase_add_test(tcase, directory_renamed);
 	tcase_add_test(tcase, root_of_the_glob_comes_and_goes);
+	tcase_add_test(tcase, noise_on_the_way);
+	tcase_add_test(tcase, link_on_the_way);
+	tcase_add_test(tcase, archive_made_on_the_way);
 	tcase_add_test(tcase, short_lived_directories);
 	tcase_add_test(tcase, an_archive_is_left_alone);
 	tcase_add_test(tcase, own_messages_are_not_followed);
