@@ -191,10 +191,10 @@ static bool gate_opens(struct log_gate *gate, uint64_t *ret_times)
 		return true;
 	}
 	if (now < gate->next_ns) {
-		gate->suppressed++;
+		gate->suppressed += gate->suppressed < UINT32_MAX;
 		return false;
 	}
-	*ret_times = gate->suppressed + 1;
+	*ret_times = (uint64_t)gate->suppressed + 1;
 	gate->suppressed = 0;
 	gate->pause_ns = gate->pause_ns < PAUSE_LAST_NS / 2 ? gate->pause_ns * 2 : PAUSE_LAST_NS;
 	gate->next_ns = now + gate->pause_ns;

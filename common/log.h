@@ -36,9 +36,9 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * is over (told when it had been said) and begins anew. A gate is guarded by its owner.
  */
 struct log_gate {
-	uint64_t suppressed;
 	int64_t next_ns;
 	int64_t pause_ns;
+	uint32_t suppressed;
 	bool open; /* the condition has been told and is not yet over */
 };
 

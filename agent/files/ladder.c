@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_POWER = 64, CAPACITY_FIRST = 4 };
+enum { FIRST_POWER = 64, CAPACITY_FIRST = 2 };
 
 void ladder_free(struct ladder *l)
 {

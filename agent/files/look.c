@@ -486,12 +486,12 @@ static void nothing_there(struct discover *d, struct dir *dir, const char *text)
 static void look_at_file(struct discover *d, struct dir *dir, const char *text, const char *path,
 			 const struct origin *origin, const struct identity *id, bool is_link)
 {
-	struct input *want = dir->listed && !dir->refusal ? wanted_by(&d->wanted, path) : NULL;
 	struct name *n = tree_name(&d->tree, dir, text);
 	if (n && n->source && is_in(n->source, id) && n->source->state != SOURCE_MISSING) {
 		look_grown(d, n->source, id);
 		return;
 	}
+	struct input *want = dir->listed && !dir->refusal ? wanted_by(&d->wanted, path) : NULL;
 	struct source *s = look_find(d, id);
 	if (d->scanning && n && n->followed && n->source != s)
 		cut_replaced(d, path, n->source);

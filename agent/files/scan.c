@@ -269,7 +269,7 @@ static void take_entry(struct discover *d, struct dir *dir, const struct dirent 
 	}
 	if (type != DT_REG && type != DT_LNK)
 		return;
-	bool wanted = dir->listed && !dir->refusal &&
+	bool wanted = !n && dir->listed && !dir->refusal &&
 		      (wanted_by(&d->wanted, path) ||
 		       (type == DT_LNK && wanted_through(&d->wanted, path)));
 	if (n || wanted || (type == DT_REG && may_be_known(d, e)))

@@ -50,6 +50,7 @@ struct source {
 	struct list_node node;  /* in the table, in order of age */
 	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
 	enum source_state state;
+	int last_error; /* errno of the last failed access; 0: fine */
 
 	/* identity */
 	struct stream_id id;
@@ -67,9 +68,10 @@ struct source {
 	uint64_t start;            /* where the stream begins */
 	struct position committed; /* the collector's word */
 	struct position cursor;    /* lines are cut up to here; committed <= cursor */
-	bool announced;            /* the registry knows its id: chunks may leave */
-	bool born;                 /* the collector knows the stream */
 	uint64_t size;             /* as last seen */
+	bool announced : 1;        /* the registry knows its id: chunks may leave */
+	bool born : 1;             /* the collector knows the stream */
+	bool end_due : 1; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */
 
 	/* reading */
 	int fd;               /* -1: closed while idle, reopened when it grows */
@@ -84,14 +86,12 @@ struct source {
 		*envelope; /* container decoder's memory (agent/lines/envelope.h); NULL for plain
 			   files */
 
-	/* what the collector is still to be told besides lines */
+	/* what the collector is still to be told besides lines, and end_due */
 	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
 			    The pump tells when the cursor arrives at lost_from, and
 			    clears them; what stands in replay before it is shipped first.
 			    Set by follow and discover; a rewind sets them again. */
 	const char *lost_cause;      /* a static text: truncated, deleted, refused, limit ... */
-	bool end_due; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on
-			 its ack */
 
 	/* what status shows */
 	int64_t behind_since_ns; /* monotonic; since when there is something
@@ -103,7 +103,6 @@ struct source {
 	uint64_t lines, dropped;
 	const char *refusal; /* a static text: why this file is not followed (not text,
 				say); NULL: it is */
-	int last_error;      /* errno of the last failed access; 0: fine */
 	struct log_gate error_gate;
 
 	/* from here on for source.c, follow.c, descriptor.c and discover's files only */
@@ -120,35 +119,35 @@ struct source {
 	struct zreader *zreader; /* of a compressed file that is open */
 	char *input_name;        /* of the input it had before a restart, until it has one again;
 			     owned */
-	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
-	uint32_t searching;      /* so many files are being compared with it, or for it */
 	int64_t compared_ns;     /* twin: it was compared last */
 	int64_t created_ns;      /* real time: its file was first seen */
+	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
+	uint32_t searching;      /* so many files are being compared with it, or for it */
 	uint32_t names;          /* how many names lead to it */
 	uint32_t followed;       /* of these an input wants so many */
 	uint32_t event;          /* the turn in which its last event was taken */
-	bool touched;            /* the registry is to write it */
-	bool known;              /* the registry has what does not change with each commit */
-	bool recorded;           /* the registry has something of it */
-	bool was_followed;       /* MISSING: a followed name led to it when the agent ended */
-	bool between;            /* it was made and rotated away unseen */
-	bool compressed;         /* by gzip: offsets are those of its content */
-	bool copied;     /* its file is a copy of the one it was read from: it ends with it */
-	bool twin;       /* held because its name is that of a copy of a file that stands */
-	bool unfinished; /* twin: it is a gzip file that is being written */
-	bool copy; /* twin: it is a copy of a file that stands, or that is being read to its end */
-	bool searched;   /* MISSING: copies of it were looked for */
-	bool undecided;  /* it was a twin when the agent ended */
-	bool listed;     /* the collector's list has it */
-	bool held;       /* not to be read: its bytes are being compared */
-	bool tail_known; /* tail_hash is valid; else the ladder is asked before the first
+	bool touched : 1;        /* the registry is to write it */
+	bool known : 1;          /* the registry has what does not change with each commit */
+	bool recorded : 1;       /* the registry has something of it */
+	bool was_followed : 1;   /* MISSING: a followed name led to it when the agent ended */
+	bool between : 1;        /* it was made and rotated away unseen */
+	bool compressed : 1;     /* by gzip: offsets are those of its content */
+	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
+	bool twin : 1;       /* held because its name is that of a copy of a file that stands */
+	bool unfinished : 1; /* twin: it is a gzip file that is being written */
+	bool copy : 1; /* twin: it is a copy of a file that stands, or that is being read to its end */
+	bool searched : 1;   /* MISSING: copies of it were looked for */
+	bool undecided : 1;  /* it was a twin when the agent ended */
+	bool listed : 1;     /* the collector's list has it */
+	bool held : 1;       /* not to be read: its bytes are being compared */
+	bool tail_known : 1; /* tail_hash is valid; else the ladder is asked before the first
 			    read */
-	bool sniffed;    /* it is text */
-	bool in_hole;    /* the cursor came over NUL bytes: further ones belong to them */
-	bool closing;    /* nothing will be written any more: an unfinished last line may go
+	bool sniffed : 1;    /* it is text */
+	bool in_hole : 1;    /* the cursor came over NUL bytes: further ones belong to them */
+	bool closing : 1;    /* nothing will be written any more: an unfinished last line may go
 		       */
-	bool leaving;    /* discover waits for it to be read to the end */
-	bool cut;        /* its bytes behind tail_at are gone: truncated or replaced */
+	bool leaving : 1;    /* discover waits for it to be read to the end */
+	bool cut : 1;        /* its bytes behind tail_at are gone: truncated or replaced */
 };
 
 struct source_table;

@@ -131,9 +131,8 @@ static int decode_open(struct span value, uint64_t *ret)
 	return r == 0 && *ret == UINT64_MAX ? -EINVAL : r;
 }
 
-static int decode_flag(struct span value, bool *ret)
+static int decode_flag(struct span value)
 {
-	*ret = true;
 	return value.len ? -EINVAL : 0;
 }
 
@@ -148,15 +147,15 @@ static int decode_heir(struct span value, enum output_heir heir, struct output_s
 static int decode_field(char name, struct span value, struct frame_state *f, struct output_state *o)
 {
 	switch (name) {
-	case 'k': return decode_flag(value, &f->at_lf);
-	case 'm': return decode_flag(value, &f->in_part);
+	case 'k': f->at_lf = true; return decode_flag(value);
+	case 'm': f->in_part = true; return decode_flag(value);
 	case 'h': return num_parse_i64(value, &o->head_us);
-	case 'r': return decode_flag(value, &o->head_read_time);
-	case 's': return decode_flag(value, &o->has_stamps);
+	case 'r': o->head_read_time = true; return decode_flag(value);
+	case 's': o->has_stamps = true; return decode_flag(value);
 	case 'c': return decode_count(value, &o->conts);
 	case 'l': return decode_in_line(value, o);
-	case 'd': return o->in_line ? decode_flag(value, &o->in_line_dropped) : -EINVAL;
-	case 't': return o->in_line ? decode_flag(value, &o->in_line_read_time) : -EINVAL;
+	case 'd': o->in_line_dropped = true; return o->in_line ? decode_flag(value) : -EINVAL;
+	case 't': o->in_line_read_time = true; return o->in_line ? decode_flag(value) : -EINVAL;
 	case 'o': return decode_open(value, &o->open_from);
 	case 'n': return decode_heir(value, HEIR_NO, o);
 	case 'i': return decode_heir(value, HEIR_OPEN, o);

@@ -19,23 +19,24 @@ enum output_heir {
 	HEIR_DONE, /* yes, and it is whole */
 };
 
-/* What framer, container envelope and classifier carry from line to line of one output. */
+/* What framer, container envelope and classifier carry from line to line of one output. Packed, for each source has
+ * four of them. */
 struct output_state {
-	int64_t head_us;     /* time of the last head, for its continuations; INT64_MIN: none yet */
-	bool head_read_time; /* ... which was that of reading */
-	bool has_stamps;     /* its lines have timestamps of their own */
-	uint32_t conts;      /* continuations since that head */
+	int64_t head_us; /* time of the last head, for its continuations; INT64_MIN: none yet */
 	/* The place is inside a line of which pieces have gone out already (longer than may be
-	 * held). */
-	bool in_line;
-	bool in_line_dropped;        /* keep and drop had decided against it */
-	enum line_kind in_line_kind; /* of its last piece: F or + */
-	int64_t in_line_us;          /* the time of all its pieces */
-	bool in_line_read_time;
+	 * held; in_line): the time of all its pieces. */
+	int64_t in_line_us;
 	/* A container's line in pieces that is not whole yet: the source offset where the first
 	 * piece begins; UINT64_MAX: none. A restart reads from there again. */
 	uint64_t open_from;
-	enum output_heir heir;
+	uint32_t conts;          /* continuations since the last head */
+	bool head_read_time : 1; /* the time of the last head was that of reading */
+	bool has_stamps : 1;     /* its lines have timestamps of their own */
+	bool in_line : 1;
+	bool in_line_dropped : 1; /* keep and drop had decided against it */
+	bool in_line_read_time : 1;
+	enum line_kind in_line_kind : 8; /* of its last piece: F or + */
+	enum output_heir heir : 8;
 };
 
 /* Travels in a chunk's `state`; registry and collector keep it with the offset. */

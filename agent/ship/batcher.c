@@ -7,11 +7,15 @@
 #include "agent/ship/batcher.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum {
-	MAX_CHUNKS = 4000,    /* below CHUNK_BATCH_MAX, so that the table stays small */
-	RAW_ROOM = 64 * 1024, /* with less room than this in raw a batch is full */
+	MAX_CHUNKS = 4000,       /* below CHUNK_BATCH_MAX, so that the table stays small */
+	RAW_ROOM = 64 * 1024,    /* with less room than this in raw a batch is full */
+	KEEP_BYTES = 256 * 1024, /* what a small batch uses stays */
 };
 
 int batcher_init(struct batcher *b, size_t raw_bytes)
@@ -38,8 +42,35 @@ void batcher_free(struct batcher *b)
 	*b = (struct batcher){0};
 }
 
+/* The whole pages of [keep, size): they read as zeros when they are used again. */
+static void give_back(void *memory, size_t keep, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)memory;
+	uintptr_t from = (start + keep + page - 1) / page * page, to = (start + size) / page * page;
+	if (from < to)
+		(void)madvise((char *)memory + (from - start), to - from, MADV_DONTNEED);
+}
+
+bool batcher_rest(struct batcher *b)
+{
+	bool used = b->chunks_high != 0;
+	if (!batcher_empty(b))
+		return true;
+	give_back(b->raw.ptr, used ? b->raw_high + KEEP_BYTES : 0, b->raw.cap);
+	give_back(b->chunks, b->chunks_high * sizeof(*b->chunks),
+		  b->max_chunks * sizeof(*b->chunks));
+	if (b->body.cap > KEEP_BYTES && !used) {
+		buf_free(&b->body);
+		gzip_encoder_start(b->encoder, &b->body);
+	}
+	b->raw_high = b->chunks_high = 0;
+	return used;
+}
+
 void batcher_reset(struct batcher *b)
 {
+	b->raw_high = b->raw.len > b->raw_high ? b->raw.len : b->raw_high;
+	b->chunks_high = b->n_chunks > b->chunks_high ? b->n_chunks : b->chunks_high;
 	buf_clear(&b->body);
 	buf_clear(&b->raw);
 	b->n_chunks = 0;

@@ -32,11 +32,16 @@ struct batcher {
 	int64_t opened_ns;    /* when its first line went in; 0: empty */
 	bool crowded;         /* what comes next does not fit: send it as it is */
 	bool finished;
+	size_t raw_high, chunks_high; /* the most that was used since batcher_rest */
 };
 
 int batcher_init(struct batcher *b, size_t raw_bytes) MUST_CHECK;
 void batcher_free(struct batcher *b);
 void batcher_reset(struct batcher *b);
+
+/* An empty batch gives memory back to the kernel that was not needed since the last call: what a backlog took is not
+ * kept for ever. Whether any was used. */
+bool batcher_rest(struct batcher *b);
 
 static inline bool batcher_empty(const struct batcher *b)
 {

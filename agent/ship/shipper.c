@@ -15,6 +15,7 @@
 #include "agent/ship/pump.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/num.h"
 
 #include <assert.h>
@@ -31,6 +32,7 @@ enum {
 };
 
 #define RETRY_NS (100 * NUM_MS_NS) /* after memory was short */
+#define REST_NS  (10 * NUM_SEC_NS) /* so often unused memory is given back, until nothing is used */
 
 struct shipper {
 	struct shipper_config config;
@@ -46,6 +48,8 @@ struct shipper {
 	uint64_t ceiling;       /* more than this was too large */
 	unsigned acks_at_ceiling;
 	bool finishing;
+	int64_t rest_due_ns; /* INT64_MAX: nothing was used since */
+	bool rested;
 
 	/* from the verdicts of the batch in flight */
 	size_t verdicts; /* so many were given */
@@ -354,6 +358,7 @@ int shipper_new(const struct shipper_config *config, struct source_table *t, str
 		.discover = d,
 		.filling = &s->batches[0],
 		.target = config->batch_bytes,
+		.rest_due_ns = clock_mono_ns() + REST_NS,
 	};
 	int e = batcher_init(&s->batches[0], config->arena_bytes / 2);
 	if (e == 0)
@@ -424,6 +429,8 @@ static void send(struct shipper *s)
 	}
 	s->flying = b;
 	s->verdicts = 0;
+	if (s->rest_due_ns == INT64_MAX)
+		s->rest_due_ns = clock_mono_ns() + REST_NS;
 	s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
 	uplink_send(s->uplink, buf_span(&b->body));
 }
@@ -436,9 +443,21 @@ static bool may_fill(const struct shipper *s)
 	return !s->finishing && (state == UPLINK_READY || state == UPLINK_SENDING);
 }
 
+static void rest(struct shipper *s, int64_t now_ns)
+{
+	bool first = batcher_rest(&s->batches[0]), second = batcher_rest(&s->batches[1]);
+	s->rest_due_ns = first || second ? now_ns + REST_NS : INT64_MAX;
+	/* Also once when it never comes to rest: what the start took. */
+	if (s->rest_due_ns == INT64_MAX || !s->rested)
+		memory_rest();
+	s->rested = true;
+}
+
 void shipper_tick(struct shipper *s, int64_t now_ns)
 {
 	uplink_tick(s->uplink, now_ns);
+	if (now_ns >= s->rest_due_ns)
+		rest(s, now_ns);
 	for (;;) {
 		if (batcher_empty(s->filling))
 			s->filling->crowded = false;
@@ -455,6 +474,7 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 int64_t shipper_next_ns(const struct shipper *s)
 {
 	int64_t next = uplink_next_ns(s->uplink);
+	next = s->rest_due_ns < next ? s->rest_due_ns : next;
 	if (may_fill(s)) {
 		int64_t pump_ns = pump_next_ns(s->pump);
 		next = pump_ns < next ? pump_ns : next;

@@ -36,6 +36,9 @@ struct stamp {
 	enum stamp_mode mode;
 	char *argument; /* of json: and strptime: ; owned */
 	struct zone *zone;
+	/* The offset of the zone, and for which local times it is that: one for all sources, for most write of the
+	 * same times. */
+	struct zone_range *range; /* owned */
 };
 
 /* --- making --- */
@@ -84,6 +87,8 @@ int stamp_new(const char *spec, const char *timezone, struct stamp **ret, const 
 	int r = parse_spec(spec, s, ret_why);
 	if (r == 0)
 		r = zone_new(timezone, &s->zone, ret_why);
+	if (r == 0 && !(s->range = calloc(1, sizeof(*s->range))))
+		r = -ENOMEM;
 	if (r < 0) {
 		stamp_free(s);
 		return r;
@@ -97,6 +102,7 @@ void stamp_free(struct stamp *s)
 	if (!s)
 		return;
 	zone_free(s->zone);
+	free(s->range);
 	free(s->argument);
 	free(s);
 }
@@ -163,7 +169,7 @@ struct finding {
 
 static bool resolve(struct finding *f, const struct moment *m)
 {
-	return moment_resolve(m, f->stamp->zone, &f->memory->zone, f->now_us, &f->us);
+	return moment_resolve(m, f->stamp->zone, f->stamp->range, f->now_us, &f->us);
 }
 
 static bool find_json(struct finding *f)

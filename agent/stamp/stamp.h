@@ -26,8 +26,6 @@ struct stamp_memory {
 	bool bracket;   /* it stood behind the line's first [, wherever that was */
 	bool from_end;  /* of a JSON key: `at` counts from the line's end */
 	uint16_t at;    /* where in the line it stood */
-	/* The offset of the configured zone, and for which local times it is that. */
-	struct zone_range zone;
 };
 
 /* `spec` is the value of the option `timestamp` (auto | none | json:KEY |
