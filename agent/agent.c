@@ -113,6 +113,7 @@ static struct discover_config discover_config(const struct agent_setup *s)
 		.inputs = s->inputs.items,
 		.n_inputs = s->inputs.n,
 		.max_open_files = s->agent->max_open_files,
+		.max_deleted = s->agent->max_deleted,
 	};
 }
 

@@ -73,7 +73,7 @@ static int parse(int argc, char **argv, struct command_line *ret)
 
 static struct discover_config discover_config(const struct agent_setup *s)
 {
-	return (struct discover_config){s->inputs.items, s->inputs.n, s->agent->max_open_files, 0};
+	return (struct discover_config){.inputs = s->inputs.items, .n_inputs = s->inputs.n};
 }
 
 static int check(const struct agent_setup *s)

@@ -126,6 +126,11 @@ static const struct conf_option agent_section[] = {
 	 .min = 8,
 	 .max = 1000000,
 	 .help = "files held open at a time; idle ones are closed beyond it"},
+	{.key = "max_deleted",
+	 .type = CONF_SIZE,
+	 .offset = AGENT(max_deleted),
+	 .default_text = "10G",
+	 .help = "disk space of deleted files that are held open until the collector has them"},
 };
 
 static const struct conf_option collector_section[] = {

@@ -13,6 +13,7 @@ struct agent_options {
 	const char *listen;
 	uint64_t memory_limit;
 	uint64_t max_open_files;
+	uint64_t max_deleted;
 };
 
 struct collector_options {

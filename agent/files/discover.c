@@ -287,9 +287,13 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 	}
 	if (now_ns >= d->rescan_due_ns)
 		rescan(d);
+	if (d->nameless.n)
+		d->deleted_due_ns = 0;
 	look_nameless(d);
 	forget_moves(d, false);
 	leave_noticed(d);
+	if (now_ns >= d->deleted_due_ns)
+		deleted_check(d);
 	if (d->settled)
 		settled_work(d);
 	if (now_ns >= d->leave_due_ns)
@@ -306,6 +310,8 @@ int64_t discover_next_ns(const struct discover *d)
 	int64_t next = d->rescan_due_ns;
 	if (d->leave_due_ns < next)
 		next = d->leave_due_ns;
+	if (d->deleted_due_ns < next)
+		next = d->deleted_due_ns;
 	if (d->check_due_ns < next)
 		next = d->check_due_ns;
 	if (d->tree.n_polled && d->poll_due_ns < next)
@@ -334,6 +340,8 @@ static void configure(struct discover *d, const struct discover_config *config)
 {
 	d->wanted = (struct wanted){config->inputs, config->n_inputs};
 	d->max_open_files = config->max_open_files;
+	d->max_deleted = config->max_deleted;
+	d->deleted_due_ns = 0;
 	d->oldest_ns = config->oldest_ns;
 	descriptor_limit(d->table, config->max_open_files);
 }
@@ -444,9 +452,7 @@ void discover_counters(const struct discover *d, struct discover_counters *ret)
 	*ret = d->counters;
 	ret->watches = d->watch ? watch_count(d->watch) : 0;
 	ret->polled_dirs = d->tree.n_polled;
-	for (const struct source *s = source_first(d->table); s; s = source_after(d->table, s)) {
+	ret->deleted_open_bytes = deleted_bytes(d);
+	for (const struct source *s = source_first(d->table); s; s = source_after(d->table, s))
 		ret->open_files += s->fd >= 0;
-		if (s->state == SOURCE_UNLINKED && s->fd >= 0)
-			ret->deleted_open_bytes += s->size;
-	}
 }

@@ -18,6 +18,8 @@ struct discover_config {
 	struct input *inputs; /* owned by the caller, lives as long as the discover */
 	size_t n_inputs;
 	uint64_t max_open_files;
+	uint64_t
+		max_deleted; /* bytes of deleted files that are held open; beyond it they are given up */
 	int64_t oldest_ns; /* files not modified since are skipped and counted at the very first start; 0: none */
 };
 

@@ -6,6 +6,7 @@
  *     cut.c        files that were truncated or are gone, and what becomes of their rest
  *     copies.c     copies, recognised by their bytes
  *     leave.c      files that go: read to the end, then let go
+ *     deleted.c    deleted files that are held open, and how much of them
  *     settle.c     the collector's streams against the files that are here
  */
 #ifndef HAUL_AGENT_DISCOVER_INSIDE_H
@@ -88,7 +89,10 @@ struct discover {
 	size_t n_replaced;
 	int64_t copies_due_ns, twins_due_ns, missing_due_ns;
 
-	struct log_gate watch_gate, memory_gate;
+	uint64_t max_deleted;
+	int64_t deleted_due_ns;
+
+	struct log_gate watch_gate, memory_gate, deleted_gate;
 	struct discover_counters counters;
 };
 
@@ -198,6 +202,13 @@ void leave_check(struct discover *d);
 void leave_noticed(struct discover *d);
 /* Nothing is known of it any more: nothing will ever come. */
 void leave_finish(struct discover *d, struct source *s);
+
+/* --- deleted.c --- */
+
+/* Disk space of deleted files that are held open. */
+uint64_t deleted_bytes(const struct discover *d);
+/* Looks how much that is, and gives up what is beyond max_deleted; sets deleted_due_ns. */
+void deleted_check(struct discover *d);
 
 /* --- settle.c --- */
 

@@ -24,6 +24,7 @@ static int look(int dirfd, const char *path, int flags, struct identity *ret)
 		.mode = x.stx_mode,
 		.nlink = x.stx_nlink,
 		.size = x.stx_size,
+		.disk_bytes = x.stx_blocks * 512,
 		.mtime_ns = x.stx_mtime.tv_sec * INT64_C(1000000000) + x.stx_mtime.tv_nsec,
 	};
 	if (x.stx_mask & STATX_BTIME)

@@ -15,6 +15,7 @@ struct identity {
 	mode_t mode;
 	uint32_t nlink;
 	uint64_t size;
+	uint64_t disk_bytes; /* what it takes of its file system; without holes */
 	int64_t mtime_ns;
 };
 

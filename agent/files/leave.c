@@ -216,7 +216,7 @@ static void notice(struct discover *d, struct source *s)
 			log_info("%s is not followed: it is %s", s->path, s->refusal);
 		}
 		descriptor_close(d->table, s);
-	} else if (s->cut && d->settled && s->state != SOURCE_MISSING) {
+	} else if (s->cut && !s->closing && d->settled && s->state != SOURCE_MISSING) {
 		cut_source(d, s);
 	} else {
 		leave_add(d, s);

@@ -273,7 +273,7 @@ static void place(struct discover *d, struct source *s, const struct row *row)
 	if (s->cut && tail_at > s->tail_at) {
 		s->lost_to = s->lost_to > tail_at ? s->lost_to : tail_at;
 		s->lost_from = s->tail_at;
-		s->lost_cause = "truncated";
+		s->lost_cause = s->cut_cause ? s->cut_cause : "truncated";
 	}
 	forget_told(s);
 }

@@ -437,7 +437,7 @@ int source_rewind(struct source_table *t, struct source *s, struct span raw)
 			if (s->lost_to == s->lost_from)
 				s->lost_to = s->cursor.offset;
 			s->lost_from = s->tail_at;
-			s->lost_cause = "truncated";
+			s->lost_cause = s->cut_cause ? s->cut_cause : "truncated";
 		}
 	}
 	s->cursor = s->committed;

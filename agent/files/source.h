@@ -92,6 +92,7 @@ struct source {
 			    clears them; what stands in replay before it is shipped first.
 			    Set by follow and discover; a rewind sets them again. */
 	const char *lost_cause;      /* a static text: truncated, deleted, refused, limit ... */
+	const char *cut_cause; /* of `cut`, when a rewind finds more bytes gone; NULL: truncated */
 
 	/* what status shows */
 	int64_t behind_since_ns; /* monotonic; since when there is something

@@ -54,7 +54,8 @@ static int64_t real(void)
 
 void host_init(struct host *h, const char *where)
 {
-	*h = (struct host){.max_open_files = 1024, .arena_max = UINT64_MAX};
+	*h = (struct host){
+		.max_open_files = 1024, .max_deleted = UINT64_MAX, .arena_max = UINT64_MAX};
 	(void)snprintf(h->dir, sizeof(h->dir), "%s/haul-test.XXXXXX", where);
 	ck_assert_ptr_nonnull(mkdtemp(h->dir));
 	(void)snprintf(h->state, sizeof(h->state), "%s.state", h->dir);
@@ -115,7 +116,8 @@ struct input *host_input(struct host *h, const char *name, const char *globs, co
 
 void host_start_unlisted(struct host *h)
 {
-	struct discover_config c = {h->inputs, h->n_inputs, h->max_open_files, h->oldest_ns};
+	struct discover_config c = {h->inputs, h->n_inputs, h->max_open_files, h->max_deleted,
+				    h->oldest_ns};
 	h->table = source_table_new();
 	ck_assert_ptr_nonnull(h->table);
 	ck_assert_int_eq(registry_open(h->state, h->table, &h->registry), 0);

@@ -28,6 +28,7 @@ struct host {
 	struct input inputs[HOST_INPUTS];
 	size_t n_inputs;
 	uint64_t max_open_files;
+	uint64_t max_deleted;
 	int64_t oldest_ns;
 	struct source_table *table;
 	struct registry *registry;
