@@ -11,6 +11,7 @@
 #include "collector/store/ledger.h"
 
 #include "collector/store/ledger_schema.h"
+#include "collector/store/sql.h"
 #include "common/civil.h"
 #include "common/num.h"
 
@@ -72,27 +73,6 @@ struct ledger {
 	sqlite3_stmt *statements[N_STATEMENTS];
 };
 
-static int to_errno(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-	case SQLITE_ROW: return 0;
-	case SQLITE_NOMEM: return -ENOMEM;
-	case SQLITE_FULL: return -ENOSPC;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_CONSTRAINT:
-	case SQLITE_SCHEMA:
-	case SQLITE_ERROR: return -EBADMSG; /* a table that is not as it should be */
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED: return -EBUSY;
-	case SQLITE_READONLY:
-	case SQLITE_PERM: return -EACCES;
-	default: return -EIO;
-	}
-}
-
 /* --- binding --- */
 
 static void bind_u64(sqlite3_stmt *s, int i, uint64_t v)
@@ -136,7 +116,7 @@ static int statement(struct ledger *l, enum statement which, sqlite3_stmt **ret)
 		int code = sqlite3_prepare_v3(l->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT,
 					      &l->statements[which], NULL);
 		if (code != SQLITE_OK)
-			return to_errno(code);
+			return sql_errno(code);
 	}
 	*ret = l->statements[which];
 	return 0;
@@ -146,57 +126,10 @@ static int run(sqlite3_stmt *s)
 {
 	int code = sqlite3_step(s);
 	(void)sqlite3_reset(s);
-	return to_errno(code);
+	return sql_errno(code);
 }
 
 /* --- opening --- */
-
-static int exec(sqlite3 *db, const char *text)
-{
-	return to_errno(sqlite3_exec(db, text, NULL, NULL, NULL));
-}
-
-static int get_number(sqlite3 *db, const char *query, int64_t *ret)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(db, query, -1, &s, NULL);
-	if (code != SQLITE_OK)
-		return to_errno(code);
-	code = sqlite3_step(s);
-	if (code == SQLITE_ROW)
-		*ret = sqlite3_column_int64(s, 0);
-	(void)sqlite3_finalize(s);
-	return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -ENODATA : to_errno(code);
-}
-
-static int check_whole(sqlite3 *db)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
-	if (code != SQLITE_OK)
-		return to_errno(code);
-	code = sqlite3_step(s);
-	const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
-	bool ok = text && strcmp(text, "ok") == 0;
-	(void)sqlite3_finalize(s);
-	return ok ? 0 : code == SQLITE_ROW ? -EBADMSG : to_errno(code);
-}
-
-/* Is it ours, of a version that we know, and whole? */
-static int check(sqlite3 *db)
-{
-	int64_t id = 0, version = 0;
-	int r = get_number(db, "PRAGMA application_id", &id);
-	if (r == 0)
-		r = get_number(db, "PRAGMA user_version", &version);
-	if (r < 0)
-		return r;
-	if (id != LEDGER_APPLICATION_ID || version < 1)
-		return -EBADMSG;
-	if (version > LEDGER_VERSION)
-		return -EPROTONOSUPPORT;
-	return check_whole(db);
-}
 
 static int make_schema(sqlite3 *db)
 {
@@ -204,25 +137,25 @@ static int make_schema(sqlite3 *db)
 	(void)snprintf(text, sizeof(text),
 		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 		       LEDGER_APPLICATION_ID, LEDGER_VERSION);
-	int r = exec(db, "BEGIN");
+	int r = sql_exec(db, "BEGIN");
 	if (r == 0)
-		r = exec(db, ledger_schema);
-	return r == 0 ? exec(db, text) : r;
+		r = sql_exec(db, ledger_schema);
+	return r == 0 ? sql_exec(db, text) : r;
 }
 
 static int set_up(sqlite3 *db)
 {
 	(void)sqlite3_busy_timeout(db, BUSY_MS);
-	int r = exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
-			 "PRAGMA journal_mode = TRUNCATE; PRAGMA temp_store = MEMORY;"
-			 "PRAGMA cache_size = -8192; BEGIN EXCLUSIVE; COMMIT");
+	int r = sql_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
+			     "PRAGMA journal_mode = TRUNCATE; PRAGMA temp_store = MEMORY;"
+			     "PRAGMA cache_size = -8192; BEGIN EXCLUSIVE; COMMIT");
 	if (r < 0)
 		return r;
 	int64_t tables = 0;
-	r = get_number(db, "SELECT count(*) FROM sqlite_master", &tables);
+	r = sql_number(db, "SELECT count(*) FROM sqlite_master", &tables);
 	if (r < 0)
 		return r;
-	return tables ? check(db) : make_schema(db);
+	return tables ? sql_check(db) : make_schema(db);
 }
 
 int ledger_open(const char *path, struct ledger **ret)
@@ -232,7 +165,7 @@ int ledger_open(const char *path, struct ledger **ret)
 		return -ENOMEM;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	int code = sqlite3_open_v2(path, &l->db, flags, NULL);
-	int r = code == SQLITE_OK ? set_up(l->db) : to_errno(code);
+	int r = code == SQLITE_OK ? set_up(l->db) : sql_errno(code);
 	if (r < 0) {
 		ledger_close(l);
 		return r;
@@ -260,7 +193,7 @@ static int read_meta(sqlite3 *db, struct ledger_meta *ret)
 	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db, "SELECT key, value FROM meta", -1, &s, NULL);
 	if (code != SQLITE_OK)
-		return to_errno(code);
+		return sql_errno(code);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 		struct span key = span_of((const char *)sqlite3_column_text(s, 0));
 		if (span_is(key, "uuid") && sqlite3_column_bytes(s, 1) == STORE_UUID_LEN)
@@ -272,7 +205,7 @@ static int read_meta(sqlite3 *db, struct ledger_meta *ret)
 	}
 	(void)sqlite3_finalize(s);
 	if (code != SQLITE_DONE)
-		return to_errno(code);
+		return sql_errno(code);
 	*ret = m;
 	return 0;
 }
@@ -284,16 +217,8 @@ int ledger_read_meta(struct ledger *l, struct ledger_meta *ret)
 
 int ledger_probe(const char *path, struct ledger_meta *ret)
 {
-	char uri[8192], *at = uri;
-	/* Nothing of the path may be read as part of the URI. */
-	at += sprintf(at, "file:");
-	for (const char *c = path; *c && at < uri + sizeof(uri) - 32; c++)
-		at += sprintf(at, strchr("%?#", *c) ? "%%%02x" : "%c", (unsigned char)*c);
-	(void)sprintf(at, "?immutable=1");
 	sqlite3 *db = NULL;
-	int code = sqlite3_open_v2(
-		uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
-	int r = code == SQLITE_OK ? check(db) : to_errno(code);
+	int r = sql_open_copy(path, &db);
 	if (r == 0)
 		r = read_meta(db, ret);
 	(void)sqlite3_close(db);
@@ -308,42 +233,25 @@ int ledger_copy(struct ledger *l, const char *path)
 	int code = sqlite3_open_v2(
 		path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	/* The copy is nothing before it is whole, synced and renamed: no journal. */
-	int r = code == SQLITE_OK ? exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
-				  : to_errno(code);
+	int r = code == SQLITE_OK
+			? sql_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+			: sql_errno(code);
 	sqlite3_backup *b = r == 0 ? sqlite3_backup_init(to, "main", l->db, "main") : NULL;
 	if (r == 0 && !b)
-		r = to_errno(sqlite3_errcode(to));
+		r = sql_errno(sqlite3_errcode(to));
 	if (b) {
 		(void)sqlite3_backup_step(b, -1);
-		r = to_errno(sqlite3_backup_finish(b));
+		r = sql_errno(sqlite3_backup_finish(b));
 	}
 	code = sqlite3_close(to);
-	return r < 0 ? r : to_errno(code);
+	return r < 0 ? r : sql_errno(code);
 }
 
 /* --- reading --- */
 
-static struct span column_span(sqlite3_stmt *s, int i)
-{
-	const char *ptr = sqlite3_column_blob(s, i);
-	return span_make(ptr, ptr ? (size_t)sqlite3_column_bytes(s, i) : 0);
-}
-
-static uint64_t column_u64(sqlite3_stmt *s, int i)
-{
-	return (uint64_t)sqlite3_column_int64(s, i);
-}
-
-static uint64_t column_decimal(sqlite3_stmt *s, int i)
-{
-	uint64_t v = 0;
-	(void)!num_parse_u64(column_span(s, i), &v);
-	return v;
-}
-
 static size_t column_copy(sqlite3_stmt *s, int i, char *dst, size_t max)
 {
-	struct span v = column_span(s, i);
+	struct span v = sql_span(s, i);
 	size_t len = v.len < max ? v.len : max;
 	if (len)
 		memcpy(dst, v.ptr, len);
@@ -354,25 +262,24 @@ static size_t column_copy(sqlite3_stmt *s, int i, char *dst, size_t max)
 static int each_host(sqlite3_stmt *s, const struct ledger_reader *r)
 {
 	struct host h = {0};
-	h.row = column_u64(s, 0);
+	h.row = sql_u64(s, 0);
 	size_t len = column_copy(s, 1, h.name, NAME_MAX_LEN);
 	if (!name_valid_host(span_make(h.name, len)))
 		return -EBADMSG;
-	h.session = column_u64(s, 2);
+	h.session = sql_u64(s, 2);
 	h.machine_len = column_copy(s, 3, h.machine, SESSION_MACHINE_MAX);
 	h.agent_len = column_copy(s, 4, h.agent, SESSION_AGENT_MAX);
 	h.first_contact_us = sqlite3_column_int64(s, 5);
 	h.last_contact_us = sqlite3_column_int64(s, 6);
-	h.lines = column_u64(s, 7);
-	h.bytes = column_u64(s, 8);
+	h.lines = sql_u64(s, 7);
+	h.bytes = sql_u64(s, 8);
 	return r->host(r->user, &h);
 }
 
 static int read_stream(sqlite3_stmt *s, struct stream *row, struct buf *text)
 {
-	struct span id = column_span(s, 2), service = column_span(s, 3),
-		    instance = column_span(s, 4), path = column_span(s, 5),
-		    state = column_span(s, 12);
+	struct span id = sql_span(s, 2), service = sql_span(s, 3), instance = sql_span(s, 4),
+		    path = sql_span(s, 5), state = sql_span(s, 12);
 	if (id.len != sizeof(row->id.bytes) || service.len > NAME_MAX_LEN ||
 	    instance.len > NAME_MAX_LEN || path.len > CHUNK_PATH_MAX || state.len > CHUNK_STATE_MAX)
 		return -EBADMSG;
@@ -397,24 +304,24 @@ static int each_stream(sqlite3_stmt *s, const struct ledger_reader *r)
 {
 	struct buf text = BUF_EMPTY;
 	struct stream row = {
-		.row = column_u64(s, 0),
-		.ino = column_decimal(s, 6),
+		.row = sql_u64(s, 0),
+		.ino = sql_decimal(s, 6),
 		.btime_ns = sqlite3_column_int64(s, 7),
-		.start = column_u64(s, 8),
-		.base = column_u64(s, 9),
-		.offset = column_u64(s, 10),
-		.crc = column_u64(s, 11),
+		.start = sql_u64(s, 8),
+		.base = sql_u64(s, 9),
+		.offset = sql_u64(s, 10),
+		.crc = sql_u64(s, 11),
 		.ended = sqlite3_column_int(s, 13),
-		.lines = column_u64(s, 14),
-		.dropped = column_u64(s, 15),
-		.stored_bytes = column_u64(s, 16),
-		.lost_bytes = column_u64(s, 17),
+		.lines = sql_u64(s, 14),
+		.dropped = sql_u64(s, 15),
+		.stored_bytes = sql_u64(s, 16),
+		.lost_bytes = sql_u64(s, 17),
 		.born_us = sqlite3_column_int64(s, 18),
 		.last_us = sqlite3_column_int64(s, 19),
 	};
 	int e = read_stream(s, &row, &text);
 	if (e == 0)
-		e = r->stream(r->user, column_u64(s, 1), &row);
+		e = r->stream(r->user, sql_u64(s, 1), &row);
 	buf_free(&text);
 	return e;
 }
@@ -422,14 +329,14 @@ static int each_stream(sqlite3_stmt *s, const struct ledger_reader *r)
 static int each_gap(sqlite3_stmt *s, const struct ledger_reader *r)
 {
 	struct gap g = {
-		.from = column_u64(s, 1),
-		.to = column_u64(s, 2),
-		.base = column_u64(s, 3),
-		.crc_from = column_u64(s, 4),
-		.crc_to = column_u64(s, 5),
+		.from = sql_u64(s, 1),
+		.to = sql_u64(s, 2),
+		.base = sql_u64(s, 3),
+		.crc_from = sql_u64(s, 4),
+		.crc_to = sql_u64(s, 5),
 		.crc_to_known = sqlite3_column_type(s, 5) != SQLITE_NULL,
 	};
-	return r->gap(r->user, column_u64(s, 0), &g);
+	return r->gap(r->user, sql_u64(s, 0), &g);
 }
 
 static const char *const state_names[] = {
@@ -452,21 +359,21 @@ static int parse_state(struct span text, enum segment_state *ret)
 static int each_segment(sqlite3_stmt *s, const struct ledger_reader *r)
 {
 	struct segment_row row = {
-		.service = column_span(s, 1),
-		.host = column_span(s, 2),
+		.service = sql_span(s, 1),
+		.host = sql_span(s, 2),
 		.number = (uint32_t)sqlite3_column_int64(s, 3),
-		.inode = column_decimal(s, 5),
-		.length = column_u64(s, 6),
-		.lines = column_u64(s, 7),
+		.inode = sql_decimal(s, 5),
+		.length = sql_u64(s, 6),
+		.lines = sql_u64(s, 7),
 		.first_us = sqlite3_column_int64(s, 8),
 		.last_us = sqlite3_column_int64(s, 9),
-		.crc = column_u64(s, 10),
+		.crc = sql_u64(s, 10),
 		.crc_known = sqlite3_column_type(s, 10) != SQLITE_NULL,
 	};
-	if (civil_parse_day(column_span(s, 0), &row.day) < 0 || !name_valid(row.service) ||
+	if (civil_parse_day(sql_span(s, 0), &row.day) < 0 || !name_valid(row.service) ||
 	    !name_valid_host(row.host) || row.number == 0 || row.length > INT64_MAX)
 		return -EBADMSG;
-	int e = parse_state(column_span(s, 4), &row.state);
+	int e = parse_state(sql_span(s, 4), &row.state);
 	return e < 0 ? e : r->segment(r->user, &row);
 }
 
@@ -477,12 +384,12 @@ static int read_table(struct ledger *l, const char *query,
 	sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(l->db, query, -1, &s, NULL);
 	if (code != SQLITE_OK)
-		return to_errno(code);
+		return sql_errno(code);
 	int r = 0;
 	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW)
 		r = each(s, reader);
 	(void)sqlite3_finalize(s);
-	return r < 0 ? r : to_errno(code);
+	return r < 0 ? r : sql_errno(code);
 }
 
 int ledger_read(struct ledger *l, const struct ledger_reader *reader)
@@ -507,7 +414,7 @@ int ledger_read_segments(struct ledger *l, int (*each)(void *user, const struct 
 
 int ledger_begin(struct ledger *l)
 {
-	return exec(l->db, "BEGIN IMMEDIATE");
+	return sql_exec(l->db, "BEGIN IMMEDIATE");
 }
 
 int ledger_put_host(struct ledger *l, const struct host *h)
@@ -692,7 +599,7 @@ int ledger_commit(struct ledger *l, const struct ledger_meta *meta)
 	if (r == 0)
 		r = put_meta(l, "last_session", (struct span){0}, meta->last_session);
 	if (r == 0)
-		r = exec(l->db, "COMMIT");
+		r = sql_exec(l->db, "COMMIT");
 	if (r < 0)
 		ledger_rollback(l);
 	return r;
@@ -701,5 +608,5 @@ int ledger_commit(struct ledger *l, const struct ledger_meta *meta)
 void ledger_rollback(struct ledger *l)
 {
 	if (!sqlite3_get_autocommit(l->db))
-		(void)exec(l->db, "ROLLBACK");
+		(void)!sql_exec(l->db, "ROLLBACK");
 }

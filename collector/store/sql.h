@@ -1,0 +1,47 @@
+/* SQLite as the ledger's writer and its readers use it: errors as -errno, columns as spans and numbers, the
+ * check that a file is a ledger. One thread at a time. */
+#ifndef HAUL_COLLECTOR_STORE_SQL_H
+#define HAUL_COLLECTOR_STORE_SQL_H
+
+#include "common/buf.h"
+#include "common/num.h"
+#include "common/span.h"
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+/* 0 for what went well; -EBADMSG for a file that is damaged or has not the tables that it should have. */
+int sql_errno(int code);
+
+int sql_exec(sqlite3 *db, const char *text) MUST_CHECK;
+/* The first column of the first row; -ENODATA: there is none. */
+int sql_number(sqlite3 *db, const char *query, int64_t *ret) MUST_CHECK;
+
+/* Is it a ledger, of a version that we know (-EPROTONOSUPPORT: a newer one), and whole (else -EBADMSG)? */
+int sql_check(sqlite3 *db) MUST_CHECK;
+
+/* Opens a file that nobody writes to any more, checks it, and takes no lock and writes nothing beside it:
+ * who may read the file may do this. */
+int sql_open_copy(const char *path, sqlite3 **ret) MUST_CHECK;
+
+/* Of the row at hand; what a span points to is valid until the next step. */
+static inline struct span sql_span(sqlite3_stmt *s, int i)
+{
+	const char *ptr = sqlite3_column_blob(s, i);
+	return span_make(ptr, ptr ? (size_t)sqlite3_column_bytes(s, i) : 0);
+}
+
+static inline uint64_t sql_u64(sqlite3_stmt *s, int i)
+{
+	return (uint64_t)sqlite3_column_int64(s, i);
+}
+
+/* A number that stands there as text; 0 when it is none. */
+static inline uint64_t sql_decimal(sqlite3_stmt *s, int i)
+{
+	uint64_t v = 0;
+	(void)!num_parse_u64(sql_span(s, i), &v);
+	return v;
+}
+
+#endif
