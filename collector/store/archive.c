@@ -590,6 +590,9 @@ int archive_remove(struct archive *a, struct segment_row *rows, size_t n)
 		rows[i].state = SEGMENT_STATE_DELETED;
 	step(a, "remove-mark");
 	int r = store_put_segments(a->config.store, rows, n);
+	/* Readers know it before the files go; without room for that they go all the same. */
+	if (r == 0)
+		(void)!store_settle(a->config.store);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		step(a, "remove-file");
 		r = remove_files(a, &rows[i]);

@@ -3,7 +3,7 @@
  *
  *     write a temporary file, sync, read it back and compare -> rename -> index -> ledger: sealed ->
  *     remove the plain file
- *     ledger: deleted -> remove the file -> ledger: forget
+ *     ledger: deleted, and so its copy -> remove the file -> ledger: forget
  *
  * By one thread. */
 #ifndef HAUL_COLLECTOR_STORE_ARCHIVE_H

@@ -484,11 +484,16 @@ int checkpoint_now(struct store *s)
 	return r;
 }
 
+void checkpoint_outdate(struct store *s)
+{
+	s->checkpointer->snapshot.old = true;
+}
+
 int checkpoint_settle(struct store *s)
 {
 	struct checkpointer *c = s->checkpointer;
 	struct stat st;
-	if (c->snapshot.lsn == c->ledger_lsn)
+	if (c->snapshot.lsn == c->ledger_lsn && !c->snapshot.old)
 		return 0;
 	int r = snapshot_make(&c->snapshot, s, c->ledger_lsn);
 	return r < 0 && tree_stat(&s->tree, SNAPSHOT_PATH, &st) == -ENOENT ? 0 : r;

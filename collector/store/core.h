@@ -189,6 +189,8 @@ int checkpoint_now(struct store *s) MUST_CHECK;
 /* With the ledger's lock held: makes the copy of the ledger as new as the ledger, or sees to it that
  * there is none. -errno. */
 int checkpoint_settle(struct store *s) MUST_CHECK;
+/* Likewise: the ledger has changed beside the log. */
+void checkpoint_outdate(struct store *s);
 
 /* --- judge.c --- */
 

@@ -2,7 +2,8 @@
  * checkpoint's, at the same LSN: sealing and deleting change no stream and no line.
  *
  * The copy of the ledger comes first. A segment that the ledger calls closed may still be live in an older
- * copy; were the ledger then lost, recovery would look for a file that sealing has taken away. */
+ * copy; were the ledger then lost, recovery would look for a file that sealing has taken away. And who reads
+ * the copy must not miss a file that retention has taken. */
 #include "collector/store/store.h"
 
 #include "collector/store/core.h"
@@ -50,6 +51,8 @@ static int with_ledger(struct store *s, change *one, const struct segment_row *r
 	int r = change_all(s->ledger, one, rows, n);
 	if (r == -ENOSPC && room_drop_ballast(&s->tree))
 		r = change_all(s->ledger, one, rows, n);
+	if (r == 0)
+		checkpoint_outdate(s);
 	(void)pthread_mutex_unlock(&s->ledger_lock);
 	return r;
 }

@@ -27,7 +27,7 @@
 
 bool snapshot_due(const struct snapshot *n, struct store *s, uint64_t ledger_lsn, bool last)
 {
-	if (n->lsn == ledger_lsn)
+	if (n->lsn == ledger_lsn && !n->old)
 		return false;
 	if (last || n->lsn == 0)
 		return true;
@@ -99,5 +99,6 @@ int snapshot_make(struct snapshot *n, struct store *s, uint64_t ledger_lsn)
 		return r;
 	}
 	n->lsn = ledger_lsn;
+	n->old = false;
 	return export(&s->tree);
 }

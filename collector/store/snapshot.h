@@ -10,6 +10,7 @@
 
 struct snapshot {
 	uint64_t lsn; /* of the copy that is there; 0: none that counts */
+	bool old; /* the ledger has changed since, though its LSN has not: what became of segments */
 	int64_t made_mono_ns;
 };
 
