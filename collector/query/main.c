@@ -8,6 +8,7 @@
 #include "collector/query/tail.h"
 #include "collector/query/top.h"
 #include "collector/query/trace.h"
+#include "collector/query/verify.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -58,6 +59,7 @@ static int run(const struct options *o)
 	case COMMAND_TOP: return top_run(o, &stop);
 	case COMMAND_PATTERNS: return patterns_run(o, &stop);
 	case COMMAND_LS: return ls_run(o, &stop);
+	case COMMAND_VERIFY: return verify_run(o, &stop);
 	case COMMANDS: break;
 	}
 	return EXIT_USAGE;

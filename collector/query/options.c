@@ -15,10 +15,11 @@
 
 #define BIT(command) (1U << (command))
 #define ALL          (BIT(COMMANDS) - 1)
-/* Those that print lines, those that print rows, those that select lines. */
+/* Those that print lines, those that print rows, those that search, those that take a pattern. */
 #define LINES  (BIT(COMMAND_GREP) | BIT(COMMAND_TRACE) | BIT(COMMAND_TAIL))
 #define ROWS   (BIT(COMMAND_COUNT) | BIT(COMMAND_TOP) | BIT(COMMAND_PATTERNS) | BIT(COMMAND_LS))
-#define SELECT (ALL & ~BIT(COMMAND_LS) & ~BIT(COMMAND_TRACE))
+#define SEARCH (ALL & ~BIT(COMMAND_LS) & ~BIT(COMMAND_VERIFY))
+#define SELECT (SEARCH & ~BIT(COMMAND_TRACE))
 
 /* What an option does; those with a letter are known by it. */
 enum id {
@@ -48,6 +49,7 @@ enum id {
 	ID_EVERY,
 	ID_NEW_SINCE,
 	ID_NAMES,
+	ID_PATH,
 };
 
 struct definition {
@@ -62,10 +64,12 @@ static const struct definition definitions[] = {
 	{ID_SERVICE, ALL, "service", "GLOB",
 	 "only services that match; may be given several times"},
 	{ID_HOST, ALL, "host", "GLOB", "only hosts that match; may be given several times"},
+	{ID_PATH, BIT(COMMAND_VERIFY), "path", "GLOB",
+	 "only log files with such a path on their host; may be given several times"},
 	{ID_SINCE, ALL, "since", "TIME",
 	 "only lines of that time or later: 1h, 30m, yesterday, 2026-11-22T05:00"},
 	{ID_UNTIL, ALL & ~BIT(COMMAND_TAIL), "until", "TIME", "only lines before that time"},
-	{ID_WHERE, ALL & ~BIT(COMMAND_LS), "where", "CONDITION",
+	{ID_WHERE, SEARCH, "where", "CONDITION",
 	 "only lines whose field fulfils it: level=error, status>=500, path~^/api"},
 	{ID_FIXED, SELECT, "fixed-strings", NULL, "PATTERN is a string, not an expression"},
 	{ID_IGNORE_CASE, SELECT, "ignore-case", NULL, "upper and lower case are the same"},
@@ -93,7 +97,8 @@ static const struct definition definitions[] = {
 	 "only patterns never seen before that time"},
 	{ID_NAMES, BIT(COMMAND_LS), "names", "WHAT",
 	 "only the names of services, hosts or days, without reading"},
-	{ID_OUTPUT, ALL, "output", "FORMAT", "text, json or raw; of rows: text, json or csv"},
+	{ID_OUTPUT, ALL, "output", "FORMAT",
+	 "text, json or raw; of rows: text, json or csv; of verify: text or json"},
 	{ID_COLOUR, ALL, "color", "WHEN", "auto, always or never"},
 	{ID_DATA_DIR, ALL, "data-dir", "DIR",
 	 "where the archive is (HAUL_DATA_DIR, /var/log/haul)"},
@@ -116,6 +121,9 @@ static const struct {
 	[COMMAND_PATTERNS] = {"patterns", "[PATTERN]",
 			      "message templates with their counts, and which are new"},
 	[COMMAND_LS] = {"ls", "", "services, hosts, days: lines, bytes, first and last time"},
+	[COMMAND_VERIFY] = {"verify", "",
+			    "is everything here: per log file what has arrived, gaps and losses; "
+			    "and every file of the archive against its checksum"},
 };
 
 enum { N_DEFINITIONS = sizeof(definitions) / sizeof(*definitions) };
@@ -226,8 +234,15 @@ static bool take_output(const struct definition *d, enum command command, const 
 {
 	static const char *const lines[] = {"text", "json", "raw", NULL};
 	static const char *const rows[] = {"text", "json", "csv", NULL};
+	static const char *const both[] = {"text", "json", NULL};
 	bool is_rows = BIT(command) & ROWS;
 	unsigned i;
+	if (command == COMMAND_VERIFY) {
+		if (!take_word(d, text, both, "text or json is possible", &i))
+			return false;
+		*ret = (enum output)i;
+		return true;
+	}
 	if (!take_word(d, text, is_rows ? rows : lines,
 		       is_rows ? "text, json or csv is possible" : "text, json or raw is possible",
 		       &i))
@@ -245,6 +260,7 @@ static bool take_option(struct parser *p, const struct definition *d, const char
 	switch (d->id) {
 	case ID_SERVICE: return take_item(d, text, &o->services);
 	case ID_HOST: return take_item(d, text, &o->hosts);
+	case ID_PATH: return take_item(d, text, &o->paths);
 	case ID_WHERE: return take_item(d, text, &o->wheres);
 	case ID_BY: return take_item(d, text, &o->by);
 	case ID_SINCE: return take_time(p, d, text, &o->since_us);
@@ -342,7 +358,8 @@ static enum options_result take_arguments(struct options *o, char **argv, int n)
 		wanted[0] = &o->field;
 		missing = "FIELD";
 		break;
-	case COMMAND_LS: wanted[1] = NULL; break;
+	case COMMAND_LS:
+	case COMMAND_VERIFY: wanted[1] = NULL; break;
 	case COMMAND_TAIL:
 	case COMMAND_COUNT:
 	case COMMAND_PATTERNS:

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_LIST_MAX 64 /* of -s, -H, -w, --by */
+#define OPTIONS_LIST_MAX 64 /* of -s, -H, --path, -w, --by */
 
 enum command {
 	COMMAND_GREP,
@@ -18,6 +18,7 @@ enum command {
 	COMMAND_TOP,
 	COMMAND_PATTERNS,
 	COMMAND_LS,
+	COMMAND_VERIFY,
 	COMMANDS,
 };
 
@@ -39,7 +40,7 @@ struct options {
 	const char *pattern; /* NULL: none was given */
 	const char *id;      /* trace */
 	const char *field;   /* top */
-	struct option_list services, hosts, wheres, by;
+	struct option_list services, hosts, paths, wheres, by;
 	int64_t since_us, until_us, new_since_us; /* INT64_MIN, INT64_MAX, INT64_MIN: not given */
 	bool fixed, ignore_case, invert, count, list_files, no_events, follow_ids;
 	bool context; /* -A, -B or -C was given and is not 0 */

@@ -7,7 +7,9 @@
 #include "common/num.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SHOW_AFTER_NS (300 * NUM_MS_NS)
@@ -52,19 +54,27 @@ static double gib(uint64_t bytes)
 	return (double)bytes / (1024.0 * 1024.0 * 1024.0);
 }
 
-void progress_show(struct progress *p)
+void progress_text(struct progress *p, const char *fmt, ...)
 {
+	char text[200] = "\r\033[K";
+	size_t head = strlen(text);
+	va_list args;
 	if (!p->on || clock_mono_ns() - p->started_ns < SHOW_AFTER_NS)
 		return;
-	char text[200];
-	uint64_t bytes = atomic_load(&p->bytes), found = atomic_load(&p->found);
-	int len = snprintf(text, sizeof(text),
-			   "\r\033[K%s (day %zu of %zu): %.1f of %.1f GiB, %" PRIu64 " found",
-			   p->day_text, p->day, p->days, gib(bytes), gib(p->total_bytes), found);
+	va_start(args, fmt);
+	(void)vsnprintf(text + head, sizeof(text) - head, fmt, args);
+	va_end(args);
 	pthread_mutex_lock(&p->trouble->lock);
-	write_text(text, (size_t)len);
+	write_text(text, strlen(text));
 	p->shown = true;
 	pthread_mutex_unlock(&p->trouble->lock);
+}
+
+void progress_show(struct progress *p)
+{
+	uint64_t bytes = atomic_load(&p->bytes), found = atomic_load(&p->found);
+	progress_text(p, "%s (day %zu of %zu): %.1f of %.1f GiB, %" PRIu64 " found", p->day_text,
+		      p->day, p->days, gib(bytes), gib(p->total_bytes), found);
 }
 
 void progress_clear(struct progress *p)

@@ -31,6 +31,9 @@ void progress_day(struct progress *p, size_t day, size_t days, int32_t number,
 /* Shows where things stand; called by the waiting thread some ten times a second. */
 void progress_show(struct progress *p);
 
+/* The same with another text, for what is no search. */
+void progress_text(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Takes the line away, before output and at the end. */
 void progress_clear(struct progress *p);
 

@@ -13,7 +13,7 @@ _haul() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--data-dir) _haul_dir=${COMP_WORDS[i + 1]} ;;
-		grep | trace | tail | count | top | patterns | ls)
+		grep | trace | tail | count | top | patterns | ls | verify)
 			[ -n "$command" ] || [ "${COMP_WORDS[i - 1]}" = --data-dir ] || command=${COMP_WORDS[i]}
 			;;
 		esac
@@ -33,14 +33,16 @@ _haul() {
 	-o | --output)
 		case $command in
 		grep | trace | tail) mapfile -t COMPREPLY < <(compgen -W 'text json raw' -- "$word") ;;
+		verify) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
 		*) mapfile -t COMPREPLY < <(compgen -W 'text json csv' -- "$word") ;;
 		esac
 		;;
-	-w | --where | -A | --after-context | -B | --before-context | -C | --context | -m | --max-count | -n | --lines) ;;
+	-w | --where | -A | --after-context | -B | --before-context | -C | --context | -m | --max-count | -n | --lines | \
+		--path) ;;
 	*)
 		common='--service --host --since --output --color --data-dir --help --version'
 		case $command in
-		'') options='grep trace tail count top patterns ls --data-dir --help --version' ;;
+		'') options='grep trace tail count top patterns ls verify --data-dir --help --version' ;;
 		grep) options="$common --until --where --fixed-strings --ignore-case --invert-match --count
 			--files-with-matches --after-context --before-context --context --max-count --no-events" ;;
 		trace) options="$common --until --where --max-count --no-events --follow-ids" ;;
@@ -51,6 +53,7 @@ _haul() {
 		patterns) options="$common --until --where --fixed-strings --ignore-case --invert-match --max-count
 			--new-since" ;;
 		ls) options="$common --until --by --names" ;;
+		verify) options="$common --until --path" ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 		;;
