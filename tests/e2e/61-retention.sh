@@ -2,7 +2,7 @@
 # Days that are older than max_age go when the configuration says so, services on hold stay; and with a disk
 # that is low and on_full = expire the oldest day goes and batches are taken again.
 . "$(dirname "$0")/../lib/e2e.sh"
-need_programs haul-agent haul-collector
+need_programs haul-agent haul-collector haul
 
 if [ "$(id -u)" = 0 ] && mkdir "$DATA" && mount -t tmpfs -o size=96m tmpfs "$DATA" 2>/dev/null; then
 	mounted=1
@@ -47,6 +47,7 @@ kill -HUP "$COLLECTOR_PID"
 wait_until 60 "! there app $six"
 wait_until 60 '[ "$(metric "$URL" haul_collector_retention_deleted_segments_total)" = 1 ]'
 there app "$four" && there app "$two" && there audit "$six" || fail 'too much is gone'
+"$HAUL_BIN/haul" --data-dir "$DATA" verify >"$T/report" || fail "what retention took is missed: $(cat "$T/report")"
 grep -q "retention: $six of app is deleted" "$T/collector.err" || fail 'nothing was said'
 
 if [ -n "${mounted-}" ]; then
