@@ -9,6 +9,7 @@
 #include "collector/retention.h"
 #include "collector/store/index_format.h"
 #include "collector/store/segment_name.h"
+#include "collector/store/tree.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -199,10 +200,12 @@ static bool is_running(int dir)
 
 static int leave_note(const struct options *o)
 {
+	/* Root may be who asks, in a directory that is another user's: no link is followed. */
 	int dir = open(o->collector->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir < 0 ? -1 : openat(dir, REINDEX_NOTE, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	struct tree tree = {.root = dir, .lock = -1};
+	int fd = dir < 0 ? -errno : tree_open_file(&tree, REINDEX_NOTE, O_WRONLY | O_CREAT);
 	if (fd < 0) {
-		log_error("%s/" REINDEX_NOTE ": %s", o->collector->data_dir, strerror(errno));
+		log_error("%s/" REINDEX_NOTE ": %s", o->collector->data_dir, strerror(-fd));
 		file_close(&dir);
 		return EXIT_FAILED;
 	}

@@ -130,12 +130,30 @@ static int say(struct conf_error *err, const struct store *s, int r)
 	return r;
 }
 
+/* SQLite opens by name, not beneath a directory: whatever stands there and is no file (a link that somebody planted) is
+ * put out of its way first. */
+static int refuse_links(struct store *s)
+{
+	static const char *const paths[] = {LEDGER_PATH, LEDGER_JOURNAL, SNAPSHOT_PATH,
+					    EXPORT_PATH};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct stat st;
+		if (tree_stat(&s->tree, paths[i], &st) == 0 && !S_ISREG(st.st_mode))
+			r = set_aside(s, paths[i], "no-file",
+				      "it is not a file, and is not followed");
+	}
+	return r;
+}
+
 int base_open(struct store *s, struct ledger_meta *ret, bool *ret_rebuilt, struct conf_error *err)
 {
+	int r = refuse_links(s);
+	if (r < 0)
+		return say(err, s, r);
 	bool empty = true, journal_empty;
 	bool missing = !exists(s, LEDGER_PATH, &empty), there = !missing && !empty;
 	const char *why = there ? NULL : "it was missing";
-	int r = 0;
 	if (missing && exists(s, LEDGER_JOURNAL, &journal_empty) && !journal_empty)
 		r = set_aside(s, LEDGER_JOURNAL, "ledger.db-journal", "it has no ledger");
 	*ret = (struct ledger_meta){0};

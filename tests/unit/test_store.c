@@ -301,6 +301,30 @@ START_TEST(a_planted_link_leads_nowhere)
 }
 END_TEST
 
+/* SQLite opens by name; a link in the ledger's place is not what it opens. */
+START_TEST(a_link_for_a_ledger_is_not_followed)
+{
+	char link[128], target[128], uuid[STORE_UUID_LEN + 1];
+	struct make_source a;
+	make_source(&a, "checkout", "a");
+	(void)make_send(store, "web-01", session, &a, 3);
+	(void)snprintf(uuid, sizeof(uuid), "%s", store_uuid(store));
+	store_close(store);
+	(void)snprintf(target, sizeof(target), "%s/elsewhere", dir);
+	static const char *const names[] = {"ledger.db", "ledger.db-journal"};
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(link, sizeof(link), "%s/.haul/%s", dir, names[i]);
+		(void)unlink(link);
+		ck_assert_int_eq(symlink(target, link), 0);
+	}
+	store = make_store(dir, NULL);
+	struct stat st;
+	ck_assert_int_lt(stat(target, &st), 0); /* nothing was made through it */
+	ck_assert_str_eq(store_uuid(store), uuid);
+	expect("a", 3);
+}
+END_TEST
+
 START_TEST(full_segments_are_closed_by_number)
 {
 	struct store_config small = {.segment_bytes = 2000, .checkpoint_bytes = 1000};
@@ -339,6 +363,7 @@ int main(void)
 	tcase_add_test(tcase, room_is_kept);
 	tcase_add_test(tcase, one_collector_a_directory);
 	tcase_add_test(tcase, a_planted_link_leads_nowhere);
+	tcase_add_test(tcase, a_link_for_a_ledger_is_not_followed);
 	tcase_add_test(tcase, full_segments_are_closed_by_number);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
