@@ -197,7 +197,7 @@ TSAN_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(if $(UNIT_SRC),\
 
 tests-build: $(UNIT_TESTS) $(FUZZERS)
 	@:
-tsan-build: $(TSAN_TESTS)
+tsan-build: $(TSAN_TESTS) $(B)/haul-collector
 	@:
 
 check: ## install what is missing, build with sanitizers, run all tests

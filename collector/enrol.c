@@ -48,13 +48,6 @@ static void first_name(const struct buf *cert, char ret[JOIN_ADDRESS_MAX])
 		free(names[--n]);
 }
 
-static bool is_any(const struct sockaddr_storage *a)
-{
-	if (a->ss_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 static int find_address(const struct options *o, const struct buf *cert, char ret[JOIN_ADDRESS_MAX],
 			struct conf_error *err)
 {
@@ -69,7 +62,7 @@ static int find_address(const struct options *o, const struct buf *cert, char re
 	} else if (r == 0 && port == 0) {
 		why = "port 0 is not one that agents can be told; set [collector] advertise";
 		r = -EINVAL;
-	} else if (r == 0 && !is_any(&listen)) {
+	} else if (r == 0 && !address_is_any(&listen)) {
 		address_format((struct sockaddr *)&listen, text);
 		r = join_address(span_of(text), port, ret, &why);
 	} else if (r == 0) {

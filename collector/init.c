@@ -104,28 +104,43 @@ static int check(const struct init *in)
 
 /* --- names --- */
 
-static int take_names(struct init *in, char *const *words, int n)
+static int take_name(struct init *in, const char *name)
 {
-	char own[JOIN_ADDRESS_MAX];
-	char *self = own;
-	if (n == 0) {
-		enrol_own_name(own);
-		words = &self;
-		n = 1;
+	bool room = in->n_names < AUTHORITY_NAMES;
+	if (!room || !authority_valid_name(name)) {
+		log_error("%s: %s", name,
+			  room ? "not a DNS name or an IP address" : "one name too many");
+		return EXIT_USAGE;
 	}
-	for (int i = 0; i < n; i++) {
-		if (in->n_names == AUTHORITY_NAMES || !authority_valid_name(words[i])) {
-			log_error(in->n_names == AUTHORITY_NAMES
-					  ? "%s: one name too many"
-					  : "%s: not a DNS name or an IP address",
-				  words[i]);
-			return EXIT_USAGE;
-		}
-		in->names[in->n_names] = strdup(words[i]);
-		if (!in->names[in->n_names++])
-			return failed("name", words[i], -ENOMEM);
-	}
+	in->names[in->n_names] = strdup(name);
+	if (!in->names[in->n_names])
+		return failed("name", name, -ENOMEM);
+	in->n_names++;
 	return EXIT_DONE;
+}
+
+/* Where it listens on one address only, that is how it is reached. */
+static int take_own_names(struct init *in)
+{
+	struct sockaddr_storage a;
+	char text[ADDRESS_TEXT_MAX], own[JOIN_ADDRESS_MAX];
+	const char *why;
+	int code = EXIT_DONE;
+	if (address_resolve(in->o->collector->listen, &a, &why) == 0 && !address_is_any(&a) &&
+	    conf_given(in->o->conf, "collector", 0, "listen")) {
+		address_format_host(&a, text);
+		code = take_name(in, text);
+	}
+	enrol_own_name(own);
+	return code == EXIT_DONE ? take_name(in, own) : code;
+}
+
+static int take_names(struct init *in, const struct commands_args *args)
+{
+	int code = args->n_words ? EXIT_DONE : take_own_names(in);
+	for (int i = 0; i < args->n_words && code == EXIT_DONE; i++)
+		code = take_name(in, args->words[i]);
+	return code;
 }
 
 /* --- certificates --- */
@@ -238,7 +253,7 @@ static int run(struct init *in, const struct commands_args *args)
 		buf_free(&cert);
 	}
 	if (code == EXIT_DONE && in->n_names == 0)
-		code = take_names(in, args->words, args->n_words);
+		code = take_names(in, args);
 	if (code == EXIT_DONE && (r = file_make_dirs(in->at.dir, 0755)) < 0)
 		code = failed("directory", in->at.dir, r);
 	if (code == EXIT_DONE)

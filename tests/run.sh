@@ -3,7 +3,8 @@
 #
 #     tests/run.sh [KIND...]       unit, fuzz, e2e, tsan, cost; all of them without one
 #
-# BUILD      folder of the programs and tests (build/asan); TSan tests come from build/tsan, costs from build/release
+# BUILD      folder of the programs and tests (build/asan); what runs under TSan comes from build/tsan: the collector's
+#            unit tests, and the scenarios that need the collector alone, costs from build/release
 # ONLY       run only tests whose name (unit/line, e2e/03-restart) matches this glob
 # JOBS       how many at a time (number of processors, at most 4)
 # TIME_LIMIT seconds for one test (300): a hang is a failure
@@ -125,6 +126,12 @@ for kind in "${kinds[@]}"; do
 			grep -qs '"collector/' "$source" || continue # the agent has one thread
 			name=$(basename "$source" .c)
 			start "tsan/${name#test_}" ${no_aslr[@]+"${no_aslr[@]}"} "build/tsan/tests/$name"
+		done
+		# And the collector itself, under what its peers do to it.
+		for script in tests/e2e/[0-9]*.sh; do
+			grep -qx 'need_programs haul-collector' "$script" && [ "$build" != build/tsan ] || continue
+			start "tsan/$(basename "$script" .sh)" env HAUL_BIN="$PWD/build/tsan" \
+				${no_aslr[@]+"${no_aslr[@]}"} bash "$script"
 		done
 		;;
 	fuzz)

@@ -154,3 +154,19 @@ void address_format(const struct sockaddr *a, char dst[ADDRESS_TEXT_MAX])
 	(void)inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host));
 	(void)snprintf(dst, ADDRESS_TEXT_MAX, "%s:%u", host, address_port(a));
 }
+
+bool address_is_any(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+void address_format_host(const struct sockaddr_storage *a, char dst[ADDRESS_TEXT_MAX])
+{
+	const void *bytes = a->ss_family == AF_INET6
+				    ? (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr
+				    : (const void *)&((const struct sockaddr_in *)a)->sin_addr;
+	if (!inet_ntop(a->ss_family, bytes, dst, ADDRESS_TEXT_MAX))
+		dst[0] = '\0';
+}

@@ -24,6 +24,9 @@ int address_resolve(const char *text, struct sockaddr_storage *ret,
 /* 127.0.0.0/8, ::1, or the first mapped into IPv6. */
 bool address_is_loopback(const struct sockaddr *a);
 
+/* 0.0.0.0 or [::]: all addresses of the machine. */
+bool address_is_any(const struct sockaddr_storage *a);
+
 /* The same host address, ports aside; an IPv4 address mapped into IPv6 equals the plain
  * one. */
 bool address_same_host(const struct sockaddr *a, const struct sockaddr *b);
@@ -37,5 +40,7 @@ socklen_t address_len(const struct sockaddr *a);
 
 /* "127.0.0.1:8514", "[::1]:8514". */
 void address_format(const struct sockaddr *a, char dst[ADDRESS_TEXT_MAX]);
+/* "127.0.0.1", "::1". */
+void address_format_host(const struct sockaddr_storage *a, char dst[ADDRESS_TEXT_MAX]);
 
 #endif
