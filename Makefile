@@ -33,7 +33,7 @@ WERROR ?= 1
 endif
 
 PKG_CONFIG ?= pkg-config
-PKGS       = libcurl libmicrohttpd libisal zlib libzstd yajl sqlite3 libpcre2-8 gnutls
+PKGS       = libcurl libmicrohttpd libisal zlib libzstd yajl sqlite3 libpcre2-8 gnutls libsystemd
 TEST_PKGS  = check
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \

@@ -1,7 +1,7 @@
 /* The agent: see agent.h. One thread, one loop:
  *
  *     wait for the collector's answers, file events, signals, the status listener or a
- * deadline; discover -> ship (answers, fill, send) -> registry
+ * deadline; discover, journals -> ship (answers, fill, send) -> registry
  *
  * Nothing here waits for a disk or a peer, and with nothing to do the loop sleeps until
  * something happens. */
@@ -10,6 +10,7 @@
 #include "agent/files/discover.h"
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
+#include "agent/journal/journal.h"
 #include "agent/listener.h"
 #include "agent/machine.h"
 #include "agent/ship/shipper.h"
@@ -40,6 +41,7 @@ struct agent {
 	struct source_table *table;
 	struct registry *registry;
 	struct discover *discover;
+	struct journals *journals;
 	struct shipper *shipper;
 	struct listener *listener; /* NULL: off */
 	struct status_view view;
@@ -178,6 +180,7 @@ static void update_view(struct agent *a)
 	a->view.table = a->table;
 	a->view.registry = a->registry;
 	a->view.discover = a->discover;
+	a->view.journals = a->journals;
 	a->view.shipper = a->shipper;
 	a->view.inputs = &a->setup.inputs;
 }
@@ -233,8 +236,14 @@ static int make_parts(struct agent *a)
 		log_error("cannot watch files: %s", strerror(-r));
 		return r;
 	}
+	r = journals_new(a->setup.inputs.items, a->setup.inputs.n, a->table, a->registry,
+			 &a->journals);
+	if (r < 0) {
+		log_error("cannot prepare to read journals: %s", strerror(-r));
+		return r;
+	}
 	struct shipper_config sc = shipper_config(a, &a->setup);
-	r = shipper_new(&sc, a->table, a->registry, a->discover, &a->shipper);
+	r = shipper_new(&sc, a->table, a->registry, a->discover, a->journals, &a->shipper);
 	if (r < 0) {
 		log_error("cannot prepare the way to the collector: %s", strerror(-r));
 		return r;
@@ -248,6 +257,7 @@ static void free_parts(struct agent *a)
 {
 	listener_free(a->listener);
 	shipper_free(a->shipper);
+	journals_free(a->journals);
 	discover_free(a->discover);
 	registry_close(a->registry);
 	source_table_free(a->table);
@@ -290,11 +300,14 @@ static int switch_setup(struct agent *a, struct agent_setup *new)
 	int r = shipper_prepare(a->shipper, &sc, &uplink);
 	if (r < 0)
 		return r;
-	r = discover_reload(a->discover, &dc);
+	r = journals_prepare(a->journals, new->inputs.items, new->inputs.n);
+	if (r == 0)
+		r = discover_reload(a->discover, &dc);
 	if (r < 0) {
 		uplink_free(uplink);
 		return r;
 	}
+	journals_switch(a->journals);
 	shipper_switch(a->shipper, &sc, uplink);
 	keep_collector(a, new);
 	say_what_needs_a_restart(&a->setup, new);
@@ -350,6 +363,7 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 {
 	int64_t next = earlier(registry_ns, shipper_next_ns(a->shipper));
 	next = earlier(next, discover_next_ns(a->discover));
+	next = earlier(next, journals_next_ns(a->journals, now_ns));
 	if (a->listener)
 		next = earlier(next, listener_next_ns(a->listener, now_ns));
 	if (a->watchdog_ns)
@@ -359,11 +373,13 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 	return next;
 }
 
-/* Waits; tells whether the inotify descriptor is readable. */
-static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_events)
+/* Waits; tells whether the inotify descriptor, or one of a journal, is readable. */
+static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_events,
+		bool *ret_journals)
 {
-	struct curl_waitfd fds[3];
-	unsigned n = 0, events = 0;
+	struct curl_waitfd fds[3 + JOURNALS_MAX];
+	int journal_fds[JOURNALS_MAX];
+	unsigned n = 0, events = 0, n_journals;
 	fds[n++] = (struct curl_waitfd){.fd = a->signal_fd, .events = CURL_WAIT_POLLIN};
 	if (a->listener)
 		fds[n++] = (struct curl_waitfd){.fd = listener_fd(a->listener),
@@ -376,8 +392,15 @@ static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_eve
 		fds[n++] = (struct curl_waitfd){.fd = discover_fd(a->discover),
 						.events = CURL_WAIT_POLLIN};
 	}
+	unsigned journals = n;
+	n_journals = journals_fds(a->journals, now_ns, journal_fds, JOURNALS_MAX);
+	for (unsigned i = 0; i < n_journals; i++)
+		fds[n++] = (struct curl_waitfd){.fd = journal_fds[i], .events = CURL_WAIT_POLLIN};
 	int r = shipper_wait(a->shipper, fds, n, until_ns > now_ns ? until_ns - now_ns : 0);
 	*ret_events = r == 0 && events && fds[events].revents;
+	*ret_journals = false;
+	for (unsigned i = journals; r == 0 && i < n; i++)
+		*ret_journals = *ret_journals || fds[i].revents;
 	return r;
 }
 
@@ -393,9 +416,9 @@ static int loop(struct agent *a)
 {
 	int64_t registry_ns = INT64_MAX;
 	for (;;) {
-		bool events;
+		bool events, journals;
 		int64_t now_ns = clock_mono_ns();
-		int r = wait(a, now_ns, next_deadline(a, now_ns, registry_ns), &events);
+		int r = wait(a, now_ns, next_deadline(a, now_ns, registry_ns), &events, &journals);
 		if (r < 0) {
 			log_error("cannot wait for events: %s", strerror(-r));
 			return r;
@@ -405,6 +428,7 @@ static int loop(struct agent *a)
 		if (a->listener)
 			listener_run(a->listener);
 		discover_take(a->discover, now_ns, events);
+		journals_take(a->journals, now_ns, journals);
 		shipper_tick(a->shipper, now_ns);
 		registry_ns = registry_tick(a->registry, now_ns);
 		watchdog(a, now_ns);

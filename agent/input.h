@@ -15,7 +15,8 @@ struct classifier; /* multiline: agent/lines/classify.h */
 struct input {
 	const char *name; /* of the section */
 	enum input_type type;
-	struct conf_list paths;   /* globs */
+	struct conf_list paths;   /* globs; none for a journal */
+	const char *journal;      /* directory or glob of a journal; "" the one of this machine */
 	struct conf_list exclude; /* globs; without a slash they are held against the base name */
 	const char *service;      /* template; "" the type's default */
 	enum input_from from;

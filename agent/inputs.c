@@ -84,10 +84,12 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 	const char *why = NULL;
 	char text[256] = "";
 
+	bool is_journal = o->type == INPUT_JOURNAL;
 	*in = (struct input){
 		.name = name,
 		.type = (enum input_type)o->type,
-		.paths = o->paths.n ? o->paths : paths_of((enum input_type)o->type),
+		.paths = o->paths.n && !is_journal ? o->paths : paths_of((enum input_type)o->type),
+		.journal = is_journal && o->paths.n ? o->paths.items[0] : "",
 		.exclude = o->exclude,
 		.service = o->service,
 		.from = (enum input_from)o->from,
@@ -99,8 +101,9 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 		(void)snprintf(ret_why, why_size, "path is missing");
 		return -EINVAL;
 	}
-	if (in->type == INPUT_JOURNAL) {
-		(void)snprintf(ret_why, why_size, "type = journal: this version cannot read it");
+	if (is_journal && o->paths.n > 1) {
+		(void)snprintf(ret_why, why_size,
+			       "a journal has one path: one directory, or one glob");
 		return -EINVAL;
 	}
 	if (service_template_check(in->type, in->service, &why) < 0) {
@@ -124,6 +127,16 @@ static int input_new(const struct input_options *o, const char *name, struct inp
 	return r;
 }
 
+/* Two readers of one journal would not know whose streams the collector has. */
+static const struct input *same_journal(const struct inputs *in, const struct input *of)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (of->type == INPUT_JOURNAL && in->items[i].type == INPUT_JOURNAL &&
+		    strcmp(in->items[i].journal, of->journal) == 0)
+			return &in->items[i];
+	return NULL;
+}
+
 int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err)
 {
 	size_t n = conf_count(conf, "input");
@@ -137,6 +150,12 @@ int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *e
 			n ? conf_get(conf, "input", i) : &unconfigured[i].options;
 		const char *name = n ? conf_section_name(conf, "input", i) : unconfigured[i].name;
 		int r = input_new(o, name, &in.items[i], why, sizeof(why));
+		const struct input *other = r == 0 ? same_journal(&in, &in.items[i]) : NULL;
+		if (other) {
+			(void)snprintf(why, sizeof(why), "input %s reads this journal already",
+				       other->name);
+			r = -EINVAL;
+		}
 		in.n++;
 		if (r < 0) {
 			(void)snprintf(err->text, sizeof(err->text), "%s: [input %s]: %s",

@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 #include "agent/files/discover.h"
 #include "agent/join.h"
+#include "agent/journal/journal.h"
 #include "agent/status.h"
 #include "common/log.h"
 
@@ -85,6 +86,9 @@ static int check(const struct agent_setup *s)
 		r = buf_printf(&out, "\n# host: %s\n# files that would be followed:\n", s->host);
 	if (r == 0)
 		r = discover_list(&dc, &out);
+	for (size_t i = 0; i < s->inputs.n && r == 0; i++)
+		if (s->inputs.items[i].type == INPUT_JOURNAL)
+			r = journal_list(&s->inputs.items[i], &out);
 	if (r == 0)
 		(void)fwrite(out.ptr, 1, out.len, stdout);
 	else

@@ -94,8 +94,8 @@ static int add_files(const struct status_view *v, struct buf *out)
 	int64_t now_ns = clock_mono_ns();
 	int r = buf_add_str(out, ",\"files\":[");
 	bool first = true;
-	for (const struct source *s = source_first(v->table); r == 0 && s;
-	     s = source_after(v->table, s)) {
+	for (const struct source *s = source_first_of_all(v->table); r == 0 && s;
+	     s = source_after_of_all(v->table, s)) {
 		if (s->state == SOURCE_ENDED || s->state == SOURCE_MISSING)
 			continue;
 		if (!first)
@@ -103,6 +103,28 @@ static int add_files(const struct status_view *v, struct buf *out)
 		first = false;
 		if (r == 0)
 			r = add_source(out, s, now_ns);
+	}
+	return r == 0 ? buf_add_char(out, ']') : r;
+}
+
+static int add_journals(const struct status_view *v, struct buf *out)
+{
+	struct journal_status j;
+	int r = buf_add_str(out, ",\"journals\":[");
+	for (size_t i = 0; r == 0 && journals_status(v->journals, i, &j); i++) {
+		r = buf_add_str(out, i ? ",{" : "{");
+		if (r == 0)
+			r = add_text(out, "path", j.path);
+		if (r == 0)
+			r = add_text(out, "input", j.input);
+		if (r == 0)
+			r = add_u64(out, "streams", j.streams);
+		if (r == 0)
+			r = add_u64(out, "held_bytes", j.held_bytes);
+		if (r == 0)
+			r = add_text(out, "error", j.error);
+		if (r == 0)
+			r = buf_add_char(out, '}');
 	}
 	return r == 0 ? buf_add_char(out, ']') : r;
 }
@@ -158,6 +180,8 @@ int status_json(const struct status_view *v, struct buf *out)
 		r = add_u64(out, "losses", sh.losses);
 	if (r == 0)
 		r = add_u64(out, "lost_bytes", sh.lost_bytes);
+	if (r == 0)
+		r = add_journals(v, out);
 	if (r == 0)
 		r = add_files(v, out);
 	return r == 0 ? buf_add_str(out, "}\n") : r;
@@ -225,7 +249,7 @@ static struct totals add_up(const struct source_table *t)
 {
 	struct totals sum = {0};
 	int64_t now_ns = clock_mono_ns();
-	for (const struct source *s = source_first(t); s; s = source_after(t, s)) {
+	for (const struct source *s = source_first_of_all(t); s; s = source_after_of_all(t, s)) {
 		if (s->state == SOURCE_ENDED || s->state == SOURCE_MISSING)
 			continue;
 		double lag = lag_seconds(s, now_ns);

@@ -7,6 +7,7 @@
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
 #include "agent/inputs.h"
+#include "agent/journal/journal.h"
 #include "agent/ship/shipper.h"
 
 struct status_view { /* of the running agent; borrowed */
@@ -15,6 +16,7 @@ struct status_view { /* of the running agent; borrowed */
 	const struct source_table *table;
 	const struct registry *registry;
 	const struct discover *discover;
+	const struct journals *journals;
 	const struct shipper *shipper;
 	const struct inputs *inputs;
 	int64_t started_ns;

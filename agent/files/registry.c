@@ -211,7 +211,8 @@ static void settle(struct registry *r)
 {
 	while (source_next_touched(r->table))
 		;
-	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+	for (struct source *s = source_first_of_all(r->table); s;
+	     s = source_after_of_all(r->table, s))
 		s->known = s->recorded = true;
 	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
 }
@@ -282,7 +283,8 @@ static int everything(struct registry *r, struct buf *out)
 	int e = buf_add_str(out, HEADER);
 	if (e == 0 && alive_ns)
 		e = registry_add_alive(out, alive_ns);
-	for (struct source *s = source_first(r->table); s && e == 0; s = source_after(r->table, s))
+	for (struct source *s = source_first_of_all(r->table); s && e == 0;
+	     s = source_after_of_all(r->table, s))
 		if (worth_keeping(s))
 			e = add_whole(out, s);
 	const struct past_list *past = source_past(r->table);
@@ -295,7 +297,8 @@ static void all_written(struct registry *r)
 {
 	while (source_next_touched(r->table))
 		; /* none is left to write */
-	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+	for (struct source *s = source_first_of_all(r->table); s;
+	     s = source_after_of_all(r->table, s))
 		if (worth_keeping(s))
 			s->known = s->recorded = true;
 	buf_free(&r->pending);
@@ -427,7 +430,8 @@ void registry_forget(struct registry *r, const struct source *s, const struct pa
 void registry_announce(struct registry *r)
 {
 	write_now(r, clock_mono_ns());
-	for (struct source *s = source_first(r->table); s; s = source_after(r->table, s))
+	for (struct source *s = source_first_of_all(r->table); s;
+	     s = source_after_of_all(r->table, s))
 		if (worth_keeping(s))
 			s->announced = true;
 }

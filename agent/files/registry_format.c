@@ -4,6 +4,7 @@
  * outside. */
 #include "agent/files/registry_format.h"
 
+#include "agent/journal/stream.h"
 #include "common/crc64.h"
 #include "common/num.h"
 
@@ -69,7 +70,9 @@ int registry_add_source(struct buf *out, const struct source *s)
 							 : SOURCE_ROTATED;
 	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s", s->born ? "b" : "",
 		       s->copied ? "c" : "", s->compressed ? "z" : "", s->between ? "t" : "",
-		       s->twin ? "w" : "");
+		       s->twin      ? "w"
+		       : s->journal ? "j"
+				    : "");
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
@@ -93,7 +96,9 @@ int registry_add_commit(struct buf *out, const struct source *s)
 	size_t at = out->len;
 	struct buf frame = BUF_EMPTY;
 	const char *text = NULL;
-	int r = frame_state_encode(&s->committed.frame, &frame);
+	int r = s->journal
+			? stream_state_encode(&s->journal->committed, &s->committed.frame, &frame)
+			: frame_state_encode(&s->committed.frame, &frame);
 	if (r == 0)
 		r = (text = buf_cstr(&frame)) ? begin(out, 'c', &s->id) : -ENOMEM;
 	if (r == 0)
@@ -273,12 +278,14 @@ static int take_source(struct fields *f, struct source_table *t)
 	c.service = next_text(f, &service);
 	c.instance = next_text(f, &instance);
 	int r = f->bad || f->left.len ? -EBADMSG : 0;
+	c.journal = has_flag(flags, 'j');
 	if (r == 0) {
 		s = source_by_id(t, &c.id);
 		if (!s) {
 			r = source_add(t, &c, &s);
 		} else {
-			source_set_file(t, s, c.ino, c.btime_ns, c.dev);
+			if (!s->journal)
+				source_set_file(t, s, c.ino, c.btime_ns, c.dev);
 			r = source_set_path(t, s, c.path);
 		}
 	}
@@ -315,12 +322,18 @@ static int take_commit(struct fields *f, struct source_table *t)
 	bool born = next_bool(f);
 	(void)next_text(f, &frame);
 	struct source *s = source_by_id(t, &id);
-	bool bad = f->bad || f->left.len || at.base > at.offset ||
-		   frame_state_decode(buf_span(&frame), &at.frame) < 0;
+	struct journal_place place = {0};
+	bool journal =
+		s ? s->journal != NULL : span_starts_with(buf_span(&frame), SPAN_LITERAL("j"));
+	int r = journal ? stream_state_decode(buf_span(&frame), &place, &at.frame)
+			: frame_state_decode(buf_span(&frame), &at.frame);
+	bool bad = r < 0 || f->bad || f->left.len || at.base > at.offset;
 	buf_free(&frame);
 	if (bad)
 		return -EBADMSG;
 	if (s) {
+		if (s->journal)
+			s->journal->committed = place;
 		source_place(t, s, &at);
 		s->size = s->sure_size = size;
 		s->born = born;

@@ -12,6 +12,7 @@
 #include "agent/files/descriptor.h"
 #include "agent/files/source_table.h"
 #include "agent/files/zreader.h"
+#include "agent/journal/stream.h"
 #include "agent/lines/envelope.h"
 #include "common/clock.h"
 #include "common/crc64.h"
@@ -47,7 +48,8 @@ static unsigned steps_from(enum source_state s)
 	case SOURCE_MISSING:
 		return TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) |
 		       TO(ENDED);
-	case SOURCE_FOLLOWING: return TO(ROTATED) | TO(UNLINKED) | TO(MISSING);
+	case SOURCE_FOLLOWING: /* DRAINED at once: a journal's stream that nobody writes to */
+		return TO(ROTATED) | TO(UNLINKED) | TO(MISSING) | TO(DRAINED);
 	case SOURCE_ROTATED: return TO(FOLLOWING) | TO(UNLINKED) | TO(DRAINED) | TO(MISSING);
 	case SOURCE_UNLINKED: return TO(FOLLOWING) | TO(ROTATED) | TO(DRAINED) | TO(MISSING);
 	case SOURCE_DRAINED: return TO(ENDED) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING);
@@ -87,7 +89,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 		return;
 	assert(steps_from(s->state) & (1u << to));
 	s->state = to;
-	if (to == SOURCE_ENDED) {
+	if (to == SOURCE_ENDED && !s->journal) {
 		forget_ino(t, s);
 		source_notice(t, s);
 	}
@@ -116,6 +118,7 @@ struct source_table *source_table_new(void)
 	if (!t)
 		return NULL;
 	list_init(&t->all);
+	list_init(&t->streams);
 	list_init(&t->ready);
 	list_init(&t->noticed);
 	list_init(&t->open);
@@ -129,6 +132,7 @@ struct source_table *source_table_new(void)
 static void source_free(struct source *s)
 {
 	ladder_free(&s->ladder);
+	stream_free(s->journal);
 	buf_free(&s->replay);
 	free(s->handle);
 	free(s->input_name);
@@ -143,7 +147,7 @@ void source_table_free(struct source_table *t)
 {
 	if (!t)
 		return;
-	for (struct source *s; (s = source_first(t)) != NULL;)
+	for (struct source *s; (s = source_first_of_all(t)) != NULL;)
 		source_drop(t, s);
 	map_free(&t->by_id);
 	map_free(&t->by_ino);
@@ -185,6 +189,8 @@ static int fill(struct source *s, const struct source_config *c)
 	s->instance = strdup(c->instance);
 	if (!s->path || !s->service || !s->instance)
 		return -ENOMEM;
+	if (c->journal && !(s->journal = stream_new()))
+		return -ENOMEM;
 	s->id = c->id;
 	s->ino = c->ino;
 	s->btime_ns = c->btime_ns;
@@ -215,8 +221,9 @@ int source_add(struct source_table *t, const struct source_config *config, struc
 		source_free(s);
 		return r;
 	}
-	remember_ino(t, s);
-	list_add_last(&t->all, &s->node);
+	if (!s->journal)
+		remember_ino(t, s);
+	list_add_last(s->journal ? &t->streams : &t->all, &s->node);
 	t->count++;
 	*ret = s;
 	return 0;
@@ -227,7 +234,8 @@ void source_drop(struct source_table *t, struct source *s)
 	descriptor_close(t, s);
 	envelope_free(s->envelope);
 	s->envelope = NULL;
-	forget_ino(t, s);
+	if (!s->journal)
+		forget_ino(t, s);
 	(void)map_remove(&t->by_id, stream_id_hash(&s->id), &s->id);
 	list_remove(&s->node);
 	list_remove(&s->ready);
@@ -272,6 +280,32 @@ struct source *source_after(const struct source_table *t, const struct source *s
 {
 	struct list_node *n = list_next(&t->all, &s->node);
 	return n ? LIST_ENTRY(n, struct source, node) : NULL;
+}
+
+struct source *source_first_stream(const struct source_table *t)
+{
+	struct list_node *n = list_first(&t->streams);
+	return n ? LIST_ENTRY(n, struct source, node) : NULL;
+}
+
+struct source *source_after_stream(const struct source_table *t, const struct source *s)
+{
+	struct list_node *n = list_next(&t->streams, &s->node);
+	return n ? LIST_ENTRY(n, struct source, node) : NULL;
+}
+
+struct source *source_first_of_all(const struct source_table *t)
+{
+	struct source *s = source_first(t);
+	return s ? s : source_first_stream(t);
+}
+
+struct source *source_after_of_all(const struct source_table *t, const struct source *s)
+{
+	if (s->journal)
+		return source_after_stream(t, s);
+	struct source *next = source_after(t, s);
+	return next ? next : source_first_stream(t);
 }
 
 int source_set_path(struct source_table *t, struct source *s, const char *path)
@@ -390,7 +424,10 @@ void source_commit(struct source_table *t, struct source *s, const struct positi
 	s->committed = *to;
 	if (to->offset >= s->size)
 		s->behind_since_ns = 0;
-	ladder_add(&s->ladder, to->base, to->offset, to->crc);
+	if (s->journal)
+		stream_committed(s->journal, to->offset);
+	else
+		ladder_add(&s->ladder, to->base, to->offset, to->crc);
 	source_touch(t, s);
 	switch (s->state) {
 	case SOURCE_ROTATED:
@@ -457,6 +494,7 @@ void source_place(struct source_table *t, struct source *s, const struct positio
 		s->tail_known = at->offset == 0;
 	}
 	s->committed = s->cursor = *at;
-	ladder_add(&s->ladder, at->base, at->offset, at->crc);
+	if (!s->journal)
+		ladder_add(&s->ladder, at->base, at->offset, at->crc);
 	source_touch(t, s);
 }

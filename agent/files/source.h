@@ -45,7 +45,10 @@ enum source_state {
 const char *source_state_name(enum source_state s);
 
 struct envelope;
+struct journal_stream;
 
+/* Not all sources are files: a stream of a systemd journal is one too, whose offsets count entries. Those are for
+ * agent/journal; what is said here of files does not touch them, and source_first does not give them. */
 struct source {
 	struct list_node node;  /* in the table, in order of age */
 	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
@@ -85,6 +88,7 @@ struct source {
 	struct envelope
 		*envelope; /* container decoder's memory (agent/lines/envelope.h); NULL for plain
 			   files */
+	struct journal_stream *journal; /* agent/journal/stream.h; NULL: it is a file */
 
 	/* what the collector is still to be told besides lines, and end_due */
 	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
@@ -170,6 +174,7 @@ struct source_config {
 	uint64_t start;
 	struct input *input; /* NULL: not known yet */
 	bool missing;
+	bool journal; /* it is a stream of a journal */
 };
 int source_add(struct source_table *t, const struct source_config *config,
 	       struct source **ret) MUST_CHECK;
@@ -216,9 +221,17 @@ void source_notice(struct source_table *t, struct source *s);
 struct source *source_next_noticed(struct source_table *t);
 bool source_any_noticed(const struct source_table *t);
 
-/* Walks all. */
+/* Walks all files. */
 struct source *source_first(const struct source_table *t);
 struct source *source_after(const struct source_table *t, const struct source *s);
+
+/* Walks the streams of journals. */
+struct source *source_first_stream(const struct source_table *t);
+struct source *source_after_stream(const struct source_table *t, const struct source *s);
+
+/* Walks both. */
+struct source *source_first_of_all(const struct source_table *t);
+struct source *source_after_of_all(const struct source_table *t, const struct source *s);
 
 /* --- the collector's word (by the uplink, through the agent) --- */
 

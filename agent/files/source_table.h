@@ -8,7 +8,8 @@
 #include "common/map.h"
 
 struct source_table {
-	struct list all;     /* by age */
+	struct list all;     /* files, by age */
+	struct list streams; /* of journals, by age */
 	struct list ready;   /* whose turn it is */
 	struct list noticed; /* for discover */
 	struct list open;    /* descriptors, least recently used first */

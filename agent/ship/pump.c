@@ -16,6 +16,7 @@
 #include "agent/lines/envelope.h"
 #include "agent/lines/filter.h"
 #include "agent/lines/frame.h"
+#include "agent/ship/turn.h"
 #include "common/clock.h"
 #include "common/crc64.h"
 #include "common/log.h"
@@ -30,34 +31,6 @@ enum {
 	COMPACT_BELOW =
 		64 * 1024, /* a chunk smaller than this does not keep its check bytes in raw */
 	PAYLOAD_KEEP = 1024 * 1024, /* memory that the payload buffer may hold on to */
-};
-
-struct pump {
-	struct source_table *table;
-	const char *host;
-	struct envelopes *envelopes;
-	struct buf payload; /* lines of the chunk that is being cut */
-	struct buf state;   /* its frame state, encoded */
-};
-
-/* One source's turn. */
-struct turn {
-	struct pump *p;
-	struct batcher *b;
-	struct source *s;
-	struct position at; /* moves from the source's cursor to the end of the chunk */
-	uint64_t lines, dropped;
-	int64_t read_us; /* the time of reading, for lines that have none */
-	bool enveloped;  /* its lines are a container runtime's */
-	int error;       /* memory was short in the middle: the chunk must not be made */
-	bool ends_in_lf; /* what was cut does */
-};
-
-enum outcome {
-	TURN_DONE,
-	TURN_AGAIN, /* there is more to read: the source queues up again */
-	TURN_LATER, /* a line does not fit into what is left of the batch, or memory is
-		       short: send first */
 };
 
 int pump_new(struct source_table *t, const char *host, struct pump **ret)
@@ -83,6 +56,7 @@ void pump_free(struct pump *p)
 	envelopes_free(p->envelopes);
 	buf_free(&p->payload);
 	buf_free(&p->state);
+	buf_free(&p->joined);
 	free(p);
 }
 
@@ -109,25 +83,8 @@ static int add_clean(struct buf *out, int64_t time_us, struct line_flags flags, 
 	return 0;
 }
 
-struct message {
-	struct span text;
-	bool clean;
-	bool ended; /* its end is in text: the last piece is `kind`, else all are P */
-	enum line_kind kind;
-	bool read_time;
-	bool from_stderr;
-	int64_t time_us;
-};
-
-/* One message as one or more payload lines, cut at max_line. */
-static void put_message(struct turn *t, struct message m)
+void turn_put(struct turn *t, struct message m)
 {
-	struct filter *filter = t->s->input->filter;
-	if (filter) {
-		size_t places = filter_mask(filter, &m.text);
-		t->s->input->masked_total += places;
-		m.clean = m.clean && !places;
-	}
 	do {
 		size_t n = frame_piece(m.text, t->s->input->max_line);
 		bool last = n == m.text.len;
@@ -147,6 +104,18 @@ static void put_message(struct turn *t, struct message m)
 		t->lines++;
 		m.text = span_from(m.text, n);
 	} while (m.text.len);
+}
+
+/* One message as one or more payload lines. */
+static void put_message(struct turn *t, struct message m)
+{
+	struct filter *filter = t->s->input->filter;
+	if (filter) {
+		size_t places = filter_mask(filter, &m.text);
+		t->s->input->masked_total += places;
+		m.clean = m.clean && !places;
+	}
+	turn_put(t, m);
 }
 
 /* A further portion of a line that began in an earlier one: what was decided then holds.
@@ -233,8 +202,7 @@ static void flush(struct turn *t, bool last)
 	}
 }
 
-/* Has the chunk as much as it should? */
-static bool chunk_full(const struct turn *t, size_t consumed)
+bool turn_full(const struct turn *t, uint64_t consumed)
 {
 	return (t->s->limit_bytes && consumed >= t->s->limit_bytes) ||
 	       t->b->payload_bytes + t->p->payload.len >= t->b->payload_max;
@@ -253,7 +221,7 @@ static size_t cut_lines(struct turn *t, struct span in, bool all)
 			break;
 		take_line(t, &line, at);
 		t->ends_in_lf = line.ended;
-	} while (!t->error && (only_lf || !chunk_full(t, in.len - left.len)));
+	} while (!t->error && (only_lf || !turn_full(t, in.len - left.len)));
 	return in.len - left.len;
 }
 
@@ -272,12 +240,14 @@ static size_t keep_lf(struct turn *t, size_t consumed)
  * -----------------------------------------------------------------------------------------
  */
 
-/* Puts the chunk from the cursor to t->at into the batch. */
-static int put_chunk(struct turn *t, struct batcher_chunk c)
+int turn_put_chunk(struct turn *t, struct batcher_chunk c)
 {
 	struct source *s = t->s;
-	buf_clear(&t->p->state);
-	int r = frame_state_encode(&t->at.frame, &t->p->state);
+	int r = 0;
+	if (!s->journal) { /* whose turn has made it */
+		buf_clear(&t->p->state);
+		r = frame_state_encode(&t->at.frame, &t->p->state);
+	}
 	if (r < 0)
 		return r;
 	struct chunk header = {
@@ -311,7 +281,7 @@ static int put_chunk(struct turn *t, struct batcher_chunk c)
 
 /* Chunks without lines: a hole (carried in the checksum by zero extension), a loss (a new
  * base), an end. */
-static enum outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bool ended)
+static enum turn_outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bool ended)
 {
 	struct source *s = t->s;
 	if (lost_cause && t->enveloped)
@@ -323,9 +293,9 @@ static enum outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bo
 		t->at.crc = crc64_add_zeros(t->at.crc, to - t->at.offset);
 	}
 	t->at.offset = to;
-	int r = put_chunk(t, (struct batcher_chunk){.lost_cause = lost_cause,
-						    .ended = ended,
-						    .raw_at = t->b->raw.len});
+	int r = turn_put_chunk(t, (struct batcher_chunk){.lost_cause = lost_cause,
+							 .ended = ended,
+							 .raw_at = t->b->raw.len});
 	if (r < 0)
 		return TURN_LATER;
 	if (t->enveloped)
@@ -340,7 +310,7 @@ static enum outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bo
 	return TURN_AGAIN;
 }
 
-static void count(struct turn *t, size_t bytes)
+void turn_count(struct turn *t, size_t bytes)
 {
 	t->s->lines += t->lines;
 	t->s->dropped += t->dropped;
@@ -359,7 +329,7 @@ static int tell_lines(struct turn *t, struct span lines)
 	struct batcher_chunk c = {.raw_at = (size_t)(lines.ptr - raw->ptr), .raw_len = lines.len};
 	if (lines.len < COMPACT_BELOW)
 		c.raw_at = raw->len;
-	int r = put_chunk(t, c);
+	int r = turn_put_chunk(t, c);
 	if (r < 0)
 		return r;
 	follow_advance(t->s, lines, &t->at);
@@ -368,13 +338,13 @@ static int tell_lines(struct turn *t, struct span lines)
 	raw->len = c.raw_at + lines.len;
 	if (t->enveloped)
 		envelope_end(t->s, &t->at);
-	count(t, lines.len);
+	turn_count(t, lines.len);
 	return 0;
 }
 
 /* The file is at its end or was cut, and lines are open: their pieces go out under the LF that was kept for
  * them. */
-static enum outcome tell_open(struct turn *t)
+static enum turn_outcome tell_open(struct turn *t)
 {
 	struct source *s = t->s;
 	struct buf *raw = &t->b->raw;
@@ -388,13 +358,13 @@ static enum outcome tell_open(struct turn *t)
 	t->at.offset++;
 	t->at.crc = crc64_add(t->at.crc, "\n", 1);
 	if (buf_add_char(raw, '\n') < 0 ||
-	    put_chunk(t, (struct batcher_chunk){.raw_at = at, .raw_len = 1}) < 0) {
+	    turn_put_chunk(t, (struct batcher_chunk){.raw_at = at, .raw_len = 1}) < 0) {
 		raw->len = at;
 		return TURN_LATER;
 	}
 	follow_skip(s, &t->at);
 	envelope_end(s, &t->at);
-	count(t, 1);
+	turn_count(t, 1);
 	if (s->lost_to > s->lost_from && ++s->lost_from == s->lost_to)
 		s->lost_from = s->lost_to = 0;
 	return TURN_AGAIN;
@@ -411,7 +381,7 @@ static bool before_loss(const struct source *s, size_t len)
 }
 
 /* Reads with steps of growing size until a line is whole, and makes the chunk. */
-static enum outcome read_lines(struct turn *t)
+static enum turn_outcome read_lines(struct turn *t)
 {
 	struct buf *raw = &t->b->raw;
 	size_t room = raw->cap - raw->len;
@@ -462,7 +432,7 @@ static bool is_to_tell(const struct source *s)
 	       s->state == SOURCE_DRAINED;
 }
 
-static enum outcome tell_first(struct turn *t)
+static enum turn_outcome tell_first(struct turn *t)
 {
 	struct source *s = t->s;
 	bool loss = s->lost_to > s->lost_from;
@@ -475,7 +445,7 @@ static enum outcome tell_first(struct turn *t)
 	return s->end_due ? tell(t, t->at.offset, NULL, true) : TURN_DONE;
 }
 
-static enum outcome take_turn(struct pump *p, struct batcher *b, struct source *s)
+static enum turn_outcome take_turn(struct pump *p, struct batcher *b, struct source *s)
 {
 	bool enveloped = envelope_wanted(s);
 	int r = enveloped ? envelope_begin(p->envelopes, s) : 0;
@@ -490,9 +460,13 @@ static enum outcome take_turn(struct pump *p, struct batcher *b, struct source *
 		.enveloped = enveloped,
 	};
 	buf_clear(&p->payload);
-	enum outcome o = is_to_tell(s) ? tell_first(&t) : read_lines(&t);
+	enum turn_outcome o = s->journal      ? journal_turn(&t)
+			      : is_to_tell(s) ? tell_first(&t)
+					      : read_lines(&t);
 	if (p->payload.cap > PAYLOAD_KEEP)
 		buf_free(&p->payload);
+	if (p->joined.cap > PAYLOAD_KEEP)
+		buf_free(&p->joined);
 	return o;
 }
 

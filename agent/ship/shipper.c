@@ -39,6 +39,7 @@ struct shipper {
 	struct source_table *table;
 	struct registry *registry;
 	struct discover *discover;
+	struct journals *journals;
 	struct uplink *uplink;
 	struct pump *pump;
 	struct batcher batches[2];
@@ -315,7 +316,8 @@ static void on_collector(void *user, const char *uuid)
 static void on_row(void *user, const struct stream_row *row)
 {
 	struct shipper *s = user;
-	discover_row(s->discover, row);
+	if (!journals_row(s->journals, row))
+		discover_row(s->discover, row);
 }
 
 static void on_rows_end(void *user)
@@ -325,6 +327,7 @@ static void on_rows_end(void *user)
 	if (!batcher_empty(s->filling))
 		rewind_all(s);
 	discover_rows_end(s->discover);
+	journals_rows_end(s->journals);
 }
 
 /* --- making and moving on
@@ -346,7 +349,7 @@ static int make_uplink(struct shipper *s, const struct shipper_config *config, s
 }
 
 int shipper_new(const struct shipper_config *config, struct source_table *t, struct registry *r,
-		struct discover *d, struct shipper **ret)
+		struct discover *d, struct journals *j, struct shipper **ret)
 {
 	struct shipper *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -356,6 +359,7 @@ int shipper_new(const struct shipper_config *config, struct source_table *t, str
 		.table = t,
 		.registry = r,
 		.discover = d,
+		.journals = j,
 		.filling = &s->batches[0],
 		.target = config->batch_bytes,
 		.rest_due_ns = clock_mono_ns() + REST_NS,

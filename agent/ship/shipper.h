@@ -8,6 +8,7 @@
 #include "agent/files/discover.h"
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
+#include "agent/journal/journal.h"
 #include "agent/ship/uplink.h"
 
 struct shipper_config {
@@ -21,7 +22,7 @@ struct shipper;
 
 /* Everything handed over outlives the shipper. Errors: -ENOMEM, -EIO (libcurl). */
 int shipper_new(const struct shipper_config *config, struct source_table *t, struct registry *r,
-		struct discover *d, struct shipper **ret) MUST_CHECK;
+		struct discover *d, struct journals *j, struct shipper **ret) MUST_CHECK;
 void shipper_free(struct shipper *s);
 
 /* A reload in two steps, of which only the first can fail (-ENOMEM, -EIO): what is in
