@@ -155,18 +155,20 @@ static int make_source(struct journal *j, struct stream_name n, struct source **
 		.input = j->input,
 		.journal = true,
 	};
-	struct source *s;
+	struct source *s = NULL;
 	int r = stream_id_random(&c.id);
-	if (r == 0)
-		r = source_add(j->table, &c, &s);
 	if (r < 0)
 		return r;
+	r = source_add(j->table, &c, &s);
+	if (r < 0 || !s)
+		return r;
 	r = journal_adopt(j, s);
-	if (r < 0)
+	if (r < 0) {
 		source_drop(j->table, s);
-	else
-		*ret = s;
-	return r;
+		return r;
+	}
+	*ret = s;
+	return 0;
 }
 
 static int find_source(struct journal *j, struct stream_name n, struct source **ret)

@@ -270,7 +270,7 @@ static void settle_one(struct journals *all, struct journal *j, struct start *st
 {
 	for (struct source *s = source_first_stream(all->table), *next; s; s = next) {
 		next = source_after_stream(all->table, s);
-		if (journal_of(all, s->path) != j || s->state == SOURCE_ENDED)
+		if (strcmp(s->path, j->path) != 0 || s->state == SOURCE_ENDED)
 			continue;
 		if (!s->listed)
 			without_row(s, start);

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,7 +91,7 @@ static bool all_readable(const char *pattern)
 	char **files = find_files(pattern);
 	bool all = true;
 	for (char **f = files; f && *f; f++)
-		all = all && access(*f, R_OK) == 0;
+		all = all && faccessat(AT_FDCWD, *f, R_OK, AT_EACCESS) == 0;
 	free_files(files);
 	return all;
 }
