@@ -4,6 +4,7 @@
 #include "agent/join.h"
 #include "agent/journal/journal.h"
 #include "agent/status.h"
+#include "agent/verify.h"
 #include "common/log.h"
 
 #include <getopt.h>
@@ -20,13 +21,14 @@ static const char usage[] =
 	"       haul-agent status [-c FILE] [--json]  show how far each file is\n"
 	"       haul-agent explain [-c FILE] PATH     say why a file is or is not "
 	"followed\n"
+	"       haul-agent verify [-c FILE] PATH      say which bytes of a file the collector has\n"
 	"       haul-agent join [-c FILE] URL         enrol this host at a collector\n"
 	"       haul-agent --help | --version\n";
 
 struct command_line {
 	const char *command; /* "run" when none is given */
 	const char *file;    /* of the configuration; NULL: the default one */
-	const char *operand; /* explain: PATH; join: URL */
+	const char *operand; /* explain, verify: PATH; join: URL */
 	bool json;
 };
 
@@ -59,9 +61,11 @@ static int parse(int argc, char **argv, struct command_line *ret)
 	if (optind < argc)
 		ret->command = argv[optind++];
 	bool is_join = strcmp(ret->command, "join") == 0;
-	if (is_join || strcmp(ret->command, "explain") == 0) {
+	bool takes_path =
+		strcmp(ret->command, "explain") == 0 || strcmp(ret->command, "verify") == 0;
+	if (is_join || takes_path) {
 		if (optind == argc)
-			return wrong_usage(is_join ? "join needs a URL" : "explain needs a PATH",
+			return wrong_usage(is_join ? "join needs a URL" : "a PATH is missing",
 					   NULL);
 		ret->operand = argv[optind++];
 	}
@@ -127,7 +131,8 @@ int main(int argc, char **argv)
 	bool is_check = strcmp(line.command, "check") == 0;
 	bool is_status = strcmp(line.command, "status") == 0;
 	bool is_explain = strcmp(line.command, "explain") == 0;
-	if (!is_check && !is_status && !is_explain)
+	bool is_verify = strcmp(line.command, "verify") == 0;
+	if (!is_check && !is_status && !is_explain && !is_verify)
 		return wrong_usage("unknown command", line.command);
 	if (agent_setup_read(line.file, &setup, &err) < 0) {
 		log_error("%s", err.text);
@@ -137,8 +142,10 @@ int main(int argc, char **argv)
 		code = check(&setup);
 	else if (is_status)
 		code = status_show(setup.agent->listen, line.json);
-	else
+	else if (is_explain)
 		code = explain(&setup, line.operand);
+	else
+		code = verify_run(&setup, line.operand);
 	agent_setup_free(&setup);
 	return code;
 }
