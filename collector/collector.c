@@ -198,13 +198,14 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->receiving = budget_new(receiving_bytes(o));
 	in->working = budget_new(working_bytes(o));
 	in->complaints = complaints_new();
+	in->inflight = inflight_new();
 	c->policy = policy_new(o->conf);
 	c->janitor = settings_of(o);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
-	if (!in->complaints || !in->door || !in->receiving || !in->working || !c->policy ||
-	    !c->data_dir || !c->listen) {
+	if (!in->complaints || !in->inflight || !in->door || !in->receiving || !in->working ||
+	    !c->policy || !c->data_dir || !c->listen) {
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
@@ -486,6 +487,7 @@ static void collector_free(struct collector *c)
 	auth_free(c->intake.auth);
 	tls_free(c->tls);
 	complaints_free(c->intake.complaints);
+	inflight_free(c->intake.inflight);
 	budget_free(c->intake.receiving);
 	budget_free(c->intake.working);
 	door_free(c->intake.door);

@@ -34,6 +34,7 @@ enum { GZIP_LEAST = 20 }; /* of an empty member: header 10, deflate 2, trailer 8
 struct own {
 	char host[NAME_MAX_LEN + 1];
 	uint64_t session;
+	bool counted;           /* among the host's batches that are under way */
 	struct submission *sub; /* one reference, from inflating to the answer */
 };
 
@@ -89,6 +90,11 @@ static void find_host(struct request *r, struct own *own)
 			       own->session);
 	else if (!principal_allows(&r->principal, span_of(own->host)))
 		request_refuse(r, 403, "these credentials are not for host %s", own->host);
+	else if (!r->refusal.status)
+		own->counted = inflight_enter(r->intake->inflight, own->host);
+	if (!r->refusal.status && !own->counted)
+		request_put_off(r, 429, MEMORY_RETRY_S, "host %s has too many batches under way",
+				own->host);
 }
 
 static void batches_check(struct request *r)
@@ -113,6 +119,8 @@ static void batches_check(struct request *r)
 static void batches_forget(struct request *r)
 {
 	struct own *own = r->own;
+	if (own->counted)
+		inflight_leave(r->intake->inflight, own->host);
 	submission_unref(own->sub);
 	free(own);
 }

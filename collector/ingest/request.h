@@ -18,6 +18,7 @@
 #include "collector/ingest/complaints.h"
 #include "collector/ingest/door.h"
 #include "collector/ingest/http.h"
+#include "collector/ingest/inflight.h"
 #include "collector/ingest/meters.h"
 #include "collector/store/archive_meters.h"
 
@@ -25,8 +26,9 @@
 struct intake {
 	struct door *door;
 	struct auth *auth;
-	struct budget *receiving; /* bodies as they came */
-	struct budget *working;   /* inflated and rendered, until the lines are appended */
+	struct budget *receiving;  /* bodies as they came */
+	struct budget *working;    /* inflated and rendered, until the lines are appended */
+	struct inflight *inflight; /* batches by host */
 	struct complaints *complaints;
 	struct meters meters;
 	struct archive_meters archive;

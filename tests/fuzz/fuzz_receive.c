@@ -379,6 +379,7 @@ static void set_up(void)
 	if (!intake.door) {
 		intake.door = door_new("starting");
 		intake.complaints = complaints_new();
+		intake.inflight = inflight_new();
 		intake.receiving = budget_new(WORKING);
 		intake.working = budget_new(WORKING);
 		atomic_init(&intake.max_batch, MAX_BATCH);

@@ -34,7 +34,7 @@ struct store {
 	int session;     /* of store_session_open's done */
 	uint64_t opened; /* sessions */
 	struct submission *held;
-	uint64_t lines;
+	_Atomic uint64_t lines;
 };
 
 static struct store fake;
@@ -74,15 +74,18 @@ int store_session_open(struct store *s, const struct session_request *request,
 	return 0;
 }
 
-/* Session 7 is web-01's, 6 was, 8 is db-01's. */
+/* Session 7 is web-01's, 6 was, 8 is db-01's; those from 100 on are a crowd's. */
 int store_session_host(struct store *s, uint64_t session, char ret_host[NAME_MAX_LEN + 1])
 {
 	(void)s;
 	if (session == 6)
 		return -ESTALE;
-	if (session != 7 && session != 8)
+	if (session >= 100)
+		(void)snprintf(ret_host, NAME_MAX_LEN + 1, "crowd-%d", (int)session);
+	else if (session != 7 && session != 8)
 		return -ENOENT;
-	(void)strcpy(ret_host, session == 7 ? "web-01" : "db-01");
+	else
+		(void)strcpy(ret_host, session == 7 ? "web-01" : "db-01");
 	return 0;
 }
 
@@ -230,6 +233,7 @@ static void setup(void)
 	atomic_init(&intake.max_batch, 64 << 10);
 	intake.door = door_new("starting");
 	intake.complaints = complaints_new();
+	intake.inflight = inflight_new();
 	intake.receiving = budget_new(1 << 20);
 	intake.working = budget_new(4 << 20);
 	struct auth_config auth = {.tokens_file = tokens_path, .anonymous_allowed = true};
@@ -279,6 +283,7 @@ static void teardown(void)
 	budget_free(intake.working);
 	door_free(intake.door);
 	complaints_free(intake.complaints);
+	inflight_free(intake.inflight);
 	(void)unlink(tokens_path);
 }
 
@@ -742,7 +747,7 @@ START_TEST(waits_before_its_body)
 END_TEST
 
 /* A peer that goes while it waits takes no memory with it. */
-static int send_and_wait(const struct buf *body, bool (*waits)(void))
+static int send_and_wait(unsigned session, const struct buf *body, bool (*waits)(void))
 {
 	char head[256];
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -750,9 +755,9 @@ static int send_and_wait(const struct buf *body, bool (*waits)(void))
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	int len = snprintf(head, sizeof(head),
-			   "POST /v1/batches HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n%s\r\n"
-			   "Content-Length: %zu\r\n\r\n",
-			   agent_headers[0], agent_headers[1], agent_headers[2], body->len);
+			   "POST /v1/batches HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n"
+			   "Haul-Agent: 9f2c %u haul-agent/0.1\r\nContent-Length: %zu\r\n\r\n",
+			   agent_headers[0], agent_headers[1], session, body->len);
 	ck_assert_int_eq(send(fd, head, (size_t)len, 0), len);
 	ck_assert_int_eq(send(fd, body->ptr, body->len, 0), (ssize_t)body->len);
 	wait_for(waits);
@@ -774,7 +779,7 @@ START_TEST(gone_while_it_waits)
 	fake.hold = true;
 	start_post(&a, 2);
 	wait_for(one_held);
-	reset(send_and_wait(&body, _i ? one_waits : one_waits_to_receive));
+	reset(send_and_wait(7, &body, _i ? one_waits : one_waits_to_receive));
 	let_go();
 	expect(end_post(&a), 200, "committed");
 	buf_free(&body);
@@ -805,7 +810,7 @@ START_TEST(a_crowd_that_leaves)
 	budget_resize(intake.working, 10);
 	ck_assert_int_eq(budget_try(intake.working, 10), 0);
 	for (int i = 0; i < CROWD; i++)
-		fds[i] = send_and_wait(&body, nothing_under_way);
+		fds[i] = send_and_wait(100 + (unsigned)i, &body, nothing_under_way);
 	for (int i = 0; i < CROWD; i++)
 		reset(fds[i]);
 	budget_give(intake.working, 10);
@@ -815,11 +820,42 @@ START_TEST(a_crowd_that_leaves)
 }
 END_TEST
 
+static bool all_of_one_host_held(void)
+{
+	return count_held() == INFLIGHT_PER_HOST;
+}
+
+static bool more_than_one_host_held(void)
+{
+	return count_held() > INFLIGHT_PER_HOST;
+}
+
+/* One host does not take what others need. */
+START_TEST(too_many_of_one_host)
+{
+	struct poster many[INFLIGHT_PER_HOST] = {0};
+	struct buf body = batch_of("web-01", 2);
+	fake.hold = true;
+	for (int i = 0; i < INFLIGHT_PER_HOST; i++)
+		start_post(&many[i], 2);
+	wait_for(all_of_one_host_held);
+	expect_head(post(&body), 429, "Retry-After: 1\r\n");
+	struct buf other = batch_of("crowd-100", 2);
+	reset(send_and_wait(100, &other, more_than_one_host_held));
+	let_go();
+	for (int i = 0; i < INFLIGHT_PER_HOST; i++)
+		expect(end_post(&many[i]), 200, "committed");
+	expect(post(&body), 200, "committed");
+	buf_free(&body);
+	buf_free(&other);
+}
+END_TEST
+
 START_TEST(gone_while_submitted)
 {
 	struct buf body = batch_of("web-01", 2);
 	fake.hold = true;
-	reset(send_and_wait(&body, one_held));
+	reset(send_and_wait(7, &body, one_held));
 	let_go();
 	buf_free(&body);
 	wait_for(all_over);
@@ -1071,6 +1107,7 @@ int main(void)
 	tcase_add_test(tcase, waits_before_its_body);
 	tcase_add_loop_test(tcase, gone_while_it_waits, 0, 2);
 	tcase_add_test(tcase, a_crowd_that_leaves);
+	tcase_add_test(tcase, too_many_of_one_host);
 	tcase_add_test(tcase, gone_while_submitted);
 	tcase_add_test(tcase, tokens);
 	tcase_add_test(tcase, a_damaged_tokens_file_changes_nothing);
