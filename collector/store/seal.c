@@ -3,7 +3,11 @@
  * Each block is digested, compressed in one go and written at once, so that memory is
  * that of a block (or of the longest line). A block also ends where its tokens would be
  * more than the largest filter is meant for. As the file grows its write-back is begun, so
- * that the fsync at the end is short and does not stand in the way of the WAL's. */
+ * that the fsync at the end is short and does not stand in the way of the WAL's.
+ *
+ * How far back zstd looks for a match decides what a match costs. Where lines are full of ids near ones are
+ * worth more than far ones, in other logs it is the other way round: so the first block of a large segment is
+ * compressed in both ways, and the better one is kept. */
 #include "collector/store/seal.h"
 
 #include "collector/store/filter.h"
@@ -22,7 +26,16 @@
 enum {
 	PUSH_BYTES = 4 << 20,
 	ISAL_LEVEL = 1, /* gzip's level that ISA-L makes */
+	FAST_LEVEL = 2, /* zstd's, up to which it only looks matches up in a hash table */
+	TRIAL_BYTES = 8 << 20,
 };
+
+/* The two ways for zstd, as logarithms: 0 leaves it to the level. The first is for small segments, too. */
+struct reach {
+	int window, hash;
+};
+static const struct reach fast_reach[] = {{18, 13}, {18, 12}},
+			  thorough_reach[] = {{18, 0}, {16, 0}};
 
 struct sealer {
 	struct digest digest;
@@ -32,6 +45,7 @@ struct sealer {
 	const struct seal_request *request;
 	struct seal_result result;
 	uint64_t pushed;
+	bool reach_chosen;
 };
 
 struct sealer *sealer_new(void)
@@ -73,6 +87,31 @@ static int compress_zstd(struct sealer *s, struct span plain)
 	return 0;
 }
 
+static void set_reach(struct sealer *s, bool second)
+{
+	const struct reach *both = s->request->level <= FAST_LEVEL ? fast_reach : thorough_reach;
+	const struct reach *reach = &both[second];
+	/* Bounds that zstd has for every level; else it stays as it was. */
+	(void)ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_windowLog, reach->window);
+	(void)ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_hashLog, reach->hash);
+}
+
+/* Takes the way that makes less of the segment's first block. */
+static int choose_reach(struct sealer *s, struct span plain)
+{
+	s->reach_chosen = true;
+	if (s->request->length < TRIAL_BYTES)
+		return 0;
+	int r = compress_zstd(s, plain);
+	size_t first = s->out.len;
+	set_reach(s, true);
+	if (r == 0)
+		r = compress_zstd(s, plain);
+	if (s->out.len > first)
+		set_reach(s, false);
+	return r;
+}
+
 static int compress_isal(struct sealer *s, struct span plain)
 {
 	gzip_encoder_start(s->gzip, &s->out);
@@ -103,6 +142,9 @@ static int compress_zlib(struct sealer *s, struct span plain)
 
 static int compress_block(struct sealer *s, struct span plain)
 {
+	int r = s->request->form == SEGMENT_ZSTD && !s->reach_chosen ? choose_reach(s, plain) : 0;
+	if (r < 0)
+		return r;
 	buf_clear(&s->out);
 	if (s->request->form == SEGMENT_ZSTD)
 		return compress_zstd(s, plain);
@@ -178,6 +220,7 @@ static int prepare(struct sealer *s)
 		e = ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, s->request->level);
 	if (!ZSTD_isError(e))
 		e = ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_checksumFlag, 1);
+	set_reach(s, false);
 	return ZSTD_isError(e) ? -EINVAL : 0;
 }
 
@@ -187,6 +230,7 @@ int sealer_run(struct sealer *s, const struct seal_request *request, struct seal
 	s->digest.service = request->service;
 	s->digest.host = request->host;
 	s->pushed = 0;
+	s->reach_chosen = false;
 	s->result = (struct seal_result){
 		.first_us = INT64_MAX, .last_us = INT64_MIN, .crc = CRC64_EMPTY};
 	int r = prepare(s);
