@@ -316,7 +316,7 @@ static int update_shards(struct follow *f, struct directory *d, struct listing *
 
 static int look_at_service(struct follow *f, struct directory *d)
 {
-	struct listing list = {.held_max = SIZE_MAX};
+	struct listing list = {.n = 0};
 	char day[CIVIL_DAY_LEN + 1];
 	memcpy(day, d->path, CIVIL_DAY_LEN);
 	day[CIVIL_DAY_LEN] = '\0';

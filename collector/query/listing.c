@@ -53,11 +53,52 @@ DIR *listing_open_directory(int dirfd, const char *path)
 
 void listing_forget(struct listing *l, struct segment *seg)
 {
-	if (seg->held)
-		l->held--;
+	if (seg->held && l->held_left)
+		atomic_fetch_add(l->held_left, 1);
 	file_close(&seg->fd);
 	free(seg->host);
 	free(seg->name);
+}
+
+/* May one more be held open? */
+static bool take_hold(struct listing *l)
+{
+	if (!l->held_left)
+		return true;
+	size_t left = atomic_load(l->held_left);
+	while (left)
+		if (atomic_compare_exchange_weak(l->held_left, &left, left - 1))
+			return true;
+	return false;
+}
+
+void listing_free(struct listing *l)
+{
+	listing_cut(l, 0);
+	free(l->items);
+	l->items = NULL;
+	l->cap = 0;
+}
+
+int listing_take(struct listing *l, struct listing *lists, size_t n)
+{
+	size_t all = l->n;
+	for (size_t i = 0; i < n; i++)
+		all += lists[i].n;
+	if (all > l->cap) {
+		struct segment *items = realloc(l->items, all * sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		l->items = items;
+		l->cap = all;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (lists[i].n)
+			memcpy(l->items + l->n, lists[i].items, lists[i].n * sizeof(*l->items));
+		l->n += lists[i].n;
+		lists[i].n = 0;
+	}
+	return 0;
 }
 
 void listing_cut(struct listing *l, size_t from)
@@ -82,12 +123,9 @@ static int look_at(struct listing *l, int dir_fd, struct segment *seg)
 		seg->fd = openat(dir_fd, seg->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (seg->fd < 0 || fstat(seg->fd, &st) < 0)
 			return -errno;
-		if (l->held < l->held_max) {
-			l->held++;
-			seg->held = true;
-		} else {
+		seg->held = take_hold(l);
+		if (!seg->held)
 			file_close(&seg->fd);
-		}
 	}
 	if (!S_ISREG(st.st_mode))
 		return -ELOOP;

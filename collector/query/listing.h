@@ -8,6 +8,7 @@
 #include "common/span.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define SEGMENT_LAST UINT32_MAX /* the number of a live file: after all others */
@@ -43,11 +44,12 @@ struct segment_choice {
 	size_t n_hosts;
 };
 
-/* Zero it to begin; held_max is how many plain files may be held open. */
+/* Zero it to begin. */
 struct listing {
 	struct segment *items;
 	size_t n, cap;
-	size_t held, held_max;
+	/* How many more plain files may be held open, shared with other lists. NULL: any number. */
+	atomic_size_t *held_left;
 };
 
 struct listing_request {
@@ -61,6 +63,10 @@ struct listing_request {
 int listing_add_directory(struct listing *l, DIR *dir,
 			  const struct listing_request *request) MUST_CHECK;
 
+/* Appends what `lists` have, which are then empty. -ENOMEM: nothing was moved. */
+int listing_take(struct listing *l, struct listing *lists, size_t n) MUST_CHECK;
+
+void listing_free(struct listing *l);
 /* Forgets (and closes) all from number `from` on. */
 void listing_cut(struct listing *l, size_t from);
 /* Gives one item's descriptor and memory back. */

@@ -22,6 +22,8 @@
 
 #define TICK_NS (100 * NUM_MS_NS)
 
+enum { SEGMENTS_AT_ONCE = 16 };
+
 /* The pieces of one segment that were not yet taken. */
 struct batch {
 	struct pieces pieces;
@@ -37,6 +39,7 @@ struct thread {
 	pthread_t id;
 	struct reader *reader;
 	struct block_set done; /* of the segment that is being chosen */
+	uint32_t next, end;    /* segments that it has taken and not yet chosen */
 };
 
 struct scan {
@@ -54,7 +57,7 @@ struct scan {
 	const struct scan_ops *ops;
 	void *const *workers;
 	uint32_t next_segment, n_segments;
-	unsigned choosing; /* threads that may yet bring pieces */
+	uint32_t unchosen; /* segments that were taken and may yet bring pieces */
 	unsigned busy;     /* threads that have not finished the day */
 	unsigned day;      /* counts up */
 	struct batch *batches;
@@ -214,16 +217,31 @@ static void batch_free(struct scan *s, struct batch *b)
 	free(b);
 }
 
-/* Takes the next segment; called and left with the lock held. */
+/* How many segments a thread takes at a time: of many small ones that the index rules out some together,
+ * towards the end one by one. */
+static uint32_t segments_to_take(const struct scan *s)
+{
+	uint32_t n = (s->n_segments - s->next_segment) / (8 * s->n_threads);
+	return n < 1 ? 1 : n > SEGMENTS_AT_ONCE ? SEGMENTS_AT_ONCE : n;
+}
+
+/* Takes the next segments, up to one that has pieces to read; called and left with the lock held. */
 static void take_segment(struct scan *s, struct thread *t)
 {
-	struct batch *b;
-	uint32_t ordinal = s->next_segment++;
-	s->choosing++;
+	struct batch *b = NULL;
+	int r = 0;
+	if (t->next == t->end) {
+		uint32_t n = segments_to_take(s);
+		t->next = s->next_segment;
+		t->end = s->next_segment += n;
+		s->unchosen += n;
+	}
+	uint32_t first = t->next;
 	pthread_mutex_unlock(&s->lock);
-	int r = choose(s, ordinal, t, &b);
+	while (r == 0 && !b && t->next < t->end)
+		r = choose(s, t->next++, t, &b);
 	pthread_mutex_lock(&s->lock);
-	s->choosing--;
+	s->unchosen -= t->next - first;
 	if (r < 0 && s->error == 0)
 		s->error = r;
 	if (b) {
@@ -253,16 +271,22 @@ static void take_piece(struct scan *s, struct thread *t, struct batch *b)
 /* One thread's share of a day; called and left with the lock held. */
 static void work_on_day(struct scan *s, struct thread *t)
 {
+	t->next = t->end = 0;
 	for (;;) {
 		struct batch *b = batch_with_work(s);
 		if (b)
 			take_piece(s, t, b);
-		else if (s->next_segment < s->n_segments && !ending(s))
+		else if ((t->next < t->end || s->next_segment < s->n_segments) && !ending(s))
 			take_segment(s, t);
-		else if (s->choosing)
+		else if (s->unchosen && !ending(s))
 			pthread_cond_wait(&s->work, &s->lock);
 		else
-			return;
+			break;
+	}
+	/* It ends early: who waits for these waits no more. */
+	if (t->next < t->end) {
+		s->unchosen -= t->end - t->next;
+		pthread_cond_broadcast(&s->work);
 	}
 }
 

@@ -117,7 +117,8 @@ void search_close(struct search *s)
 
 int search_list(struct search *s, size_t day, struct segments **ret)
 {
-	int r = segments_list(s->archive_fd, s->days[day], &s->choice, &s->trouble, ret);
+	int r = segments_list(s->archive_fd, s->days[day], &s->choice, &s->trouble, s->threads,
+			      ret);
 	if (r < 0)
 		return search_tell(r, s->options->data_dir);
 	progress_day(&s->progress, day + 1, s->n_days, s->days[day], segments_bytes(*ret));

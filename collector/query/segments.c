@@ -7,6 +7,7 @@
  * and contents when it is sealed, only the ending changes. */
 #include "collector/query/segments.h"
 
+#include "collector/query/services.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -33,8 +34,8 @@ struct segments {
 	int32_t day;
 	char day_text[CIVIL_DAY_LEN + 1];
 	struct listing list;
-	char **services; /* owned */
-	size_t n_services;
+	atomic_size_t held_left;
+	struct services services;
 	uint64_t bytes;
 	pthread_mutex_t lock; /* guards all of a segment from `fd` on, and its form, name
 				 and size */
@@ -102,20 +103,6 @@ static size_t held_allowance(void)
 	return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur - DESCRIPTORS_KEPT;
 }
 
-/* The order of `LC_ALL=C sort` over SERVICE/NAME, where the slash takes part. */
-static int compare_paths(const void *pa, const void *pb)
-{
-	const struct segment *a = pa, *b = pb;
-	if (a->service == b->service)
-		return strcmp(a->name, b->name);
-	const unsigned char *x = (const unsigned char *)a->service;
-	const unsigned char *y = (const unsigned char *)b->service;
-	while (*x && *x == *y)
-		x++, y++;
-	int cx = *x ? *x : '/', cy = *y ? *y : '/';
-	return cx - cy;
-}
-
 /* Of one closed segment that stands there as plain text and sealed, for the sealing is
  * just done, one is enough. Both are complete; the sealed one stays. The list is in path
  * order: they are neighbours. */
@@ -153,7 +140,13 @@ static int link_shards(struct segments *s)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->list.n; i++)
 		order[i] = i;
-	qsort_r(order, s->list.n, sizeof(*order), compare_in_shard, s->list.items);
+	/* Mostly they are in this order already. */
+	size_t sorted = 1;
+	while (sorted < s->list.n &&
+	       compare_in_shard(&order[sorted - 1], &order[sorted], s->list.items) < 0)
+		sorted++;
+	if (sorted < s->list.n)
+		qsort_r(order, s->list.n, sizeof(*order), compare_in_shard, s->list.items);
 	for (size_t i = 0; i < s->list.n; i++) {
 		struct segment *seg = &s->list.items[order[i]];
 		const struct segment *after =
@@ -171,41 +164,8 @@ static int link_shards(struct segments *s)
 	return 0;
 }
 
-static int add_service(struct segments *s, DIR *dir, const char *name,
-		       const struct segment_choice *choice, struct trouble *trouble)
-{
-	char **more = realloc(s->services, (s->n_services + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	s->services = more;
-	char *service = strdup(name);
-	if (!service)
-		return -ENOMEM;
-	s->services[s->n_services++] = service;
-	const struct listing_request request = {
-		.day = s->day_text, .service = service, .choice = choice, .trouble = trouble};
-	return listing_add_directory(&s->list, dir, &request);
-}
-
-static int list_service(struct segments *s, int day_fd, const char *name,
-			const struct segment_choice *choice, struct trouble *trouble)
-{
-	int r = 0;
-	DIR *dir = listing_open_directory(day_fd, name);
-	if (dir) {
-		r = add_service(s, dir, name, choice, trouble);
-		closedir(dir);
-	} else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
-		r = -errno;
-	}
-	if (r == 0 || r == -ENOMEM)
-		return r;
-	trouble_tell(trouble, "%s/%s: %s; it is left out", s->day_text, name, strerror(-r));
-	return 0;
-}
-
 static int list_day(struct segments *s, const struct segment_choice *choice,
-		    struct trouble *trouble)
+		    struct trouble *trouble, unsigned threads)
 {
 	DIR *dir = listing_open_directory(s->archive_fd, s->day_text);
 	if (!dir && errno == ENOENT)
@@ -214,17 +174,15 @@ static int list_day(struct segments *s, const struct segment_choice *choice,
 		trouble_tell(trouble, "%s: %s; this day is left out", s->day_text, strerror(errno));
 		return 0;
 	}
-	int r = 0;
-	for (const struct dirent *e; r == 0 && (e = readdir(dir));)
-		if (name_valid(span_of(e->d_name)) &&
-		    listing_chosen(e->d_name, choice->services, choice->n_services))
-			r = list_service(s, dirfd(dir), e->d_name, choice, trouble);
+	const struct listing_request request = {
+		.day = s->day_text, .choice = choice, .trouble = trouble};
+	int r = services_list(&s->services, dir, &request, threads, &s->list);
 	closedir(dir);
 	return r;
 }
 
 int segments_list(int archive_fd, int32_t day, const struct segment_choice *choice,
-		  struct trouble *trouble, struct segments **ret)
+		  struct trouble *trouble, unsigned threads, struct segments **ret)
 {
 	struct segments *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -232,11 +190,11 @@ int segments_list(int archive_fd, int32_t day, const struct segment_choice *choi
 	s->archive_fd = archive_fd;
 	s->day = day;
 	civil_format_day(s->day_text, day);
-	s->list.held_max = held_allowance();
+	atomic_init(&s->held_left, held_allowance());
+	s->list.held_left = &s->held_left;
 	pthread_mutex_init(&s->lock, NULL);
-	int r = list_day(s, choice, trouble);
+	int r = list_day(s, choice, trouble, threads);
 	if (r == 0 && s->list.n) {
-		qsort(s->list.items, s->list.n, sizeof(*s->list.items), compare_paths);
 		drop_doubles(s);
 		r = link_shards(s);
 	}
@@ -254,11 +212,8 @@ void segments_free(struct segments *s)
 {
 	if (!s)
 		return;
-	listing_cut(&s->list, 0);
-	free(s->list.items);
-	for (size_t i = 0; i < s->n_services; i++)
-		free(s->services[i]);
-	free(s->services);
+	listing_free(&s->list);
+	services_free(&s->services);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

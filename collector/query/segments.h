@@ -26,10 +26,10 @@ int segments_open_archive(const char *data_dir, int *ret_fd) MUST_CHECK;
 int segments_days(int archive_fd, int32_t first, int32_t last, int32_t **ret_days,
 		  size_t *ret_n) MUST_CHECK;
 
-/* Directories that cannot be read are told to `trouble` and left out; a missing day is an
+/* With up to `threads` threads. Directories that cannot be read are told to `trouble` and left out; a missing day is an
  * empty list. Errors: -ENOMEM; -errno of the archive itself. */
 int segments_list(int archive_fd, int32_t day, const struct segment_choice *choice,
-		  struct trouble *trouble, struct segments **ret) MUST_CHECK;
+		  struct trouble *trouble, unsigned threads, struct segments **ret) MUST_CHECK;
 void segments_free(struct segments *s);
 
 size_t segments_count(const struct segments *s);

@@ -1,13 +1,16 @@
 #!/bin/bash
-# Sealing and the index against gzip -6 and zstd -3 of the whole, and how long an id takes:
+# Sealing and the index against gzip -6 and zstd -3 of the whole; how long an id takes, and counting by level;
+# and an id in very many small segments:
 #
-#     archive.sh [BYTES]     of JSON lines, 1G by default; in $TMPDIR or /tmp, removed afterwards
+#     archive.sh [BYTES [SEGMENTS]]     of JSON lines, 1G by default, 100,000 segments of 6 KB; in $TMPDIR or /tmp,
+#                                       removed afterwards
 #
 # Needs build/release/bench/{gen,archive} and build/release/haul (make bench makes them).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bench=build/release/bench
 bytes=${1:-1G}
+segments=${2:-100000}
 T=$(mktemp -d "${TMPDIR:-/tmp}/haul-bench-archive.XXXXXX")
 trap 'rm -rf "$T"' EXIT
 
@@ -38,7 +41,23 @@ done
 for _ in 1 2 3; do
 	"$bench/archive" find "$T/data" "$id"
 done
-TIMEFORMAT='haul grep -F ID: %R s'
-for _ in 1 2 3; do
-	time build/release/haul --data-dir "$T/data" grep -F "$id" >/dev/null
-done
+# timed WHAT COMMAND...: three times; warm from the second on.
+timed() {
+	TIMEFORMAT="haul $1: %R s, of the processor %U + %S"
+	shift
+	for _ in 1 2 3; do
+		time build/release/haul --data-dir "$T/data" "$@" >/dev/null
+	done
+}
+timed 'grep -F ID' grep -F "$id"
+timed 'count --by level --every 1m' count --by level --every 1m
+timed 'count -w level=error --every 1m' count -w level=error --every 1m
+mv "$T/data/.haul/index" "$T/index"
+timed 'count --by level --every 1m, reading the lines' count --by level --every 1m
+
+rm -r "$T/data" "$T/plain" "$T/index"
+"$bench/gen" --seed 1 --bytes $((segments * 6000)) --services 20 --hosts 250 --days $((segments / 5000 + 1)) --tree "$T/data"
+find "$T/data" -name '*.log' | sort | sed -n '700p' >"$T/one"
+id=$(xargs grep -o '"request_id":"[^"]*' <"$T/one" | cut -d'"' -f4 | tail -n 1)
+"$bench/archive" seal "$T/data" zstd 1
+timed 'grep -F ID in small segments' grep -F "$id"
