@@ -216,8 +216,10 @@ static int make_parts(struct agent *a)
 {
 	const char *state_dir = a->setup.agent->state_dir;
 	a->table = source_table_new();
-	if (!a->table)
+	if (!a->table) {
+		log_error("there is no memory to begin with; the agent ends");
 		return -ENOMEM;
+	}
 	int r = registry_open(state_dir, a->table, &a->registry);
 	if (r < 0) {
 		log_error("state_dir %s: %s", state_dir,
@@ -447,6 +449,8 @@ int agent_run(const char *file)
 		return 78;
 	}
 	a.signal_fd = open_signals();
+	if (a.signal_fd < 0)
+		log_error("signals cannot be received: %s; the agent ends", strerror(-a.signal_fd));
 	r = a.signal_fd < 0 ? a.signal_fd : make_parts(&a);
 	if (r == 0) {
 		a.view.started_ns = clock_real_ns();

@@ -68,7 +68,7 @@ static struct state *state; /* NULL: everything passes */
 static bool counts[CALLS];
 static int error;
 static uint64_t first, last;
-static uintptr_t program_from, program_to; /* its code */
+static uintptr_t program_at, program_from, program_to; /* where it is loaded; its code */
 
 /* --- setting up -------------------------------------------------------------------------------------- */
 
@@ -86,7 +86,8 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *user)
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
 			continue;
-		program_from = info->dlpi_addr + p->p_vaddr;
+		program_at = info->dlpi_addr;
+		program_from = program_at + p->p_vaddr;
 		program_to = program_from + p->p_memsz;
 	}
 	return 1; /* the program comes first */
@@ -169,7 +170,7 @@ static void say(const char *function, uint64_t n, int fd, const char *path, cons
 		target[0] = '\0';
 	(void)snprintf(state->text, sizeof(state->text), "%s, call %llu, %s%s%s, from +%#llx",
 		       function, (unsigned long long)n, target, path && *target ? " " : "",
-		       path ? path : "", (unsigned long long)((uintptr_t)caller - program_from));
+		       path ? path : "", (unsigned long long)((uintptr_t)caller - program_at));
 }
 
 /* Is it this one's turn to fail? */
