@@ -198,13 +198,26 @@ static int add_job(struct discover *d, const struct job *from, uint64_t base,
 	return 0;
 }
 
+/* There was no memory for a job: the file is compared again before anything is said of it. */
+static void compare_later(struct discover *d, struct source *owner, struct source *file)
+{
+	discover_short_of_memory(d);
+	if (file)
+		file->unfinished = true;
+	if (owner && owner->state == SOURCE_MISSING)
+		owner->searched = false;
+}
+
 /* Compares the file with a source that has lost its own. */
 static bool compare_with(struct discover *d, struct source *owner, const char *path,
 			 struct source *file)
 {
 	struct job j = {.owner = owner, .path = (char *)path, .file = file};
 	const struct ladder *l = &owner->ladder;
-	return l->n && add_job(d, &j, l->base, l->rungs, l->n) == 0;
+	int r = l->n ? add_job(d, &j, l->base, l->rungs, l->n) : -ENOENT;
+	if (r == -ENOMEM)
+		compare_later(d, owner, file);
+	return r == 0;
 }
 
 static void compare_with_past(struct discover *d, const struct past *p, const char *path,
@@ -217,8 +230,8 @@ static void compare_with_past(struct discover *d, const struct past *p, const ch
 		rungs[n++] = p->head;
 	if (p->end.offset > p->base)
 		rungs[n++] = p->end;
-	if (n)
-		(void)add_job(d, &j, p->base, rungs, n);
+	if (n && add_job(d, &j, p->base, rungs, n) == -ENOMEM)
+		compare_later(d, NULL, file);
 }
 
 /* --- found ------------------------------------------------------------------------------------------ */
@@ -579,10 +592,16 @@ void copies_twins(struct discover *d)
 
 /* --- steps ------------------------------------------------------------------------------------------ */
 
+/* That a source was cut may have been noticed only just now: what its file has is another one's first. */
+static bool has_parted(struct discover *d, struct source *s)
+{
+	return s->state == SOURCE_MISSING || !s->cut || s->closing || cut_part(d, s);
+}
+
 static void finish_job(struct discover *d, struct job *j, enum probe_result result)
 {
 	struct source *owner = j->owner, *file = j->file;
-	if (result == PROBE_COPY && !j->over && owner && is_gone(owner)) {
+	if (result == PROBE_COPY && !j->over && owner && is_gone(owner) && has_parted(d, owner)) {
 		take_over(d, j);
 		free_job(j);
 		return;
@@ -596,6 +615,7 @@ static void finish_job(struct discover *d, struct job *j, enum probe_result resu
 	else if (result == PROBE_COPY)
 		result = PROBE_UNFINISHED;
 	bool unfinished = result == PROBE_UNFINISHED && !j->over;
+	bool over = j->over;
 	uint64_t size = j->id.size;
 	free_job(j);
 	if (unfinished && owner && owner->state == SOURCE_MISSING) {
@@ -607,6 +627,12 @@ static void finish_job(struct discover *d, struct job *j, enum probe_result resu
 	}
 	if (file && unfinished)
 		file->unfinished = true;
+	if (file && over) {
+		/* The stream went on in another file, of which this one may be a copy in turn: a rotated file and its
+		 * .gz stand there at the same time. */
+		file->unfinished = true;
+		file->compared_ns = d->now_ns - COMPARE_AGAIN_NS;
+	}
 	if (owner && !owner->searching && is_gone(owner))
 		cut_search_over(d, owner, false);
 	if (file && !file->searching)

@@ -64,17 +64,13 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 	return fresh;
 }
 
-void cut_source(struct discover *d, struct source *s)
+bool cut_part(struct discover *d, struct source *s)
 {
 	struct source *fresh = NULL;
-	if (s->closing)
-		return; /* this has been done */
 	if (!s->copied) {
 		fresh = begin_anew(d, s);
-		if (!fresh) {
-			source_notice(d->table, s); /* when there is memory */
-			return;
-		}
+		if (!fresh)
+			return false;
 		log_info("%s was truncated or replaced after %" PRIu64
 			 " bytes were read: what it has now is a new stream",
 			 s->path, s->tail_at);
@@ -85,7 +81,16 @@ void cut_source(struct discover *d, struct source *s)
 	cut_replaced(d, s->path, s);
 	if (fresh && !fresh->twin)
 		settle_new_stream(d, fresh);
-	if (s->copied)
+	return true;
+}
+
+void cut_source(struct discover *d, struct source *s)
+{
+	if (s->closing)
+		return; /* this has been done */
+	if (!cut_part(d, s))
+		source_notice(d->table, s); /* when there is memory */
+	else if (s->copied)
 		cut_search_over(d, s, false);
 	else
 		copies_search(d, s);

@@ -160,6 +160,9 @@ struct source *look_find(const struct discover *d, const struct identity *id);
 
 /* The source's file is not what it was: it ends here, and a new one begins in its place. */
 void cut_source(struct discover *d, struct source *s);
+/* The first half of that: source and file part, and the file has a source of its own. False: memory is short, nothing
+ * was done. */
+bool cut_part(struct discover *d, struct source *s);
 /* No file was found to go on in, or one was. */
 void cut_search_over(struct discover *d, struct source *s, bool found);
 /* The followed name leads to another file, and nobody saw how: between the two there may have been more. */
