@@ -200,11 +200,15 @@ tests-build: $(UNIT_TESTS) $(FUZZERS)
 tsan-build: $(TSAN_TESTS) $(B)/haul-collector
 	@:
 
+# Daemons that write logs, and logrotate: unpacked, not installed. Without them their scenario is skipped.
+writers = packaging/deps.sh --unpack build/writers writers || true
+
 check: ## install what is missing, build with sanitizers, run all tests
 	@packaging/deps.sh build test
 	@$(submake) MODE=asan all tests-build
 	@$(submake) MODE=tsan tsan-build
 	@$(submake) MODE=release all $(BENCHES) $(PRELOADS)
+	@$(writers)
 	@tests/run.sh
 
 unit: ## run the unit tests under ASan and UBSan (ONLY=unit/NOUN for one)
@@ -214,6 +218,7 @@ unit: ## run the unit tests under ASan and UBSan (ONLY=unit/NOUN for one)
 e2e: ## run the scenarios on the real programs (ONLY='e2e/03-*' for some)
 	@$(submake) MODE=asan all
 	@$(submake) MODE=release all $(PRELOADS)
+	@$(writers)
 	@tests/run.sh e2e
 
 tsan: ## run the collector's unit tests and all scenarios under ThreadSanitizer

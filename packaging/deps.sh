@@ -3,10 +3,10 @@
 # for; silent and without the network when all is there.
 #
 #     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz, containers, bench
-#     packaging/deps.sh --unpack DIR GROUP...   peers
+#     packaging/deps.sh --unpack DIR GROUP...   peers, writers
 #
 # --check only tells what is missing (exit 1 then). --unpack installs nothing: the packages' files go below DIR, for
-# programs that conflict with what a machine has or with each other. Debian 12 and Ubuntu 24.04; a name that differs
+# programs that conflict with what a machine has or with each other, and for daemons that shall not become services of it. Debian 12 and Ubuntu 24.04; a name that differs
 # between them is written as alternatives A|B: any that is installed will do, else the first that the
 # machine's sources have. `containers` are the engines that some scenarios run containers with: 300 MB, which
 # nobody needs to build haul; without them those scenarios are skipped.
@@ -25,7 +25,8 @@ group_packages() {
 	bench) echo ripgrep gzip zstd curl procps time ;;
 	peers) echo rsyslog libestr0 libfastjson4 liblognorm5 syslog-ng-core libivykis0 libnet1 libjson-c5 \
 		libpcre3 libwrap0 ;;
-	*) echo "deps.sh: no group $1 (build, test, lint, fuzz, containers, bench, peers)" >&2 && exit 2 ;;
+	writers) echo logrotate libpopt0 nginx rsyslog libestr0 libfastjson4 liblognorm5 ;;
+	*) echo "deps.sh: no group $1 (build, test, lint, fuzz, containers, bench, peers, writers)" >&2 && exit 2 ;;
 	esac
 }
 
@@ -71,7 +72,7 @@ if [ "${1-}" = --unpack ]; then
 	shift $(($# > 1 ? 2 : 1))
 fi
 [ $# -gt 0 ] || {
-	echo 'usage: deps.sh [--check | --unpack DIR] GROUP... (build, test, lint, fuzz, containers, bench, peers)' >&2
+	echo 'usage: deps.sh [--check | --unpack DIR] GROUP... (build, test, lint, fuzz, containers, bench, peers, writers)' >&2
 	exit 2
 }
 
