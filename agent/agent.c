@@ -7,6 +7,7 @@
  * something happens. */
 #include "agent/agent.h"
 
+#include "agent/far.h"
 #include "agent/files/discover.h"
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
@@ -29,7 +30,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define STOP_NS (10 * NUM_SEC_NS) /* what is in flight may take so long at a stop */
+#define STOP_NS     (10 * NUM_SEC_NS) /* what is in flight may take so long at a stop */
+#define FAR_STOP_NS NUM_SEC_NS        /* ... and then the thread that may hang */
+#define FAR_LOOK_NS (100 * NUM_MS_NS) /* how far is it? */
 
 /* The two batches hold a quarter of the memory limit in raw bytes; what they compress to,
  * libraries and the table of sources take the rest. */
@@ -43,7 +46,10 @@ struct agent {
 	struct discover *discover;
 	struct journals *journals;
 	struct shipper *shipper;
-	struct listener *listener; /* NULL: off */
+	struct listener *listener;   /* NULL: off */
+	struct far *far;             /* follows inputs with remote = yes; NULL: there are none */
+	struct agent_setup *retired; /* what the far side may still use */
+	size_t n_retired;
 	struct status_view view;
 	char machine[MACHINE_LEN + 1];
 	int signal_fd;
@@ -144,6 +150,8 @@ static struct shipper_config shipper_config(const struct agent *a, const struct 
 		.batch_bytes = c->batch_bytes,
 		.batch_delay_ns = c->batch_delay_ns,
 		.arena_bytes = arena > ARENA_MAX ? ARENA_MAX : arena,
+		.ferry = a->far ? far_ferry(a->far) : NULL,
+		.wanted = {setup->inputs.items, setup->inputs.n, WANTED_NEAR},
 	};
 }
 
@@ -159,6 +167,37 @@ static void keep_collector(struct agent *a, const struct agent_setup *setup)
 	int r = registry_set_collector_uuid(a->registry, now);
 	if (r < 0)
 		log_warning("the collector's identity cannot be kept: %s", strerror(-r));
+}
+
+static bool is_remote_wanted(const struct inputs *in)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (in->items[i].remote)
+			return true;
+	return false;
+}
+
+static struct discover_config far_discover_config(const struct agent_setup *s)
+{
+	struct discover_config c = discover_config(s);
+	c.far = true;
+	return c;
+}
+
+/* The others are followed also when this fails. */
+static void start_far(struct agent *a, const struct agent_setup *setup)
+{
+	struct far_config c = {
+		.discover = far_discover_config(setup),
+		.shipper = shipper_config(a, setup),
+		.state_dir = setup->agent->state_dir,
+	};
+	if (a->far || !is_remote_wanted(&setup->inputs))
+		return;
+	c.shipper.arena_bytes /= 2;
+	int r = far_start(&c, &a->far);
+	if (r < 0)
+		log_error("files of inputs with remote = yes cannot be followed: %s", strerror(-r));
 }
 
 static int page_status(void *user, struct buf *out)
@@ -183,6 +222,8 @@ static void update_view(struct agent *a)
 	a->view.journals = a->journals;
 	a->view.shipper = a->shipper;
 	a->view.inputs = &a->setup.inputs;
+	a->view.far = a->far;
+	a->view.max_deleted = a->setup.agent->max_deleted;
 }
 
 /* Logs are shipped also when nobody can ask for the status. */
@@ -244,6 +285,7 @@ static int make_parts(struct agent *a)
 		log_error("cannot prepare to read journals: %s", strerror(-r));
 		return r;
 	}
+	start_far(a, &a->setup);
 	struct shipper_config sc = shipper_config(a, &a->setup);
 	r = shipper_new(&sc, a->table, a->registry, a->discover, a->journals, &a->shipper);
 	if (r < 0) {
@@ -255,15 +297,42 @@ static int make_parts(struct agent *a)
 	return 0;
 }
 
+static void free_retired(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_retired; i++)
+		agent_setup_free(&a->retired[i]);
+	free(a->retired);
+	a->retired = NULL;
+	a->n_retired = 0;
+}
+
+/* The far side may hold something of it until it has taken the new inputs. */
+static void retire(struct agent *a, struct agent_setup *old)
+{
+	struct agent_setup *list = realloc(a->retired, (a->n_retired + 1) * sizeof(*list));
+	if (!list)
+		return; /* then it stays for ever */
+	a->retired = list;
+	list[a->n_retired++] = *old;
+}
+
 static void free_parts(struct agent *a)
 {
+	/* What a thread that hangs uses, until the process ends. */
+	static __attribute__((used)) struct agent_setup left, *left_retired;
 	listener_free(a->listener);
-	shipper_free(a->shipper);
+	shipper_free(a->shipper); /* with what is in flight of the far side's */
 	journals_free(a->journals);
 	discover_free(a->discover);
 	registry_close(a->registry);
 	source_table_free(a->table);
-	agent_setup_free(&a->setup);
+	if (far_stop(a->far, FAR_STOP_NS)) {
+		agent_setup_free(&a->setup);
+		free_retired(a);
+	} else {
+		left = a->setup;
+		left_retired = a->retired;
+	}
 	if (a->signal_fd >= 0)
 		(void)close(a->signal_fd);
 }
@@ -280,6 +349,8 @@ static void stop(struct agent *a, int64_t now_ns)
 	a->stopping = true;
 	a->stop_by_ns = now_ns + STOP_NS;
 	shipper_finish(a->shipper);
+	if (a->far)
+		far_finish(a->far);
 }
 
 /* What a reload cannot change while the agent runs; it says so and keeps the old value.
@@ -318,7 +389,15 @@ static int switch_setup(struct agent *a, struct agent_setup *new)
 	a->setup.host = unused;
 	struct agent_setup old = a->setup;
 	a->setup = *new;
-	agent_setup_free(&old);
+	dc = far_discover_config(&a->setup);
+	if (a->far) {
+		far_reload(a->far, &dc);
+		retire(a, &old);
+	} else {
+		agent_setup_free(&old);
+		start_far(a, &a->setup);
+		shipper_set_ferry(a->shipper, a->far ? far_ferry(a->far) : NULL);
+	}
 	update_view(a);
 	return 0;
 }
@@ -372,6 +451,8 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 		next = earlier(next, a->next_watchdog_ns);
 	if (a->stopping)
 		next = earlier(next, a->stop_by_ns);
+	if (a->stopping && a->far)
+		next = earlier(next, now_ns + FAR_LOOK_NS);
 	return next;
 }
 
@@ -379,12 +460,15 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_events,
 		bool *ret_journals)
 {
-	struct curl_waitfd fds[3 + JOURNALS_MAX];
+	struct curl_waitfd fds[4 + JOURNALS_MAX];
 	int journal_fds[JOURNALS_MAX];
 	unsigned n = 0, events = 0, n_journals;
 	fds[n++] = (struct curl_waitfd){.fd = a->signal_fd, .events = CURL_WAIT_POLLIN};
 	if (a->listener)
 		fds[n++] = (struct curl_waitfd){.fd = listener_fd(a->listener),
+						.events = CURL_WAIT_POLLIN};
+	if (a->far)
+		fds[n++] = (struct curl_waitfd){.fd = ferry_near_fd(far_ferry(a->far)),
 						.events = CURL_WAIT_POLLIN};
 	int64_t poll_ns = discover_poll_ns(a->discover);
 	if (now_ns < poll_ns) {
@@ -414,6 +498,26 @@ static void watchdog(struct agent *a, int64_t now_ns)
 	a->next_watchdog_ns = now_ns + a->watchdog_ns;
 }
 
+static void look_at_far(struct agent *a, int64_t now_ns)
+{
+	if (!a->far)
+		return;
+	ferry_near_woken(far_ferry(a->far));
+	far_watch(a->far, now_ns);
+	if (a->n_retired && !far_holds_old(a->far))
+		free_retired(a);
+}
+
+/* Is all done that a stop waits for? What hangs, or has no collector to go to, is not waited for. */
+static bool is_finished(const struct agent *a, int64_t now_ns)
+{
+	if (now_ns >= a->stop_by_ns)
+		return true;
+	return shipper_finished(a->shipper) &&
+	       (!a->far || far_finished(a->far) || far_hangs_ns(a->far, now_ns) ||
+		uplink_problem(shipper_uplink(a->shipper)));
+}
+
 static int loop(struct agent *a)
 {
 	int64_t registry_ns = INT64_MAX;
@@ -434,7 +538,8 @@ static int loop(struct agent *a)
 		shipper_tick(a->shipper, now_ns);
 		registry_ns = registry_tick(a->registry, now_ns);
 		watchdog(a, now_ns);
-		if (a->stopping && (shipper_finished(a->shipper) || now_ns >= a->stop_by_ns))
+		look_at_far(a, now_ns);
+		if (a->stopping && is_finished(a, now_ns))
 			return 0;
 	}
 }

@@ -1,15 +1,18 @@
 /* The agent's own account: see status.h. The pages are made when somebody asks, from what
- * the parts count anyway. `haul-agent status` is the only code here that runs in another
- * process than the agent: it asks over HTTP. */
+ * the parts count anyway; those of the thread that reads network file systems come from what it said last (agent/far.h). */
 #include "agent/status.h"
 
+#include "agent/far.h"
+#include "common/civil.h"
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/metrics.h"
 #include "common/num.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+
+#define KEEPING_UP_S 10.0 /* what waits for less is on its way */
 
 static uint64_t lag_bytes(const struct source *s)
 {
@@ -29,104 +32,208 @@ static double rate_now(const struct source *s, int64_t now_ns)
 	return now_ns - s->rate_ns > 30 * NUM_SEC_NS ? 0 : s->rate;
 }
 
-/* --- JSON
- * -------------------------------------------------------------------------------------------
- */
-
-/* "key":"value" with a comma before it unless it is the first of its object. */
-static int add_text(struct buf *out, const char *key, const char *value)
+static bool is_shown(const struct source *s)
 {
-	int r = buf_printf(out, "%s\"%s\":", out->ptr[out->len - 1] == '{' ? "" : ",", key);
-	if (r == 0)
-		r = value ? json_add_string(out, span_of(value)) : buf_add_str(out, "null");
-	return r;
+	return s->state != SOURCE_ENDED && s->state != SOURCE_MISSING;
 }
 
-static int add_u64(struct buf *out, const char *key, uint64_t v)
-{
-	return buf_printf(out, "%s\"%s\":%" PRIu64, out->ptr[out->len - 1] == '{' ? "" : ",", key,
-			  v);
-}
+/* --- figures ---------------------------------------------------------------------------------------- */
 
-static int add_double(struct buf *out, const char *key, double v)
-{
-	return buf_printf(out, ",\"%s\":%.3f", key, v);
-}
-
-static int add_source(struct buf *out, const struct source *s, int64_t now_ns)
-{
-	char id[STREAM_ID_HEX + 1] = "";
-	stream_id_format(id, &s->id);
-	int r = buf_add_char(out, '{');
-	if (r == 0)
-		r = add_text(out, "path", s->path);
-	if (r == 0)
-		r = add_text(out, "service", s->service);
-	if (r == 0)
-		r = add_text(out, "instance", s->instance);
-	if (r == 0)
-		r = add_text(out, "stream", id);
-	if (r == 0)
-		r = add_text(out, "state", source_state_name(s->state));
-	if (r == 0)
-		r = add_u64(out, "offset", s->committed.offset);
-	if (r == 0)
-		r = add_u64(out, "size", s->size);
-	if (r == 0)
-		r = add_u64(out, "lag_bytes", lag_bytes(s));
-	if (r == 0)
-		r = add_double(out, "lag_seconds", lag_seconds(s, now_ns));
-	if (r == 0)
-		r = add_double(out, "rate_bytes_per_second", rate_now(s, now_ns));
-	if (r == 0)
-		r = add_u64(out, "lines", s->lines);
-	if (r == 0)
-		r = add_u64(out, "dropped", s->dropped);
-	if (r == 0)
-		r = add_text(out, "error", s->last_error ? strerror(s->last_error) : NULL);
-	if (r == 0)
-		r = buf_add_char(out, '}');
-	return r;
-}
-
-static int add_files(const struct status_view *v, struct buf *out)
+void status_side(const struct source_table *t, const struct discover *d, const struct shipper *s,
+		 const struct registry *r, struct status_side *ret)
 {
 	int64_t now_ns = clock_mono_ns();
-	int r = buf_add_str(out, ",\"files\":[");
-	bool first = true;
-	for (const struct source *s = source_first_of_all(v->table); r == 0 && s;
-	     s = source_after_of_all(v->table, s)) {
-		if (s->state == SOURCE_ENDED || s->state == SOURCE_MISSING)
+	const struct source *worst = NULL;
+	*ret = (struct status_side){0};
+	discover_counters(d, &ret->discover);
+	shipper_counters(s, &ret->shipper);
+	for (const struct source *at = source_first_of_all(t); at;
+	     at = source_after_of_all(t, at)) {
+		if (!is_shown(at) || at->refusal)
 			continue;
-		if (!first)
-			r = buf_add_char(out, ',');
-		first = false;
-		if (r == 0)
-			r = add_source(out, s, now_ns);
+		double lag = lag_seconds(at, now_ns);
+		ret->files++;
+		ret->failing += at->last_error != 0;
+		ret->lag_bytes += lag_bytes(at);
+		ret->rate_bytes_per_second += rate_now(at, now_ns);
+		if (lag > ret->lag_seconds) {
+			ret->lag_seconds = lag;
+			worst = at;
+		}
 	}
-	return r == 0 ? buf_add_char(out, ']') : r;
+	const char *problem = registry_problem(r);
+	(void)snprintf(ret->most_behind, sizeof(ret->most_behind), "%s", worst ? worst->path : "");
+	(void)snprintf(ret->registry_problem, sizeof(ret->registry_problem), "%s",
+		       problem ? problem : "");
 }
 
-static int add_journals(const struct status_view *v, struct buf *out)
+static void add_losses(struct shipper_counters *to, const struct shipper_counters *more)
 {
-	struct journal_status j;
-	int r = buf_add_str(out, ",\"journals\":[");
-	for (size_t i = 0; r == 0 && journals_status(v->journals, i, &j); i++) {
-		r = buf_add_str(out, i ? ",{" : "{");
-		if (r == 0)
-			r = add_text(out, "path", j.path);
-		if (r == 0)
-			r = add_text(out, "input", j.input);
-		if (r == 0)
-			r = add_u64(out, "streams", j.streams);
-		if (r == 0)
-			r = add_u64(out, "held_bytes", j.held_bytes);
-		if (r == 0)
-			r = add_text(out, "error", j.error);
-		if (r == 0)
-			r = buf_add_char(out, '}');
+	for (size_t i = 0; i < more->n_lost; i++) {
+		size_t k = 0;
+		while (k < to->n_lost && strcmp(to->lost[k].cause, more->lost[i].cause) != 0)
+			k++;
+		if (k == LOSSES_CAUSES)
+			k--;
+		else if (k == to->n_lost)
+			to->lost[to->n_lost++] = (struct loss_sum){more->lost[i].cause, 0, 0};
+		to->lost[k].records += more->lost[i].records;
+		to->lost[k].bytes += more->lost[i].bytes;
 	}
-	return r == 0 ? buf_add_char(out, ']') : r;
+}
+
+void status_side_add(struct status_side *to, const struct status_side *more)
+{
+	struct discover_counters *d = &to->discover;
+	struct shipper_counters *s = &to->shipper;
+	d->watches += more->discover.watches;
+	d->open_files += more->discover.open_files;
+	d->rescans += more->discover.rescans;
+	d->overflows += more->discover.overflows;
+	d->polled_dirs += more->discover.polled_dirs;
+	d->skipped_old_files += more->discover.skipped_old_files;
+	d->skipped_old_bytes += more->discover.skipped_old_bytes;
+	d->skipped_binary_files += more->discover.skipped_binary_files;
+	d->deleted_open_bytes += more->discover.deleted_open_bytes;
+	s->conflicts += more->shipper.conflicts;
+	s->duplicates += more->shipper.duplicates;
+	s->refused += more->shipper.refused;
+	s->losses += more->shipper.losses;
+	s->lost_bytes += more->shipper.lost_bytes;
+	s->rewinds += more->shipper.rewinds;
+	s->arena_used_bytes += more->shipper.arena_used_bytes;
+	s->containers.held_bytes += more->shipper.containers.held_bytes;
+	s->containers.malformed_lines += more->shipper.containers.malformed_lines;
+	s->containers.lost_pieces += more->shipper.containers.lost_pieces;
+	add_losses(s, &more->shipper);
+	to->files += more->files;
+	to->failing += more->failing;
+	to->lag_bytes += more->lag_bytes;
+	to->rate_bytes_per_second += more->rate_bytes_per_second;
+	if (more->lag_seconds > to->lag_seconds) {
+		to->lag_seconds = more->lag_seconds;
+		memcpy(to->most_behind, more->most_behind, sizeof(to->most_behind));
+	}
+	if (!*to->registry_problem)
+		memcpy(to->registry_problem, more->registry_problem, sizeof(to->registry_problem));
+}
+
+/* --- JSON: members one after another; after the first error nothing more is added ------------------- */
+
+struct page {
+	struct buf *out;
+	int error;
+};
+
+static void add(struct page *p, const char *text)
+{
+	if (p->error == 0)
+		p->error = buf_add_str(p->out, text);
+}
+
+static void add_key(struct page *p, const char *key)
+{
+	char last = p->out->len ? p->out->ptr[p->out->len - 1] : '{';
+	if (p->error == 0)
+		p->error = buf_printf(p->out, "%s\"%s\":", last == '{' ? "" : ",", key);
+}
+
+static void add_text(struct page *p, const char *key, const char *value)
+{
+	add_key(p, key);
+	if (p->error == 0)
+		p->error = value ? json_add_string(p->out, span_of(value))
+				 : buf_add_str(p->out, "null");
+}
+
+static void add_u64(struct page *p, const char *key, uint64_t v)
+{
+	add_key(p, key);
+	if (p->error == 0)
+		p->error = buf_printf(p->out, "%" PRIu64, v);
+}
+
+static void add_double(struct page *p, const char *key, double v)
+{
+	add_key(p, key);
+	if (p->error == 0)
+		p->error = buf_printf(p->out, "%.3f", v);
+}
+
+static void add_bool(struct page *p, const char *key, bool v)
+{
+	add_key(p, key);
+	add(p, v ? "true" : "false");
+}
+
+/* 0: null. */
+static void add_time(struct page *p, const char *key, int64_t real_ns)
+{
+	char text[CIVIL_TIME_LEN + 1] = "";
+	if (real_ns)
+		civil_format_us(text, real_ns / NUM_US_NS);
+	add_text(p, key, real_ns ? text : NULL);
+}
+
+static void add_source(struct page *p, const struct source *s, int64_t now_ns)
+{
+	char id[STREAM_ID_HEX + 1] = "";
+	bool waits = s->lost_to > s->lost_from; /* to be told */
+	stream_id_format(id, &s->id);
+	add(p, "{");
+	add_text(p, "path", s->path);
+	add_text(p, "service", s->service);
+	add_text(p, "instance", s->instance);
+	add_text(p, "input", s->input ? s->input->name : NULL);
+	add_text(p, "stream", id);
+	add_text(p, "state", s->refusal ? "refused" : source_state_name(s->state));
+	add_u64(p, "offset", s->committed.offset);
+	add_u64(p, "size", s->size);
+	add_u64(p, "lag_bytes", s->refusal ? 0 : lag_bytes(s));
+	add_double(p, "lag_seconds", s->refusal ? 0 : lag_seconds(s, now_ns));
+	add_double(p, "rate_bytes_per_second", rate_now(s, now_ns));
+	add_u64(p, "lines", s->lines);
+	add_u64(p, "dropped", s->dropped);
+	add_u64(p, "lost_bytes", s->lost_bytes + (waits ? s->lost_to - s->lost_from : 0));
+	add_text(p, "lost_cause", waits ? s->lost_cause : s->last_loss);
+	add_text(p, "error",
+		 s->refusal      ? s->refusal
+		 : s->last_error ? strerror(s->last_error)
+				 : NULL);
+	add(p, "}");
+}
+
+int status_rows(const struct source_table *t, struct buf *out)
+{
+	struct page p = {out, 0};
+	int64_t now_ns = clock_mono_ns();
+	bool first = true;
+	for (const struct source *s = source_first_of_all(t); s; s = source_after_of_all(t, s)) {
+		if (!is_shown(s))
+			continue;
+		add(&p, first ? "" : ",");
+		add_source(&p, s, now_ns);
+		first = false;
+	}
+	return p.error;
+}
+
+int status_losses(const struct shipper *s, struct buf *out)
+{
+	const struct losses *l = shipper_losses(s);
+	struct page p = {out, 0};
+	uint64_t first = l->n > LOSSES_LAST ? l->n - LOSSES_LAST : 0;
+	for (uint64_t i = first; i < l->n; i++) {
+		const struct loss_record *r = &l->last[i % LOSSES_LAST];
+		add(&p, i == first ? "{" : ",{");
+		add_text(&p, "path", r->path);
+		add_u64(&p, "from", r->from);
+		add_u64(&p, "to", r->to);
+		add_text(&p, "cause", r->cause);
+		add_time(&p, "time", r->real_ns);
+		add(&p, "}");
+	}
+	return p.error;
 }
 
 static const char *uplink_state_name(enum uplink_state s)
@@ -141,192 +248,116 @@ static const char *uplink_state_name(enum uplink_state s)
 	return "unknown";
 }
 
+static bool is_up(const struct uplink *u)
+{
+	enum uplink_state state = uplink_state(u);
+	return (state == UPLINK_READY || state == UPLINK_SENDING) && !uplink_problem(u);
+}
+
+static void add_collector(struct page *p, const struct status_view *v)
+{
+	const struct uplink *u = shipper_uplink(v->shipper);
+	add_text(p, "collector", v->url);
+	add_bool(p, "collector_up", is_up(u));
+	add_text(p, "collector_state", uplink_state_name(uplink_state(u)));
+	add_text(p, "problem", uplink_problem(u));
+	add_time(p, "problem_since", uplink_problem_since_ns(u));
+	add_time(p, "last_ack", uplink_counters(u)->last_ack_real_ns);
+}
+
+static void add_figures(struct page *p, const struct status_side *s, uint64_t max_deleted)
+{
+	add_text(p, "registry_problem", *s->registry_problem ? s->registry_problem : NULL);
+	add_u64(p, "files_followed", s->files);
+	add_u64(p, "files_failing", s->failing);
+	add_u64(p, "lag_bytes", s->lag_bytes);
+	add_double(p, "lag_seconds", s->lag_seconds);
+	add_text(p, "most_behind", *s->most_behind ? s->most_behind : NULL);
+	add_double(p, "rate_bytes_per_second", s->rate_bytes_per_second);
+	add_u64(p, "open_files", s->discover.open_files);
+	add_u64(p, "watches", s->discover.watches);
+	add_u64(p, "polled_dirs", s->discover.polled_dirs);
+	add_u64(p, "skipped_binary_files", s->discover.skipped_binary_files);
+	add_u64(p, "skipped_old_files", s->discover.skipped_old_files);
+	add_u64(p, "deleted_open_bytes", s->discover.deleted_open_bytes);
+	add_u64(p, "max_deleted_bytes", max_deleted);
+	add_u64(p, "losses", s->shipper.losses);
+	add_u64(p, "lost_bytes", s->shipper.lost_bytes);
+	add_key(p, "lost_by_cause");
+	add(p, "{");
+	for (size_t i = 0; i < s->shipper.n_lost; i++) {
+		add_key(p, s->shipper.lost[i].cause);
+		add(p, "{");
+		add_u64(p, "records", s->shipper.lost[i].records);
+		add_u64(p, "bytes", s->shipper.lost[i].bytes);
+		add(p, "}");
+	}
+	add(p, "}");
+}
+
+/* Two lists of objects as one array. */
+static void add_array(struct page *p, const char *key, const struct buf *one,
+		      const struct buf *other)
+{
+	add_key(p, key);
+	add(p, "[");
+	if (p->error == 0)
+		p->error = buf_add_span(p->out, buf_span(one));
+	if (one->len && other->len)
+		add(p, ",");
+	if (p->error == 0)
+		p->error = buf_add_span(p->out, buf_span(other));
+	add(p, "]");
+}
+
+static void add_journals(struct page *p, const struct status_view *v)
+{
+	struct journal_status j;
+	add_key(p, "journals");
+	add(p, "[");
+	for (size_t i = 0; journals_status(v->journals, i, &j); i++) {
+		add(p, i ? ",{" : "{");
+		add_text(p, "path", j.path);
+		add_text(p, "input", j.input);
+		add_u64(p, "streams", j.streams);
+		add_u64(p, "held_bytes", j.held_bytes);
+		add_text(p, "error", j.error);
+		add(p, "}");
+	}
+	add(p, "]");
+}
+
 int status_json(const struct status_view *v, struct buf *out)
 {
-	const struct uplink *u = shipper_uplink(v->shipper);
-	struct discover_counters d;
-	struct shipper_counters sh;
-	discover_counters(v->discover, &d);
-	shipper_counters(v->shipper, &sh);
-	int r = buf_add_char(out, '{');
-	if (r == 0)
-		r = add_text(out, "version", HAUL_VERSION);
-	if (r == 0)
-		r = add_text(out, "host", v->host);
-	if (r == 0)
-		r = add_text(out, "collector", v->url);
-	if (r == 0)
-		r = add_text(out, "collector_state", uplink_state_name(uplink_state(u)));
-	if (r == 0)
-		r = add_text(out, "problem", uplink_problem(u));
-	if (r == 0)
-		r = add_text(out, "registry_problem", registry_problem(v->registry));
-	if (r == 0)
-		r = add_double(out, "uptime_seconds",
-			       (double)(clock_real_ns() - v->started_ns) / (double)NUM_SEC_NS);
-	if (r == 0)
-		r = add_u64(out, "open_files", d.open_files);
-	if (r == 0)
-		r = add_u64(out, "watches", d.watches);
-	if (r == 0)
-		r = add_u64(out, "polled_dirs", d.polled_dirs);
-	if (r == 0)
-		r = add_u64(out, "skipped_binary_files", d.skipped_binary_files);
-	if (r == 0)
-		r = add_u64(out, "skipped_old_files", d.skipped_old_files);
-	if (r == 0)
-		r = add_u64(out, "deleted_open_bytes", d.deleted_open_bytes);
-	if (r == 0)
-		r = add_u64(out, "losses", sh.losses);
-	if (r == 0)
-		r = add_u64(out, "lost_bytes", sh.lost_bytes);
-	if (r == 0)
-		r = add_journals(v, out);
-	if (r == 0)
-		r = add_files(v, out);
-	return r == 0 ? buf_add_str(out, "}\n") : r;
-}
-
-/* --- metrics
- * ----------------------------------------------------------------------------------------
- */
-
-struct metric {
-	const char *name;
-	enum metric_type type;
-	const char *help;
-	double value;
-};
-
-static int add_metrics(struct buf *out, const struct metric *m, size_t n)
-{
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = metrics_head(out, m[i].name, m[i].type, m[i].help);
-		if (r == 0)
-			r = metrics_double(out, m[i].name, NULL, (struct span){NULL, 0},
-					   m[i].value);
-	}
-	return r;
-}
-
-struct input_metric {
-	const char *name;
-	const char *help;
-	size_t offset; /* of the uint64_t in struct input */
-};
-
-static int add_input_metrics(const struct inputs *in, struct buf *out)
-{
-	static const struct input_metric metrics[] = {
-		{"haul_agent_lines_total", "Lines put into batches.",
-		 offsetof(struct input, lines_total)},
-		{"haul_agent_bytes_total", "Bytes of sources put into batches.",
-		 offsetof(struct input, bytes_total)},
-		{"haul_agent_dropped_lines_total", "Lines that keep and drop left out.",
-		 offsetof(struct input, dropped_total)},
-		{"haul_agent_masked_total", "Places masked.", offsetof(struct input, masked_total)},
-	};
-	int r = 0;
-	for (size_t m = 0; r == 0 && m < sizeof(metrics) / sizeof(metrics[0]); m++) {
-		r = metrics_head(out, metrics[m].name, METRIC_COUNTER, metrics[m].help);
-		for (size_t i = 0; r == 0 && i < in->n; i++) {
-			uint64_t v;
-			memcpy(&v, (const char *)&in->items[i] + metrics[m].offset, sizeof(v));
-			r = metrics_u64(out, metrics[m].name, "input", span_of(in->items[i].name),
-					v);
-		}
-	}
-	return r;
-}
-
-struct totals {
-	uint64_t files, lag_bytes, errors;
-	double lag_seconds;
-};
-
-static struct totals add_up(const struct source_table *t)
-{
-	struct totals sum = {0};
-	int64_t now_ns = clock_mono_ns();
-	for (const struct source *s = source_first_of_all(t); s; s = source_after_of_all(t, s)) {
-		if (s->state == SOURCE_ENDED || s->state == SOURCE_MISSING)
-			continue;
-		double lag = lag_seconds(s, now_ns);
-		sum.files++;
-		sum.lag_bytes += lag_bytes(s);
-		sum.errors += s->last_error != 0;
-		sum.lag_seconds = lag > sum.lag_seconds ? lag : sum.lag_seconds;
-	}
-	return sum;
-}
-
-int status_metrics(const struct status_view *v, struct buf *out)
-{
-	const struct uplink *u = shipper_uplink(v->shipper);
-	const struct uplink_counters *c = uplink_counters(u);
-	struct totals sum = add_up(v->table);
-	struct discover_counters d;
-	struct shipper_counters sh;
-	discover_counters(v->discover, &d);
-	shipper_counters(v->shipper, &sh);
-	enum uplink_state state = uplink_state(u);
-	bool up = state == UPLINK_READY || state == UPLINK_SENDING;
-	const struct metric metrics[] = {
-		{"haul_agent_files", METRIC_GAUGE, "Files followed.", (double)sum.files},
-		{"haul_agent_files_failing", METRIC_GAUGE, "Files that cannot be read now.",
-		 (double)sum.errors},
-		{"haul_agent_lag_bytes", METRIC_GAUGE,
-		 "Bytes not yet acknowledged, over all files.", (double)sum.lag_bytes},
-		{"haul_agent_lag_seconds", METRIC_GAUGE,
-		 "Age of the oldest byte not yet acknowledged.", sum.lag_seconds},
-		{"haul_agent_collector_up", METRIC_GAUGE, "1 when the collector takes batches.",
-		 up && !uplink_problem(u) ? 1 : 0},
-		{"haul_agent_registry_ok", METRIC_GAUGE, "1 when the registry can be written.",
-		 registry_problem(v->registry) ? 0 : 1},
-		{"haul_agent_requests_total", METRIC_COUNTER, "Requests sent to the collector.",
-		 (double)c->requests},
-		{"haul_agent_request_failures_total", METRIC_COUNTER,
-		 "Requests that were not answered as hoped.", (double)c->failures},
-		{"haul_agent_batches_acked_total", METRIC_COUNTER, "Batches acknowledged.",
-		 (double)c->batches_acked},
-		{"haul_agent_sent_bytes_total", METRIC_COUNTER, "Compressed bytes acknowledged.",
-		 (double)c->bytes_sent},
-		{"haul_agent_batch_seconds_total", METRIC_COUNTER,
-		 "Time from sending to acknowledgement.", c->round_trip_seconds},
-		{"haul_agent_conflicts_total", METRIC_COUNTER,
-		 "Times the collector stood elsewhere.", (double)sh.conflicts},
-		{"haul_agent_duplicates_total", METRIC_COUNTER, "Chunks the collector had already.",
-		 (double)sh.duplicates},
-		{"haul_agent_refused_total", METRIC_COUNTER, "Chunks the collector refused.",
-		 (double)sh.refused},
-		{"haul_agent_losses_total", METRIC_COUNTER, "Loss records sent.",
-		 (double)sh.losses},
-		{"haul_agent_lost_bytes_total", METRIC_COUNTER, "Bytes of sources that were lost.",
-		 (double)sh.lost_bytes},
-		{"haul_agent_rewinds_total", METRIC_COUNTER,
-		 "Times batches were given up and cut anew.", (double)sh.rewinds},
-		{"haul_agent_arena_bytes", METRIC_GAUGE,
-		 "Bytes of sources held until their verdict.", (double)sh.arena_used_bytes},
-		{"haul_agent_open_files", METRIC_GAUGE, "Descriptors of followed files.",
-		 (double)d.open_files},
-		{"haul_agent_deleted_open_bytes", METRIC_GAUGE, "Bytes of deleted files held open.",
-		 (double)d.deleted_open_bytes},
-		{"haul_agent_watches", METRIC_GAUGE, "Directories watched by inotify.",
-		 (double)d.watches},
-		{"haul_agent_polled_directories", METRIC_GAUGE,
-		 "Directories polled for want of inotify.", (double)d.polled_dirs},
-		{"haul_agent_event_overflows_total", METRIC_COUNTER,
-		 "Times the kernel dropped file events.", (double)d.overflows},
-		{"haul_agent_rescans_total", METRIC_COUNTER, "Rescans of the watched directories.",
-		 (double)d.rescans},
-		{"haul_agent_skipped_old_files", METRIC_GAUGE,
-		 "Files older than the collector keeps.", (double)d.skipped_old_files},
-		{"haul_agent_skipped_old_bytes", METRIC_GAUGE, "Their bytes.",
-		 (double)d.skipped_old_bytes},
-		{"haul_agent_skipped_binary_files", METRIC_GAUGE, "Files that are not text.",
-		 (double)d.skipped_binary_files},
-	};
-	int r = add_metrics(out, metrics, sizeof(metrics) / sizeof(metrics[0]));
-	return r == 0 ? add_input_metrics(v->inputs, out) : r;
+	struct page p = {out, 0};
+	struct buf rows = BUF_EMPTY, losses = BUF_EMPTY, far_rows = BUF_EMPTY,
+		   far_losses = BUF_EMPTY;
+	struct status_side side, far = {0};
+	status_side(v->table, v->discover, v->shipper, v->registry, &side);
+	p.error = status_rows(v->table, &rows);
+	if (p.error == 0)
+		p.error = status_losses(v->shipper, &losses);
+	if (p.error == 0 && v->far)
+		p.error = far_status(v->far, &far, &far_rows, &far_losses);
+	status_side_add(&side, &far);
+	int64_t hangs_ns = v->far ? far_hangs_ns(v->far, clock_mono_ns()) : 0;
+	add(&p, "{");
+	add_text(&p, "version", HAUL_VERSION);
+	add_text(&p, "host", v->host);
+	add_double(&p, "uptime_seconds",
+		   (double)(clock_real_ns() - v->started_ns) / (double)NUM_SEC_NS);
+	add_bool(&p, "keeping_up",
+		 is_up(shipper_uplink(v->shipper)) && side.lag_seconds < KEEPING_UP_S && !hangs_ns);
+	add_collector(&p, v);
+	add_double(&p, "remote_hangs_seconds", (double)hangs_ns / (double)NUM_SEC_NS);
+	add_figures(&p, &side, v->max_deleted);
+	add_array(&p, "last_losses", &losses, &far_losses);
+	add_journals(&p, v);
+	add_array(&p, "files", &rows, &far_rows);
+	add(&p, "}\n");
+	buf_free(&rows);
+	buf_free(&losses);
+	buf_free(&far_rows);
+	buf_free(&far_losses);
+	return p.error;
 }

@@ -10,6 +10,10 @@
 #include "agent/journal/journal.h"
 #include "agent/ship/shipper.h"
 
+#include <limits.h>
+
+struct far;
+
 struct status_view { /* of the running agent; borrowed */
 	const char *host;
 	const char *url;
@@ -19,8 +23,27 @@ struct status_view { /* of the running agent; borrowed */
 	const struct journals *journals;
 	const struct shipper *shipper;
 	const struct inputs *inputs;
+	struct far *far; /* NULL: no input says remote = yes */
+	uint64_t max_deleted;
 	int64_t started_ns;
 };
+
+/* The figures of one thread that follows files; plain data. */
+struct status_side {
+	struct discover_counters discover;
+	struct shipper_counters shipper;
+	uint64_t files, failing, lag_bytes;
+	double lag_seconds, rate_bytes_per_second;
+	char most_behind[PATH_MAX]; /* the path of the file that waits longest; "" none waits */
+	char registry_problem[512]; /* "" none */
+};
+void status_side(const struct source_table *t, const struct discover *d, const struct shipper *s,
+		 const struct registry *r, struct status_side *ret);
+void status_side_add(struct status_side *to, const struct status_side *more);
+
+/* JSON objects, parted by commas: a file each; a loss each, the last ones. Errors: -ENOMEM. */
+int status_rows(const struct source_table *t, struct buf *out) MUST_CHECK;
+int status_losses(const struct shipper *s, struct buf *out) MUST_CHECK;
 
 /* Errors: -ENOMEM. */
 int status_json(const struct status_view *v, struct buf *out) MUST_CHECK;

@@ -336,9 +336,14 @@ int discover_fd(const struct discover *d)
 
 /* --- making, changing ------------------------------------------------------------------------------- */
 
+static struct wanted wanted_of(const struct discover_config *c)
+{
+	return (struct wanted){c->inputs, c->n_inputs, c->far ? WANTED_FAR : WANTED_NEAR};
+}
+
 static void configure(struct discover *d, const struct discover_config *config)
 {
-	d->wanted = (struct wanted){config->inputs, config->n_inputs};
+	d->wanted = wanted_of(config);
 	d->max_open_files = config->max_open_files;
 	d->max_deleted = config->max_deleted;
 	d->deleted_due_ns = 0;
@@ -363,7 +368,7 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->since_real_ns = registry_last_alive_ns(r);
 	tree_init(&d->tree);
 	configure(d, config);
-	int e = watch_new(&d->watch);
+	int e = config->far ? 0 : watch_new(&d->watch);
 	if (e < 0)
 		log_warning("inotify cannot be used: %s (fs.inotify.max_user_instances?); "
 			    "everything is polled each second",
@@ -397,9 +402,10 @@ static struct input *new_input(const struct wanted *wanted, const struct source 
 {
 	struct input *same = NULL;
 	for (size_t i = 0; i < wanted->n && !same; i++)
-		if (strcmp(wanted->inputs[i].name, s->input->name) == 0)
+		if (strcmp(wanted->inputs[i].name, s->input->name) == 0 &&
+		    wanted_has(wanted, &wanted->inputs[i]))
 			same = &wanted->inputs[i];
-	struct wanted only = {same, same ? 1 : 0};
+	struct wanted only = {same, same ? 1 : 0, wanted->side};
 	if (same && (!s->followed || wanted_by(&only, s->path)))
 		return same;
 	return s->followed ? wanted_by(wanted, s->path) : NULL;
@@ -418,7 +424,7 @@ static void let_go(struct discover *d, struct source *s)
 
 int discover_reload(struct discover *d, const struct discover_config *config)
 {
-	struct wanted wanted = {config->inputs, config->n_inputs};
+	struct wanted wanted = wanted_of(config);
 	struct sources gone = {0};
 	int r = 0;
 	forget_moves(d, true);

@@ -17,6 +17,7 @@ struct discover;
 struct discover_config {
 	struct input *inputs; /* owned by the caller, lives as long as the discover */
 	size_t n_inputs;
+	bool far; /* it follows those of the inputs with remote = yes, and else the others: agent/far.h */
 	uint64_t max_open_files;
 	uint64_t
 		max_deleted; /* bytes of deleted files that are held open; beyond it they are given up */

@@ -7,6 +7,7 @@
 #include "agent/files/service_name.h"
 #include "agent/files/sniff.h"
 #include "common/file.h"
+#include "common/glob.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,7 +189,7 @@ static int list_one(struct walk *k, const char *path, struct input *input,
 
 int discover_list(const struct discover_config *config, struct buf *out)
 {
-	struct wanted w = {config->inputs, config->n_inputs};
+	struct wanted w = {config->inputs, config->n_inputs, WANTED_ALL};
 	struct walk k = {.wanted = &w, .each = list_one, .out = out};
 	int r = walk_dir(&k, "/", 0);
 	free(k.met);
@@ -209,14 +210,75 @@ static int other_name(struct walk *k, const char *path, struct input *input,
 	return r < 0 ? r : 1;
 }
 
-static int explain_unwanted(const struct wanted *w, const char *path, struct buf *out)
+/* Is it a rotated version of a file that is followed? The latter's path. */
+static struct input *rotated_of(const struct wanted *w, const char *path, char *dst)
+{
+	struct span dir = path_dir(path), name = path_name(path);
+	char original[NAME_MAX + 1], text[NAME_MAX + 1];
+	(void)snprintf(text, sizeof(text), "%.*s", (int)name.len, name.ptr);
+	for (int step = 0; rotation_original(span_of(text), step, original, sizeof(original));
+	     step++) {
+		int n = snprintf(dst, PATH_MAX, "%.*s/%s", dir.len > 1 ? (int)dir.len : 0, dir.ptr,
+				 original);
+		struct input *in = n < PATH_MAX ? wanted_by(w, dst) : NULL;
+		if (in)
+			return in;
+	}
+	return NULL;
+}
+
+/* An input that looks for files in the directory of that path; the glob that does not match it. */
+static const struct input *near_miss(const struct wanted *w, const char *path,
+				     const char **ret_glob)
+{
+	char dir[PATH_MAX];
+	struct span parent = path_dir(path);
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)parent.len, parent.ptr);
+	for (size_t i = 0; i < w->n; i++) {
+		for (size_t k = 0; k < w->inputs[i].paths.n; k++) {
+			*ret_glob = w->inputs[i].paths.items[k];
+			if (glob_match_below(*ret_glob, dir))
+				return &w->inputs[i];
+		}
+	}
+	return NULL;
+}
+
+static int explain_unwanted(const struct wanted *w, const char *path, const struct identity *id,
+			    struct buf *out)
 {
 	const char *glob;
+	char original[PATH_MAX];
+	struct buf text = BUF_EMPTY;
+	struct walk k = {
+		.wanted = w, .each = other_name, .out = &text, .like = id, .not_path = path};
 	const struct input *in = wanted_excluded_by(w, path, &glob);
-	if (in)
-		return buf_printf(out, "%s is not followed: input %s names it, but excludes %s\n",
-				  path, in->name, glob);
-	return buf_printf(out, "%s is not followed: no input names it\n", path);
+	int r;
+	if (in) {
+		r = buf_printf(out, "%s is not followed: input %s names it, but excludes %s\n",
+			       path, in->name, glob);
+	} else if ((r = walk_dir(&k, "/", 0)) != 0) {
+		if (r > 0)
+			r = buf_printf(
+				out,
+				"%s is not followed by this name, which no input has: the same "
+				"file is followed as %.*s\n",
+				path, (int)text.len, text.ptr);
+	} else if ((in = rotated_of(w, path, original)) != NULL) {
+		r = buf_printf(
+			out,
+			"%s is not followed afresh: it is a rotated version of %s (input %s), and "
+			"only what was not read of that before is read here\n",
+			path, original, in->name);
+	} else if ((in = near_miss(w, path, &glob)) != NULL) {
+		r = buf_printf(
+			out, "%s is not followed: no input names it; input %s looks here, for %s\n",
+			path, in->name, glob);
+	} else {
+		r = buf_printf(out, "%s is not followed: no input names it\n", path);
+	}
+	buf_free(&text);
+	return r;
 }
 
 static int explain_followed(const struct wanted *w, const char *path, struct input *input,
@@ -243,29 +305,62 @@ static int explain_followed(const struct wanted *w, const char *path, struct inp
 	return r;
 }
 
+/* From the root on, without //, . and .. ; what is a link stays one. */
+static int make_absolute(const char *path, char dst[PATH_MAX])
+{
+	char cwd[PATH_MAX] = "", text[2 * PATH_MAX];
+	if (*path != '/' && !getcwd(cwd, sizeof(cwd)))
+		return -errno;
+	if (snprintf(text, sizeof(text), "%s/%s", cwd, path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	size_t len = 0;
+	char *rest = text;
+	for (const char *part; (part = strsep(&rest, "/")) != NULL;) {
+		if (!*part || strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") == 0) {
+			while (len && dst[--len] != '/')
+				;
+			continue;
+		}
+		len += (size_t)snprintf(dst + len, PATH_MAX - len, "/%s", part);
+	}
+	(void)snprintf(dst + len, PATH_MAX - len, "%s", len ? "" : "/");
+	return 0;
+}
+
 int discover_explain(const struct discover_config *config, const char *path, struct buf *out)
 {
-	struct wanted w = {config->inputs, config->n_inputs};
+	struct wanted w = {config->inputs, config->n_inputs, WANTED_ALL};
 	struct identity id;
 	char absolute[PATH_MAX];
-	if (*path != '/') {
-		char cwd[PATH_MAX];
-		if (!getcwd(cwd, sizeof(cwd)) ||
-		    snprintf(absolute, sizeof(absolute), "%s/%s", cwd, path) >= PATH_MAX)
-			return -ENAMETOOLONG;
-		path = absolute;
-	}
+	int made = make_absolute(path, absolute);
+	if (made < 0)
+		return made;
+	path = absolute;
 	struct input *input = wanted_by(&w, path);
 	int r = identity_of_path(path, true, &id);
+	if (r == -ENOENT && identity_of_path(path, false, &id) == 0)
+		return buf_printf(out, "%s is not followed: it is a link that leads nowhere\n",
+				  path);
+	if (r == -ENOENT && input)
+		return buf_printf(out,
+				  "%s is not there; once it is, input %s follows it (unless it is "
+				  "not text)\n",
+				  path, input->name);
 	if (r < 0 && input)
-		return buf_printf(out, "%s cannot be looked at: %s; input %s would follow it\n",
-				  path, strerror(-r), input->name);
+		return buf_printf(
+			out,
+			"%s is not followed: it cannot be looked at: %s; else input %s would "
+			"follow it\n",
+			path, strerror(-r), input->name);
 	if (r < 0)
-		return buf_printf(out, "%s cannot be looked at: %s; and no input names it\n", path,
-				  strerror(-r));
+		return buf_printf(out, "%s is not followed: no input names it, and it %s%s\n", path,
+				  r == -ENOENT ? "is not there" : "cannot be looked at: ",
+				  r == -ENOENT ? "" : strerror(-r));
 	if (!S_ISREG(id.mode))
 		return buf_printf(out, "%s is not followed: it is %s, only regular files are\n",
 				  path, kind_of(id.mode));
 	return input ? explain_followed(&w, path, input, &id, out)
-		     : explain_unwanted(&w, path, out);
+		     : explain_unwanted(&w, path, &id, out);
 }

@@ -24,6 +24,10 @@ int identity_of_path(const char *path, bool follow, struct identity *ret) MUST_C
 int identity_of_entry(int dirfd, const char *name, bool follow, struct identity *ret) MUST_CHECK;
 int identity_of_fd(int fd, struct identity *ret) MUST_CHECK;
 
+/* From now on this thread's looks are answered as stat(2) would be, which for a network file system may mean to ask its
+ * server; else by what is known here. */
+void identity_ask_server(void);
+
 /* Are they the same file, as far as two looks at this host can tell? */
 bool identity_equal(const struct identity *a, const struct identity *b);
 

@@ -269,8 +269,9 @@ struct source *look_find(const struct discover *d, const struct identity *id)
 struct input *look_input(const struct discover *d, const struct source *s)
 {
 	for (size_t i = 0; s->input_name && i < d->wanted.n; i++) {
-		struct wanted only = {&d->wanted.inputs[i], 1};
-		if (strcmp(only.inputs->name, s->input_name) == 0 &&
+		struct wanted only = {&d->wanted.inputs[i], 1, d->wanted.side};
+		if (wanted_has(&only, only.inputs) &&
+		    strcmp(only.inputs->name, s->input_name) == 0 &&
 		    (!s->was_followed || wanted_by(&only, s->path)))
 			return only.inputs;
 	}

@@ -97,7 +97,9 @@ static void watch_dir(struct discover *d, struct dir *dir)
 	int wd = d->watch ? watch_add(d->watch, dir->path, kind_of(dir)) : -ENOSYS;
 	if (wd < 0 && dir->wd >= 0)
 		return; /* it is gone: what it is watched by tells */
-	if (identity_place(dir->path, &place, &kind) < 0)
+	if (d->wanted.side == WANTED_FAR)
+		place = PLACE_REMOTE;
+	else if (identity_place(dir->path, &place, &kind) < 0)
 		place = PLACE_LOCAL;
 	tree_set_wd(&d->tree, dir, wd < 0 ? -1 : wd);
 	bool blind = place != PLACE_LOCAL && dir->full;

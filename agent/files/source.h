@@ -106,6 +106,9 @@ struct source {
 			source_commit */
 	int64_t rate_ns;
 	uint64_t lines, dropped;
+	uint64_t lost_bytes; /* since the start, as the collector was told */
+	const char
+		*last_loss;  /* a static text: the cause of the last of these losses; NULL: none */
 	const char *refusal; /* a static text: why this file is not followed (not text,
 				say); NULL: it is */
 	struct log_gate error_gate;

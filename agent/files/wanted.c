@@ -28,11 +28,45 @@ static bool named(const struct input *in, const char *path)
 	return false;
 }
 
+bool wanted_has(const struct wanted *w, const struct input *in)
+{
+	switch (w->side) {
+	case WANTED_NEAR: return !in->remote;
+	case WANTED_FAR: return in->remote;
+	case WANTED_ALL: return true;
+	}
+	return false;
+}
+
+static bool is_at_or_below(const char *path, const char *dir, size_t len)
+{
+	return len && strncmp(path, dir, len) == 0 &&
+	       (len == 1 || path[len] == '\0' || path[len] == '/');
+}
+
+bool wanted_is_far(const struct wanted *w, const char *path)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct input *in = &w->inputs[i];
+		for (size_t k = 0; in->remote && k < in->paths.n; k++)
+			if (is_at_or_below(path, in->paths.items[k],
+					   glob_literal_dir(in->paths.items[k])))
+				return true;
+	}
+	return false;
+}
+
+static bool is_others(const struct wanted *w, const char *path)
+{
+	return w->side == WANTED_NEAR && wanted_is_far(w, path);
+}
+
 struct input *wanted_by(const struct wanted *w, const char *path)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (named(&w->inputs[i], path) && !excluding(&w->inputs[i], path))
-			return &w->inputs[i];
+		if (wanted_has(w, &w->inputs[i]) && named(&w->inputs[i], path) &&
+		    !excluding(&w->inputs[i], path))
+			return is_others(w, path) ? NULL : &w->inputs[i];
 	return NULL;
 }
 
@@ -70,11 +104,12 @@ static bool any(const struct wanted *w, const char *dir, path_test *test, bool r
 {
 	for (size_t i = 0; i < w->n; i++) {
 		const struct input *in = &w->inputs[i];
-		if ((remote_only && !in->remote) || whole_tree_excluded(in, dir))
+		if (!wanted_has(w, in) || (remote_only && !in->remote) ||
+		    whole_tree_excluded(in, dir))
 			continue;
 		for (size_t k = 0; k < in->paths.n; k++)
 			if (test(in->paths.items[k], dir))
-				return true;
+				return !is_others(w, dir);
 	}
 	return false;
 }
@@ -131,9 +166,13 @@ static size_t next_length(const char *glob, const char *dir)
 
 static const char *nth_glob(const struct wanted *w, size_t n)
 {
-	for (size_t i = 0; i < w->n; n -= w->inputs[i++].paths.n)
+	for (size_t i = 0; i < w->n; i++) {
+		if (!wanted_has(w, &w->inputs[i]))
+			continue;
 		if (n < w->inputs[i].paths.n)
 			return w->inputs[i].paths.items[n];
+		n -= w->inputs[i].paths.n;
+	}
 	return NULL;
 }
 

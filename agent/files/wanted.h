@@ -4,10 +4,24 @@
 
 #include "agent/input.h"
 
+/* Inputs with remote = yes are followed by a thread of their own. */
+enum wanted_side {
+	WANTED_NEAR, /* the other inputs; what is below the literal directory of a far one's glob is not even looked at */
+	WANTED_FAR,  /* only those */
+	WANTED_ALL,
+};
+
 struct wanted {
 	struct input *inputs; /* the first that wants a path wins */
 	size_t n;
+	enum wanted_side side; /* the inputs of the other one are passed over */
 };
+
+/* Is it one of this side's inputs? */
+bool wanted_has(const struct wanted *w, const struct input *in);
+
+/* Is the path at or below the literal directory of a glob with remote = yes? Whichever side `w` is of. */
+bool wanted_is_far(const struct wanted *w, const char *path);
 
 /* The input that wants a file of that path; NULL: none. */
 struct input *wanted_by(const struct wanted *w, const char *path);

@@ -475,6 +475,11 @@ int64_t pump_next_ns(const struct pump *p)
 	return envelopes_next_ns(p->envelopes);
 }
 
+void pump_counters(const struct pump *p, struct envelopes_counters *ret)
+{
+	envelopes_counters(p->envelopes, ret);
+}
+
 void pump_fill(struct pump *p, struct batcher *b)
 {
 	envelopes_tick(p->envelopes, clock_mono_ns());

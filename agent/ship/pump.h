@@ -7,6 +7,7 @@
 #define HAUL_AGENT_PUMP_H
 
 #include "agent/files/source.h"
+#include "agent/lines/envelope.h"
 #include "agent/ship/batcher.h"
 
 struct pump;
@@ -22,5 +23,7 @@ void pump_fill(struct pump *p, struct batcher *b);
 /* The monotonic time at which pump_fill wants to be called also when no source is ready: pieces of container
  * lines get too old. INT64_MAX: there are none. */
 int64_t pump_next_ns(const struct pump *p);
+
+void pump_counters(const struct pump *p, struct envelopes_counters *ret);
 
 #endif

@@ -40,7 +40,8 @@ struct shipper {
 	struct registry *registry;
 	struct discover *discover;
 	struct journals *journals;
-	struct uplink *uplink;
+	struct uplink *uplink; /* NULL: it is over there */
+	struct way way;        /* to the uplink, wherever it is */
 	struct pump *pump;
 	struct batcher batches[2];
 	struct batcher *filling;
@@ -49,6 +50,10 @@ struct shipper {
 	uint64_t ceiling;       /* more than this was too large */
 	unsigned acks_at_ceiling;
 	bool finishing;
+
+	/* the other thread's batches */
+	bool guest;          /* it is one of them that is in flight */
+	bool guest_next;     /* it is their turn */
 	int64_t rest_due_ns; /* INT64_MAX: nothing was used since */
 	bool rested;
 
@@ -59,7 +64,14 @@ struct shipper {
 	bool rewind;     /* chunks were not taken: begin again from what is committed */
 	struct log_gate refused_gate, conflict_gate;
 	struct shipper_counters counters;
+	struct losses losses;
 };
+
+/* May another thread have batches for this one's uplink? */
+static bool has_guests(const struct shipper *s)
+{
+	return s->uplink && s->config.ferry;
+}
 
 /* --- rewinding
  * --------------------------------------------------------------------------------------
@@ -165,6 +177,9 @@ static void commit(struct shipper *s, const struct batcher_chunk *c)
 	if (c->lost_cause) {
 		s->counters.losses++;
 		s->counters.lost_bytes += c->to.offset - c->from.offset;
+		src->lost_bytes += c->to.offset - c->from.offset;
+		src->last_loss = c->lost_cause;
+		losses_add(&s->losses, src->path, c->lost_cause, c->from.offset, c->to.offset);
 		src->limit_bytes = 0;
 	} else if (src->limit_bytes) {
 		src->limit_bytes *= 2;
@@ -205,6 +220,10 @@ static void on_refused(struct shipper *s, const struct batcher_chunk *c, const c
 static void on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 {
 	struct shipper *s = user;
+	if (s->guest) {
+		ferry_verdict(s->config.ferry, index, v);
+		return;
+	}
 	s->verdicts = index + 1;
 	if (index >= s->flying->n_chunks) {
 		s->conflict = true;
@@ -256,6 +275,11 @@ static void adapt_target(struct shipper *s)
 static void on_answered(void *user)
 {
 	struct shipper *s = user;
+	if (s->guest) {
+		s->guest = false;
+		ferry_answered(s->config.ferry);
+		return;
+	}
 	/* A chunk without a verdict stands nobody knows where. */
 	bool conflict = s->conflict || s->verdicts != s->flying->n_chunks;
 	if (conflict || s->rewind) {
@@ -271,13 +295,18 @@ static void on_answered(void *user)
 		log_gated(&s->conflict_gate, LOG_LEVEL_NOTICE,
 			  "the collector stands elsewhere than this agent believed: "
 			  "asking for its streams");
-		uplink_resync(s->uplink);
+		s->way.resync(s->way.self);
 	}
 }
 
 static void on_too_large(void *user, const char *why)
 {
 	struct shipper *s = user;
+	if (s->guest) {
+		s->guest = false;
+		ferry_too_large(s->config.ferry, why);
+		return;
+	}
 	const struct batcher_chunk only = s->flying->chunks[0];
 	bool smallest = s->flying->n_chunks == 1 && (only.lines + only.dropped <= 1 ||
 						     only.source->limit_bytes == SMALLEST_TARGET);
@@ -293,10 +322,19 @@ static void on_too_large(void *user, const char *why)
 	s->rewind = false;
 }
 
+/* What the other thread has handed over is not on its way any more. */
+static void lose_guest(struct shipper *s)
+{
+	s->guest = false;
+	if (has_guests(s))
+		ferry_lost(s->config.ferry);
+}
+
 static void on_session_lost(void *user)
 {
 	struct shipper *s = user;
 	rewind_all(s);
+	lose_guest(s);
 }
 
 /* --- the collector's streams
@@ -316,7 +354,15 @@ static void on_collector(void *user, const char *uuid)
 static void on_row(void *user, const struct stream_row *row)
 {
 	struct shipper *s = user;
-	if (!journals_row(s->journals, row))
+	char path[CHUNK_PATH_MAX + 1];
+	struct span p = row->path;
+	p.len = p.len < CHUNK_PATH_MAX ? p.len : CHUNK_PATH_MAX;
+	if (p.len)
+		memcpy(path, p.ptr, p.len);
+	path[p.len] = '\0';
+	if (has_guests(s) && wanted_is_far(&s->config.wanted, path))
+		ferry_row(s->config.ferry, row);
+	else if (!journals_row(s->journals, row))
 		discover_row(s->discover, row);
 }
 
@@ -328,12 +374,52 @@ static void on_rows_end(void *user)
 		rewind_all(s);
 	discover_rows_end(s->discover);
 	journals_rows_end(s->journals);
+	if (has_guests(s))
+		ferry_rows_end(s->config.ferry);
 }
 
 /* --- making and moving on
  * --------------------------------------------------------------------------- */
 
-static int make_uplink(struct shipper *s, const struct shipper_config *config, struct uplink **ret)
+static enum uplink_state way_state(const void *self)
+{
+	return uplink_state(self);
+}
+
+static const char *way_problem(const void *self)
+{
+	return uplink_problem(self);
+}
+
+static void way_send(void *self, struct span body)
+{
+	uplink_send(self, body);
+}
+
+static void way_resync(void *self)
+{
+	uplink_resync(self);
+}
+
+static void way_tick(void *self, int64_t now_ns)
+{
+	uplink_tick(self, now_ns);
+}
+
+static int64_t way_next_ns(const void *self)
+{
+	return uplink_next_ns(self);
+}
+
+static void use_uplink(struct shipper *s, struct uplink *u)
+{
+	s->uplink = u;
+	s->way = (struct way){way_state, way_problem, way_send, way_resync,
+			      way_tick,  way_next_ns, u};
+}
+
+/* Where it is made; *ret stays NULL when the uplink is the other thread's. */
+static int make_way(struct shipper *s, const struct shipper_config *config, struct uplink **ret)
 {
 	const struct uplink_calls calls = {
 		.collector = on_collector,
@@ -345,7 +431,10 @@ static int make_uplink(struct shipper *s, const struct shipper_config *config, s
 		.session_lost = on_session_lost,
 		.user = s,
 	};
-	return uplink_new(&config->uplink, &calls, ret);
+	if (!config->far)
+		return uplink_new(&config->uplink, &calls, ret);
+	s->way = ferry_way(config->ferry, &calls);
+	return 0;
 }
 
 int shipper_new(const struct shipper_config *config, struct source_table *t, struct registry *r,
@@ -369,12 +458,15 @@ int shipper_new(const struct shipper_config *config, struct source_table *t, str
 		e = batcher_init(&s->batches[1], config->arena_bytes / 2);
 	if (e == 0)
 		e = pump_new(t, config->uplink.host, &s->pump);
+	struct uplink *uplink = NULL;
 	if (e == 0)
-		e = make_uplink(s, config, &s->uplink);
+		e = make_way(s, config, &uplink);
 	if (e < 0) {
 		shipper_free(s);
 		return e;
 	}
+	if (uplink)
+		use_uplink(s, uplink);
 	*ret = s;
 	return 0;
 }
@@ -387,19 +479,21 @@ void shipper_free(struct shipper *s)
 	pump_free(s->pump);
 	batcher_free(&s->batches[0]);
 	batcher_free(&s->batches[1]);
+	losses_free(&s->losses);
 	free(s);
 }
 
 int shipper_prepare(struct shipper *s, const struct shipper_config *config, struct uplink **ret)
 {
-	return make_uplink(s, config, ret);
+	return make_way(s, config, ret);
 }
 
 void shipper_switch(struct shipper *s, const struct shipper_config *config, struct uplink *uplink)
 {
 	rewind_all(s);
 	uplink_free(s->uplink);
-	s->uplink = uplink;
+	use_uplink(s, uplink);
+	lose_guest(s);
 	s->config = *config;
 	s->target = config->batch_bytes;
 	s->ceiling = 0;
@@ -408,6 +502,11 @@ void shipper_switch(struct shipper *s, const struct shipper_config *config, stru
 int shipper_wait(struct shipper *s, struct curl_waitfd *fds, unsigned n, int64_t timeout_ns)
 {
 	return uplink_wait(s->uplink, fds, n, timeout_ns);
+}
+
+void shipper_set_ferry(struct shipper *s, struct ferry *ferry)
+{
+	s->config.ferry = ferry;
 }
 
 static bool due(const struct shipper *s, int64_t now_ns)
@@ -436,14 +535,33 @@ static void send(struct shipper *s)
 	if (s->rest_due_ns == INT64_MAX)
 		s->rest_due_ns = clock_mono_ns() + REST_NS;
 	s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
-	uplink_send(s->uplink, buf_span(&b->body));
+	s->way.send(s->way.self, buf_span(&b->body));
+	s->guest_next = true;
+}
+
+/* Sends a batch of the other thread when it is their turn, or nothing else is due. */
+static bool send_guest(struct shipper *s, bool own_due)
+{
+	struct span body;
+	if (!has_guests(s) || (own_due && !s->guest_next))
+		return false;
+	if (ferry_wants_resync(s->config.ferry)) {
+		uplink_resync(s->uplink);
+		return true;
+	}
+	if (!ferry_take(s->config.ferry, &body))
+		return false;
+	s->guest = true;
+	s->guest_next = false;
+	uplink_send(s->uplink, body);
+	return true;
 }
 
 /* Between a session and the end of its listing positions may change under a batch:
  * nothing is cut then. */
 static bool may_fill(const struct shipper *s)
 {
-	enum uplink_state state = uplink_state(s->uplink);
+	enum uplink_state state = s->way.state(s->way.self);
 	return !s->finishing && (state == UPLINK_READY || state == UPLINK_SENDING);
 }
 
@@ -459,7 +577,7 @@ static void rest(struct shipper *s, int64_t now_ns)
 
 void shipper_tick(struct shipper *s, int64_t now_ns)
 {
-	uplink_tick(s->uplink, now_ns);
+	s->way.tick(s->way.self, now_ns);
 	if (now_ns >= s->rest_due_ns)
 		rest(s, now_ns);
 	for (;;) {
@@ -468,8 +586,10 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 		s->filling->payload_max = s->target;
 		if (may_fill(s))
 			pump_fill(s->pump, s->filling);
-		if (s->flying || uplink_state(s->uplink) != UPLINK_READY ||
-		    !due(s, clock_mono_ns()))
+		if (s->flying || s->way.state(s->way.self) != UPLINK_READY)
+			return;
+		bool own_due = due(s, clock_mono_ns());
+		if (send_guest(s, own_due) || !own_due)
 			return;
 		send(s);
 	}
@@ -477,13 +597,13 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 
 int64_t shipper_next_ns(const struct shipper *s)
 {
-	int64_t next = uplink_next_ns(s->uplink);
+	int64_t next = s->way.next_ns(s->way.self);
 	next = s->rest_due_ns < next ? s->rest_due_ns : next;
 	if (may_fill(s)) {
 		int64_t pump_ns = pump_next_ns(s->pump);
 		next = pump_ns < next ? pump_ns : next;
 	}
-	if (!s->flying && !batcher_empty(s->filling) && uplink_state(s->uplink) == UPLINK_READY) {
+	if (!s->flying && !batcher_empty(s->filling) && s->way.state(s->way.self) == UPLINK_READY) {
 		int64_t due_ns = s->filling->opened_ns + s->config.batch_delay_ns;
 		next = due_ns < next ? due_ns : next;
 	}
@@ -501,9 +621,10 @@ void shipper_finish(struct shipper *s)
 
 bool shipper_finished(const struct shipper *s)
 {
-	return (!s->flying && batcher_empty(s->filling)) || uplink_problem(s->uplink) != NULL ||
-	       (uplink_state(s->uplink) != UPLINK_READY &&
-		uplink_state(s->uplink) != UPLINK_SENDING);
+	enum uplink_state state = s->way.state(s->way.self);
+	return (!s->flying && !s->guest && batcher_empty(s->filling)) ||
+	       s->way.problem(s->way.self) != NULL ||
+	       (state != UPLINK_READY && state != UPLINK_SENDING);
 }
 
 const struct uplink *shipper_uplink(const struct shipper *s)
@@ -511,8 +632,16 @@ const struct uplink *shipper_uplink(const struct shipper *s)
 	return s->uplink;
 }
 
+const struct losses *shipper_losses(const struct shipper *s)
+{
+	return &s->losses;
+}
+
 void shipper_counters(const struct shipper *s, struct shipper_counters *ret)
 {
 	*ret = s->counters;
+	memcpy(ret->lost, s->losses.sums, sizeof(ret->lost));
+	ret->n_lost = s->losses.n_sums;
+	pump_counters(s->pump, &ret->containers);
 	ret->arena_used_bytes = s->batches[0].raw.len + s->batches[1].raw.len;
 }

@@ -8,7 +8,11 @@
 #include "agent/files/discover.h"
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
+#include "agent/files/wanted.h"
 #include "agent/journal/journal.h"
+#include "agent/lines/envelope.h"
+#include "agent/ship/ferry.h"
+#include "agent/ship/losses.h"
 #include "agent/ship/uplink.h"
 
 struct shipper_config {
@@ -16,6 +20,10 @@ struct shipper_config {
 	uint64_t batch_bytes;
 	int64_t batch_delay_ns;
 	uint64_t arena_bytes; /* raw bytes that the two batches may hold together */
+	struct ferry *
+		ferry; /* to a shipper in another thread, which has no uplink; NULL: there is none */
+	bool far;      /* this is that shipper */
+	struct wanted wanted; /* which streams are the far side's */
 };
 
 struct shipper;
@@ -48,12 +56,20 @@ void shipper_finish(struct shipper *s);
  */
 bool shipper_finished(const struct shipper *s);
 
-const struct uplink *shipper_uplink(const struct shipper *s);
+/* From now on (NULL: no more) another thread's batches are sent as well. Not for the far one. */
+void shipper_set_ferry(struct shipper *s, struct ferry *ferry);
+
+const struct uplink *shipper_uplink(const struct shipper *s); /* NULL: it is the far one */
 
 struct shipper_counters {
 	uint64_t conflicts, duplicates, refused, losses, lost_bytes, rewinds;
 	uint64_t arena_used_bytes;
+	struct loss_sum lost[LOSSES_CAUSES]; /* by cause */
+	size_t n_lost;
+	struct envelopes_counters containers;
 };
+/* What was lost, the last records included. */
+const struct losses *shipper_losses(const struct shipper *s);
 void shipper_counters(const struct shipper *s, struct shipper_counters *ret);
 
 #endif

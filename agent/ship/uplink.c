@@ -49,6 +49,7 @@ struct uplink {
 	int64_t backoff_ns;      /* what the next failure costs at most */
 	int64_t sent_ns;
 	char problem[512];
+	int64_t problem_since_ns; /* real time */
 	struct log_gate gate;
 	struct uplink_counters counters;
 };
@@ -99,6 +100,11 @@ const char *uplink_problem(const struct uplink *u)
 	return u->problem[0] ? u->problem : NULL;
 }
 
+int64_t uplink_problem_since_ns(const struct uplink *u)
+{
+	return u->problem[0] ? u->problem_since_ns : 0;
+}
+
 const struct uplink_counters *uplink_counters(const struct uplink *u)
 {
 	return &u->counters;
@@ -133,6 +139,8 @@ static void back_off(struct uplink *u, int64_t pause_ns, const char *why)
 			u->backoff_ns * 2 > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : u->backoff_ns * 2;
 	}
 	u->not_before_ns = clock_mono_ns() + pause_ns;
+	if (!u->problem[0])
+		u->problem_since_ns = clock_real_ns();
 	(void)snprintf(u->problem, sizeof(u->problem), "collector %s: %s", collector_url(u), why);
 	log_gated(&u->gate, LOG_LEVEL_WARNING, "%s; the files keep what is not sent, trying again",
 		  u->problem);
@@ -375,6 +383,7 @@ static void on_batch(struct uplink *u, const struct answer *a)
 			return;
 		}
 		u->counters.batches_acked++;
+		u->counters.last_ack_real_ns = clock_real_ns();
 		u->counters.bytes_sent += u->body.len;
 		u->counters.round_trip_seconds +=
 			(double)(clock_mono_ns() - u->sent_ns) / (double)NUM_SEC_NS;

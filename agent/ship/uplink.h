@@ -67,6 +67,8 @@ enum uplink_state uplink_state(const struct uplink *u);
 
 /* What is wrong, as one sentence for status; NULL: all well. */
 const char *uplink_problem(const struct uplink *u);
+/* Since when there is one, real time; 0: there is none. */
+int64_t uplink_problem_since_ns(const struct uplink *u);
 
 /* Sends a whole body; it stays the caller's, unchanged, until answered, too_large or
  * session_lost. Only in state READY. It is sent again, verbatim, by itself after failures
@@ -89,6 +91,7 @@ int64_t uplink_next_ns(const struct uplink *u);
 struct uplink_counters {
 	uint64_t requests, failures, bytes_sent, batches_acked;
 	double round_trip_seconds; /* sum over acknowledged batches */
+	int64_t last_ack_real_ns;  /* 0: none yet */
 };
 const struct uplink_counters *uplink_counters(const struct uplink *u);
 

@@ -116,8 +116,13 @@ struct input *host_input(struct host *h, const char *name, const char *globs, co
 
 void host_start_unlisted(struct host *h)
 {
-	struct discover_config c = {h->inputs, h->n_inputs, h->max_open_files, h->max_deleted,
-				    h->oldest_ns};
+	struct discover_config c = {
+		.inputs = h->inputs,
+		.n_inputs = h->n_inputs,
+		.max_open_files = h->max_open_files,
+		.max_deleted = h->max_deleted,
+		.oldest_ns = h->oldest_ns,
+	};
 	h->table = source_table_new();
 	ck_assert_ptr_nonnull(h->table);
 	ck_assert_int_eq(registry_open(h->state, h->table, &h->registry), 0);

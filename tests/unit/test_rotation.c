@@ -154,7 +154,7 @@ START_TEST(wanted)
 		{.name = "a", .paths = {a, 2}, .exclude = {not_a, 1}},
 		{.name = "b", .paths = {b, 1}, .exclude = {not_b, 2}, .remote = true},
 	};
-	struct wanted w = {inputs, 2};
+	struct wanted w = {inputs, 2, WANTED_ALL};
 	ck_assert_ptr_eq(wanted_by(&w, "/var/log/nginx/access.log"), &inputs[0]);
 	ck_assert_ptr_eq(wanted_by(&w, "/var/log/nginx/debug.log"), &inputs[1]);
 	ck_assert_ptr_eq(wanted_by(&w, "/var/log/syslog"), &inputs[1]);

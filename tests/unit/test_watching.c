@@ -615,7 +615,7 @@ START_TEST(reload)
 	(void)snprintf(globs[0], sizeof(globs[0]), "%s/*.txt", h.dir);
 	inputs[0].name = "other";
 	inputs[0].paths = (struct conf_list){items, 1};
-	struct discover_config c = {inputs, 2, 1024, 0};
+	struct discover_config c = {.inputs = inputs, .n_inputs = 2, .max_open_files = 1024};
 	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
 	host_run(&h);
 	LINES("a1|b1");
@@ -624,7 +624,7 @@ START_TEST(reload)
 	LINES("a1|a2|b1");
 	/* Nobody wants *.log now. */
 	struct input only[1] = {inputs[0]};
-	c = (struct discover_config){only, 1, 1024, 0};
+	c = (struct discover_config){.inputs = only, .n_inputs = 1, .max_open_files = 1024};
 	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
 	memset(inputs, 0x5a, sizeof(inputs));
 	host_append(&h, "a.log", "a3\n");
@@ -635,7 +635,7 @@ START_TEST(reload)
 	ck_assert_int_eq(host_source(&h, "a.log")->state, SOURCE_MISSING);
 	/* And again. */
 	struct input all[2] = {only[0], h.inputs[0]};
-	c = (struct discover_config){all, 2, 1024, 0};
+	c = (struct discover_config){.inputs = all, .n_inputs = 2, .max_open_files = 1024};
 	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
 	host_run(&h);
 	LINES("a1|a2|a3|b1|b2");
@@ -647,7 +647,7 @@ END_TEST
 static const char *explained(const char *path)
 {
 	static struct buf out;
-	struct discover_config c = {h.inputs, h.n_inputs, 1024, 0};
+	struct discover_config c = {.inputs = h.inputs, .n_inputs = h.n_inputs};
 	buf_clear(&out);
 	ck_assert_int_eq(discover_explain(&c, path, &out), 0);
 	const char *text = buf_cstr(&out);
@@ -676,9 +676,10 @@ START_TEST(explain)
 	EXPLAINS("z.log", "compressed by gzip");
 	EXPLAINS("p.log", "a FIFO");
 	EXPLAINS("d/x", "archive");
-	EXPLAINS("missing.log", "would follow it");
+	EXPLAINS("missing.log", "is not there; once it is, input logs follows it");
+	EXPLAINS("missing", "no input names it, and it is not there");
 	EXPLAINS("b.txt", "the same file is followed as");
-	struct discover_config c = {h.inputs, h.n_inputs, 1024, 0};
+	struct discover_config c = {.inputs = h.inputs, .n_inputs = h.n_inputs};
 	ck_assert_int_eq(discover_list(&c, &out), 0);
 	const char *text = buf_cstr(&out);
 	ck_assert_ptr_nonnull(strstr(text, "a.log: service "));
@@ -687,6 +688,19 @@ START_TEST(explain)
 	ck_assert_ptr_nonnull(
 		strstr(text, "b.txt: not followed: it is a file that is followed already"));
 	ck_assert_ptr_null(strstr(text, "c.err"));
+	/* Other names of what is followed, and what only looks like it. */
+	host_shell(&h, "ln a.log hard; ln -s a.log soft; ln -s nothing gone.log; echo y >a.log.1; "
+		       "mkdir e.log");
+	EXPLAINS("hard", "the same file is followed as");
+	EXPLAINS("soft", "the same file is followed as");
+	EXPLAINS("gone.log", "a link that leads nowhere");
+	EXPLAINS("e.log", "a directory");
+	EXPLAINS("d/../c.err", "no input names it");
+	EXPLAINS("c.err", "input logs looks here, for");
+	EXPLAINS("a.err.1", "not there");
+	host_shell(&h, "mkdir r; echo z >r/x.log.1");
+	host_input(&h, "rotated", "r/*.log", "");
+	EXPLAINS("r/x.log.1", "a rotated version of");
 	buf_free(&out);
 }
 END_TEST
