@@ -26,7 +26,9 @@
 #include <pthread.h>
 
 /* Nobody needs more; a host that makes them is mistaken or hostile. */
-#define STORE_STREAMS_PER_HOST    1000000
+#define STORE_STREAMS_PER_HOST 1000000
+#define STORE_STREAM_BYTES_PER_HOST                                                                \
+	(UINT64_C(512) << 20)           /* of memory, with their paths and states */
 #define STORE_NEW_SHARDS_PER_HOST 10000 /* a day, by the collector's clock */
 
 /* With so much waiting to be appended, the WAL thread waits before it takes more. */

@@ -171,9 +171,20 @@ static int find_shards(struct judging *j, size_t i, const char **ret_refused)
 	return 0;
 }
 
+/* Does what the chunk says of its stream take the host beyond its memory? */
+static bool too_heavy(const struct host *host, const struct stream *stream, const struct chunk *c)
+{
+	size_t now = stream ? stream->weight : 0, then = stream_weight_with(c);
+	return then > now && host->stream_bytes + (then - now) > STORE_STREAM_BYTES_PER_HOST;
+}
+
 static int find_stream(struct judging *j, const struct chunk *c, struct stream **stream,
 		       const char **ret_refused)
 {
+	if (too_heavy(j->host, *stream, c)) {
+		*ret_refused = "the host's streams take more memory than the collector gives";
+		return -EDQUOT;
+	}
 	if (*stream)
 		return stream_prepare(*stream, c);
 	if (j->host->open.n + j->host->ended.n >= STORE_STREAMS_PER_HOST) {

@@ -31,6 +31,7 @@ struct host {
 	int64_t first_contact_us, last_contact_us;
 	uint64_t lines, bytes; /* stored, with all columns */
 	struct stream_set open, ended;
+	uint64_t stream_bytes;  /* what they take in memory */
 	int32_t new_shards_day; /* how many shards it began that day, by the collector's clock */
 	uint32_t new_shards;
 	struct list_node dirty; /* linked: changed since the last checkpoint */

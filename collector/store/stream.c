@@ -75,6 +75,17 @@ bool stream_identity_differs(const struct stream *s, const struct chunk *c)
 	       !span_equal(stream_instance(s), c->instance) || !span_equal(stream_path(s), c->path);
 }
 
+size_t stream_weight(const struct stream *s)
+{
+	return sizeof(*s) + s->service_len + s->instance_len + s->path_len + s->state_capacity;
+}
+
+size_t stream_weight_with(const struct chunk *c)
+{
+	return sizeof(struct stream) + c->service.len + c->instance.len + c->path.len +
+	       c->state.len;
+}
+
 static int take_identity(struct stream *s, const struct chunk *c)
 {
 	size_t len = c->service.len + c->instance.len + c->path.len;

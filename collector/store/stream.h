@@ -44,6 +44,7 @@ struct stream {
 	size_t n_gaps;
 	uint16_t service_len, instance_len, path_len;
 	uint16_t state_len, state_capacity;
+	uint32_t weight; /* the memory it takes, as its host was last told (streams.c) */
 	bool ended;
 	bool gaps_changed;      /* since the ledger was written */
 	struct list_node dirty; /* linked: changed since the last checkpoint */
@@ -74,6 +75,10 @@ struct span stream_service(const struct stream *s);
 struct span stream_instance(const struct stream *s);
 struct span stream_path(const struct stream *s);
 struct span stream_state(const struct stream *s);
+
+/* The memory that a stream takes: as it is, and with what the chunk says. */
+size_t stream_weight(const struct stream *s);
+size_t stream_weight_with(const struct chunk *c);
 
 /* Does the chunk tell another service, instance, path, inode or birth time than the
  * stream has? */

@@ -112,6 +112,15 @@ static struct stream_set *set_of(struct host *host, bool ended)
 
 /* --- changes --- */
 
+/* The host's sum follows what its streams weigh. */
+static void weigh(struct stream *s)
+{
+	uint32_t now = (uint32_t)stream_weight(s);
+	s->host->stream_bytes += now;
+	s->host->stream_bytes -= s->weight;
+	s->weight = now;
+}
+
 int streams_add(struct streams *t, struct stream *s)
 {
 	struct host *host = s->host;
@@ -126,6 +135,7 @@ int streams_add(struct streams *t, struct stream *s)
 	if (r < 0)
 		return r;
 	set_add(set_of(host, s->ended), s);
+	weigh(s);
 	return 0;
 }
 
@@ -135,6 +145,7 @@ void streams_forget(struct streams *t, struct stream *s)
 	(void)map_remove(&t->by_key, hash_of(t, &k), &k);
 	set_remove(set_of(s->host, s->ended), s);
 	list_remove(&s->dirty);
+	s->host->stream_bytes -= s->weight;
 	stream_free(s);
 }
 
@@ -144,6 +155,7 @@ void streams_changed(struct streams *t, struct stream *s, bool was_ended)
 		set_remove(set_of(s->host, was_ended), s);
 		set_add(set_of(s->host, s->ended), s);
 	}
+	weigh(s);
 	if (!list_linked(&s->dirty))
 		list_add_last(&t->dirty, &s->dirty);
 }

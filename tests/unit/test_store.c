@@ -1,5 +1,6 @@
 /* The store as a whole, without HTTP: what is acknowledged stands on disk, once, and what it says is
  * what it will say after a restart. */
+#include "collector/store/core.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/crc64.h"
@@ -325,6 +326,40 @@ START_TEST(a_link_for_a_ledger_is_not_followed)
 }
 END_TEST
 
+/* What a host's streams take is counted, and has an end. */
+START_TEST(streams_of_a_host_have_a_limit)
+{
+	struct make_source a, b, c;
+	make_source(&a, "checkout", "a");
+	make_source(&b, "checkout", "b");
+	make_source(&c, "checkout", "c");
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &a, 1), CHUNK_COMMITTED);
+	struct host *host = hosts_find(&store->hosts, SPAN_LITERAL("web-01"));
+	uint64_t one = host->stream_bytes;
+	ck_assert_uint_ge(one, sizeof(struct stream));
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &b, 1), CHUNK_COMMITTED);
+	ck_assert_uint_eq(host->stream_bytes, 2 * one);
+	uint64_t filling = STORE_STREAM_BYTES_PER_HOST - host->stream_bytes;
+	host->stream_bytes += filling;
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &c, 1), CHUNK_REFUSED);
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &a, 1), CHUNK_COMMITTED);
+	host->stream_bytes -= filling;
+	make_source(&c, "checkout", "c2");
+	ck_assert_int_eq((int)make_send(store, "web-01", session, &c, 1), CHUNK_COMMITTED);
+	uint64_t three = host->stream_bytes;
+	ck_assert_uint_gt(three, 2 * one);
+	reopen(); /* they weigh the same when they come from the disk */
+	host = hosts_find(&store->hosts, SPAN_LITERAL("web-01"));
+	ck_assert_uint_eq(host->stream_bytes, three);
+	struct make_source d;
+	make_source(&d, "checkout", "d");
+	ck_assert_int_eq(
+		(int)make_send(store, "web-02", make_session(store, "web-02", "m2", NULL), &d, 1),
+		CHUNK_COMMITTED);
+	ck_assert_uint_eq(host->stream_bytes, three);
+}
+END_TEST
+
 START_TEST(full_segments_are_closed_by_number)
 {
 	struct store_config small = {.segment_bytes = 2000, .checkpoint_bytes = 1000};
@@ -364,6 +399,7 @@ int main(void)
 	tcase_add_test(tcase, one_collector_a_directory);
 	tcase_add_test(tcase, a_planted_link_leads_nowhere);
 	tcase_add_test(tcase, a_link_for_a_ledger_is_not_followed);
+	tcase_add_test(tcase, streams_of_a_host_have_a_limit);
 	tcase_add_test(tcase, full_segments_are_closed_by_number);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
