@@ -5,14 +5,12 @@
  *                not read yet; without one, what is known to have stood there is lost.
  *     missing    the registry or the collector knows a source, and there is no file for it. Its copies are
  *                searched; when there is none and no file turns up within a minute, it is given up.
- *                (Where its file system is not mounted, a day.)
- *     replaced   a followed name had one file at the last look (before a restart, say) and has another now, and
- *                the rename was not seen: there may have been more between the two. Rotated versions of
- *                the name that are younger than the last look are taken for these. */
+ *                (Where its file system is not mounted, a day.) */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
 #include "agent/files/follow.h"
+#include "agent/files/heir.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "common/clock.h"
@@ -26,17 +24,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define MISSING_NS   DISCOVER_QUIET_NS
-#define UNMOUNTED_NS (24 * 3600 * NUM_SEC_NS)
-#define BIRTH_SLACK  (2 * NUM_SEC_NS)
-
-struct replaced {
-	char *path;
-	struct stream_id before; /* what it led to */
-	bool known;              /* ... if that is known */
-	int64_t since_real_ns;
-	bool at_start;
-};
+#define LOOK_AGAIN_NS (2 * NUM_SEC_NS)
+#define MISSING_NS    DISCOVER_QUIET_NS
+#define UNMOUNTED_NS  (24 * 3600 * NUM_SEC_NS)
 
 /* --- cut -------------------------------------------------------------------------------------------- */
 
@@ -78,8 +68,7 @@ bool cut_part(struct discover *d, struct source *s)
 	descriptor_close(d->table, s);
 	s->closing = true;
 	source_move(d->table, s, SOURCE_UNLINKED);
-	cut_replaced(d, s->path, s);
-	if (fresh && !fresh->twin)
+	if (fresh && fresh->state == SOURCE_NEW)
 		settle_new_stream(d, fresh);
 	return true;
 }
@@ -93,7 +82,7 @@ void cut_source(struct discover *d, struct source *s)
 	else if (s->copied)
 		cut_search_over(d, s, false);
 	else
-		copies_search(d, s);
+		rest_search(d, s);
 }
 
 static void count_loss(struct source *s, const char *cause)
@@ -121,6 +110,11 @@ static void end_here(struct discover *d, struct source *s, const char *cause)
 void cut_search_over(struct discover *d, struct source *s, bool found)
 {
 	s->held = false;
+	if (!found && s->unfinished && d->now_ns - s->last_growth_ns < DISCOVER_QUIET_NS) {
+		s->unfinished = s->searched = false; /* there is time */
+		return;
+	}
+	heir_wake(d->table, s);
 	if (s->state == SOURCE_MISSING) {
 		if (!found)
 			return; /* cut_missing decides */
@@ -167,13 +161,31 @@ static void give_up(struct discover *d, struct source *s)
 		leave_finish(d, s);
 }
 
+/* One that waits for its rest: the file that may be it is being written. */
+static void look_for_rest(struct discover *d, struct source *s)
+{
+	if (s->searched || !s->closing || !rest_is_wanted(s))
+		return;
+	rest_search(d, s);
+	if (!s->searched)
+		d->missing_due_ns = d->now_ns + LOOK_AGAIN_NS;
+}
+
 void cut_missing(struct discover *d)
 {
 	d->missing_due_ns = INT64_MAX;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);
-		if (s->state != SOURCE_MISSING || s->searching || s->refusal)
+		if (s->searching || s->refusal)
 			continue;
+		if (s->state != SOURCE_MISSING) {
+			look_for_rest(d, s);
+			continue;
+		}
+		if (stray_was_copy(d, s)) {
+			source_move(d->table, s, SOURCE_ENDED);
+			continue;
+		}
 		if (!s->input)
 			s->input = look_input(d, s);
 		if (!s->input)
@@ -181,153 +193,12 @@ void cut_missing(struct discover *d)
 		int64_t waited_ns = d->now_ns - s->last_growth_ns;
 		bool over = waited_ns >= UNMOUNTED_NS ||
 			    (waited_ns >= MISSING_NS && !may_be_unmounted(s));
-		if (!s->searched || over) {
-			s->searched = true;
-			copies_search(d, s);
-		}
+		if (!s->searched || over)
+			rest_search(d, s);
 		if (s->state == SOURCE_MISSING && over && !s->searching) {
 			give_up(d, s);
 		} else if (d->missing_due_ns > d->now_ns + MISSING_NS / 4) {
 			d->missing_due_ns = d->now_ns + MISSING_NS / 4;
 		}
 	}
-}
-
-/* --- replaced unseen -------------------------------------------------------------------------------- */
-
-static void add_replaced(struct discover *d, const char *path, const struct source *before,
-			 bool at_start)
-{
-	struct replaced *list = realloc(d->replaced, (d->n_replaced + 1) * sizeof(*list));
-	if (list)
-		d->replaced = list;
-	char *copy = list ? strdup(path) : NULL;
-	if (!copy) {
-		discover_short_of_memory(d);
-		return;
-	}
-	struct replaced *r = &list[d->n_replaced++];
-	*r = (struct replaced){
-		.path = copy, .since_real_ns = d->since_real_ns, .at_start = at_start};
-	if (before)
-		r->before = before->id;
-	r->known = before != NULL;
-}
-
-void cut_replaced(struct discover *d, const char *path, const struct source *before)
-{
-	if (before && d->settled)
-		add_replaced(d, path, before, false);
-}
-
-void cut_remember_names(struct discover *d)
-{
-	if (!d->since_real_ns)
-		return;
-	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s->was_followed)
-			add_replaced(d, s->path, s, true);
-}
-
-void cut_new_name(struct discover *d, const struct source *s)
-{
-	/* Later ones are seen as they come. */
-	if (d->since_real_ns && !d->settled_before && !d->first_start)
-		add_replaced(d, s->path, NULL, true);
-}
-
-void cut_free(struct discover *d)
-{
-	for (size_t i = 0; i < d->n_replaced; i++)
-		free(d->replaced[i].path);
-	free(d->replaced);
-	d->replaced = NULL;
-	d->n_replaced = 0;
-}
-
-struct between {
-	struct discover *d;
-	const struct replaced *r;
-	struct origin origin;
-};
-
-static bool came_between(const struct between *b, const char *path)
-{
-	struct identity id;
-	if (identity_of_path(path, false, &id) < 0 || !S_ISREG(id.mode) || !id.size)
-		return false;
-	int64_t birth_ns = id.btime_ns ? id.btime_ns : id.mtime_ns;
-	if (birth_ns < b->r->since_real_ns - BIRTH_SLACK ||
-	    past_by_file(source_past(b->d->table), id.ino, id.btime_ns))
-		return false;
-	struct source *known = look_find(b->d, &id);
-	/* One that a glob names as well: it is read even when it is compressed. */
-	if (known && known->twin)
-		known->between = true;
-	return !known;
-}
-
-static void between_dir(void *user, const char *path)
-{
-	struct between *b = user;
-	struct dir *dir = tree_dir(&b->d->tree, path);
-	struct buf names = BUF_EMPTY;
-	DIR *list = opendir(path);
-	if (!dir)
-		dir = scan_enter_unlisted(b->d, path);
-	for (struct dirent *e; list && (e = readdir(list)) != NULL;) {
-		char text[PATH_MAX];
-		int n = snprintf(text, sizeof(text), "%s/%s", path, e->d_name);
-		if (n < PATH_MAX && rotation_of(span_of(e->d_name), path_name(b->r->path)) &&
-		    came_between(b, text) && buf_add(&names, e->d_name, strlen(e->d_name) + 1) < 0)
-			discover_short_of_memory(b->d);
-	}
-	if (list)
-		closedir(list);
-	uint64_t dropped = b->d->tree.dropped;
-	for (size_t at = 0; dir && at < names.len && b->d->tree.dropped == dropped;
-	     at += strlen(names.ptr + at) + 1) {
-		log_info("%s/%s came and was rotated away unseen: it is followed", path,
-			 names.ptr + at);
-		look_at(b->d, dir, names.ptr + at, &b->origin);
-	}
-	buf_free(&names);
-}
-
-/* Has the source its file and its name, as it was? */
-static bool is_as_it_was(struct discover *d, struct source *s, const struct replaced *r)
-{
-	if (s->state != SOURCE_FOLLOWING || s->cut || strcmp(s->path, r->path) != 0)
-		return false;
-	if (s->tail_at == s->start && !s->ladder.n)
-		return false; /* there is nothing to tell it by */
-	if (s->size == s->tail_at || descriptor_open(d->table, s) < 0 || follow_verify(s) != 0)
-		return true;
-	s->cut = true;
-	source_notice(d->table, s);
-	return false;
-}
-
-static void look_between(struct discover *d, const struct replaced *r)
-{
-	struct source *s = r->known ? source_by_id(d->table, &r->before) : NULL;
-	struct input *input = wanted_by(&d->wanted, r->path);
-	if (!input || (r->known && (!s || (r->at_start && is_as_it_was(d, s, r)))))
-		return;
-	struct between b = {d, r, {input, r->path}};
-	struct source at = {.path = (char *)r->path, .input = input};
-	copies_each_dir(&at, between_dir, &b);
-}
-
-void cut_between(struct discover *d)
-{
-	struct replaced *list = d->replaced;
-	size_t n = d->n_replaced;
-	d->replaced = NULL;
-	d->n_replaced = 0;
-	for (size_t i = 0; i < n; i++) {
-		look_between(d, &list[i]);
-		free(list[i].path);
-	}
-	free(list);
 }

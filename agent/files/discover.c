@@ -160,8 +160,6 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 		moved_to(d, dir, path, e);
 	} else if (n || e->mask & IN_CREATE || (dir->full && wanted_by(&d->wanted, path))) {
 		look_at(d, dir, e->name, NULL);
-		if (!n && e->mask & IN_CREATE && !tree_name(&d->tree, dir, e->name))
-			copies_created(d, dir, e->name);
 	}
 }
 
@@ -263,13 +261,12 @@ static void settled_work(struct discover *d)
 {
 	if (d->now_ns >= d->check_due_ns)
 		settle_step(d);
-	cut_between(d);
 	if (d->now_ns >= d->missing_due_ns)
 		cut_missing(d);
-	if (d->now_ns >= d->copies_due_ns)
-		copies_step(d);
-	if (d->now_ns >= d->twins_due_ns)
-		copies_twins(d);
+	if (d->now_ns >= d->match_due_ns)
+		match_step(d);
+	if (d->now_ns >= d->strays_due_ns)
+		stray_step(d);
 }
 
 void discover_take(struct discover *d, int64_t now_ns, bool readable)
@@ -317,8 +314,8 @@ int64_t discover_next_ns(const struct discover *d)
 	if (d->tree.n_polled && d->poll_due_ns < next)
 		next = d->poll_due_ns;
 	if (d->settled) {
-		next = d->copies_due_ns < next ? d->copies_due_ns : next;
-		next = d->twins_due_ns < next ? d->twins_due_ns : next;
+		next = d->match_due_ns < next ? d->match_due_ns : next;
+		next = d->strays_due_ns < next ? d->strays_due_ns : next;
 		next = d->missing_due_ns < next ? d->missing_due_ns : next;
 	}
 	return source_any_noticed(d->table) ? 0 : next;
@@ -363,8 +360,9 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->now_ns = clock_mono_ns();
 	d->taken_ns = d->now_ns - DISCOVER_CADENCE_NS;
 	d->leave_due_ns = d->check_due_ns = INT64_MAX;
-	d->copies_due_ns = d->twins_due_ns = d->missing_due_ns = INT64_MAX;
+	d->match_due_ns = d->strays_due_ns = d->missing_due_ns = INT64_MAX;
 	d->first_start = registry_was_empty(r);
+	d->begun_real_ns = clock_real_ns();
 	d->since_real_ns = registry_last_alive_ns(r);
 	tree_init(&d->tree);
 	configure(d, config);
@@ -373,7 +371,6 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 		log_warning("inotify cannot be used: %s (fs.inotify.max_user_instances?); "
 			    "everything is polled each second",
 			    strerror(-e));
-	cut_remember_names(d);
 	rescan(d);
 	scan_missing(d);
 	look_nameless(d);
@@ -386,8 +383,7 @@ void discover_free(struct discover *d)
 	if (!d)
 		return;
 	settle_free(d);
-	copies_free(d);
-	cut_free(d);
+	match_free(d);
 	forget_moves(d, true);
 	tree_free(&d->tree);
 	watch_free(d->watch);
@@ -417,6 +413,7 @@ static void let_go(struct discover *d, struct source *s)
 	log_info("%s: no input wants it any more; its place is kept", s->path);
 	s->input = NULL;
 	s->was_followed = s->state == SOURCE_FOLLOWING;
+	s->undecided = s->undecided || s->state == SOURCE_STRAY;
 	descriptor_close(d->table, s);
 	if (s->state != SOURCE_NEW && s->state != SOURCE_MISSING)
 		source_move(d->table, s, SOURCE_MISSING);

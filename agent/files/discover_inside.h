@@ -3,8 +3,10 @@
  *     discover.c   the object, its turns, events
  *     scan.c       directories: which are watched, what is in them
  *     look.c       what a name leads to: sources made, named, renamed, without a name
- *     cut.c        files that were truncated or are gone, and what becomes of their rest
- *     copies.c     copies, recognised by their bytes
+ *     cut.c        files that were truncated or are gone
+ *     rest.c       where what was not read of them goes on
+ *     stray.c      files with the names of rotated ones: rests, copies, or logs of their own
+ *     match.c    the bytes of a file against those of a stream
  *     leave.c      files that go: read to the end, then let go
  *     deleted.c    deleted files that are held open, and how much of them
  *     settle.c     the collector's streams against the files that are here
@@ -14,6 +16,8 @@
 
 #include "agent/files/discover.h"
 #include "agent/files/identity.h"
+#include "agent/files/past.h"
+#include "agent/files/probe.h"
 #include "agent/files/tree.h"
 #include "agent/files/wanted.h"
 #include "agent/files/watch.h"
@@ -43,8 +47,25 @@ struct sources { /* a growing array of borrowed pointers */
 
 struct row; /* settle.c */
 struct check;
-struct job;      /* copies.c */
-struct replaced; /* cut.c */
+
+/* One file compared with one stream. */
+struct comparison {
+	struct comparison *next;
+	struct source *owner; /* whose bytes it may have; NULL: those of `past` */
+	struct past past;
+	bool of_past;
+	struct source *file; /* the stray that is in the file; NULL: it is none of the table's */
+	char *path;
+	struct identity id;
+	int fd;
+	uint64_t base;      /* the bytes that it is compared with: */
+	struct rung *rungs; /* ... a copy of the ladder as it was */
+	size_t n;
+	struct probe *probe; /* NULL: it could not be read yet */
+	int64_t until_ns;    /* tried so long; 0: it could be read so far */
+	uint32_t round;      /* in which it was stepped last */
+	bool over;           /* one of the two is spoken for, or gone */
+};
 
 struct discover {
 	struct wanted wanted;
@@ -68,6 +89,7 @@ struct discover {
 	int64_t rescan_due_ns, poll_due_ns, leave_due_ns, check_due_ns;
 	bool scanning;
 	uint32_t scan;         /* number of the rescan under way or done last */
+	int64_t begun_real_ns; /* the first look at everything began */
 	int64_t since_real_ns; /* files that are younger may have come unseen */
 
 	struct sources leaving;
@@ -82,12 +104,10 @@ struct discover {
 	struct check *checks;
 
 	/* copies */
-	struct job *jobs;
-	uint32_t copies_round;
-	size_t n_twins;
-	struct replaced *replaced; /* followed names that have another file, unseen */
-	size_t n_replaced;
-	int64_t copies_due_ns, twins_due_ns, missing_due_ns;
+	struct comparison *comparing;
+	struct comparison *matches; /* ... that have come out, and wait for others to do so */
+	uint32_t match_round;
+	int64_t match_due_ns, strays_due_ns, missing_due_ns;
 
 	uint64_t max_deleted;
 	int64_t deleted_due_ns;
@@ -104,8 +124,9 @@ void scan_all(struct discover *d);
 void scan_enter(struct discover *d, const char *path);
 /* A directory for names that are known already (the target of a symbolic link, rotated_dir). */
 struct dir *scan_enter_unlisted(struct discover *d, const char *path);
-/* The directory in which rotated versions of this file are put (rotated_dir). */
-void scan_enter_rotated(struct discover *d, const char *path, const char *rotated_dir);
+/* The directory in which rotated versions of what is in `dir` are put; false: beside them. PATH_MAX bytes. */
+bool scan_rotated_dir(char *dst, const char *dir, const char *rotated_dir);
+void scan_enter_rotated(struct discover *d, const char *dir, const char *rotated_dir);
 /* What is in it now, against what was known. */
 void scan_dir(struct discover *d, struct dir *dir);
 /* The directory and all below are gone, or moved to where no path is known. */
@@ -165,34 +186,52 @@ void cut_source(struct discover *d, struct source *s);
 bool cut_part(struct discover *d, struct source *s);
 /* No file was found to go on in, or one was. */
 void cut_search_over(struct discover *d, struct source *s, bool found);
-/* The followed name leads to another file, and nobody saw how: between the two there may have been more. */
-void cut_replaced(struct discover *d, const char *path, const struct source *before);
-/* A file that nothing was known of has a followed name, at a start. */
-void cut_new_name(struct discover *d, const struct source *s);
-/* Looks for those. */
-void cut_between(struct discover *d);
-/* Names that were followed when the agent ended last. */
-void cut_remember_names(struct discover *d);
 /* Sources without a file: given up when it is time. */
 void cut_missing(struct discover *d);
-void cut_free(struct discover *d);
 
-/* --- copies.c --- */
+/* --- rest.c --- */
 
-/* Is there a copy of the source's bytes? Ends in cut_search_over, at once or later. */
-void copies_search(struct discover *d, struct source *s);
-/* A new file whose name is that of a rotated one: is it a copy? Then it is held until that is known. */
-bool copies_hold(struct discover *d, struct source *file);
-/* A file that no input names was made. It may be a copy of one of which nothing has been read yet, so that nothing
- * tells when that is truncated. */
-void copies_created(struct discover *d, struct dir *dir, const char *text);
-void copies_twins(struct discover *d);
-void copies_step(struct discover *d);
-/* The source is about to be dropped. */
-void copies_forget(struct discover *d, struct source *s);
-void copies_free(struct discover *d);
-/* The directories in which its rotated versions may be. */
-void copies_each_dir(const struct source *s, void (*each)(void *user, const char *dir), void *user);
+/* Has the source lost its file, so that its rest may be in another? */
+bool rest_is_wanted(const struct source *s);
+/* Looks for it. Ends in cut_search_over, at once or later. */
+void rest_search(struct discover *d, struct source *s);
+/* The stream `owner` goes on in the comparison's file, whose descriptor and probe it takes over. */
+void rest_take(struct discover *d, struct comparison *c);
+/* A file that may be it, so large by now, is being written. */
+void rest_may_come(struct discover *d, struct source *s, uint64_t size);
+/* Was the file made after that (real time)? */
+bool rest_made_later(const struct identity *id, int64_t than_ns);
+
+/* --- stray.c --- */
+
+/* Is the name in `dir`, which no input names, one that a name was rotated to that an input wants? `path` has
+ * PATH_MAX bytes for what `ret` says. */
+bool stray_origin(const struct discover *d, const struct dir *dir, const char *text,
+		  struct origin *ret, char *path);
+/* Was the file made and written since everything was seen last? */
+bool stray_is_young(const struct discover *d, const struct identity *id);
+/* A new file becomes a STRAY, if its name is that of a rotated one. */
+bool stray_hold(struct discover *d, struct source *file);
+/* The comparison's file begins with what a stream has that ended. */
+void stray_is_of_past(struct discover *d, struct comparison *c);
+/* It was a stray when the agent ended, and its file is gone: do others have its bytes? */
+bool stray_was_copy(struct discover *d, const struct source *file);
+/* Decides about those that have been compared; sets strays_due_ns. */
+void stray_step(struct discover *d);
+
+/* --- match.c --- */
+
+/* Begins; what comes of it is told to the two (rest_take, ->copy, ->unfinished), and when the last one is over to
+ * cut_search_over and stray_step. `file` may be NULL. */
+void match_stream(struct discover *d, struct source *owner, const char *path, struct source *file);
+void match_past(struct discover *d, const struct past *p, struct source *file);
+/* Goes on; sets match_due_ns. */
+void match_step(struct discover *d);
+/* None decides about the source any more. */
+void match_forget(struct discover *d, struct source *s);
+void match_free(struct discover *d);
+/* How much content a file has, compressed or not; 0: that cannot be told. */
+uint64_t match_content_size(int fd, const struct identity *id);
 
 /* --- leave.c --- */
 

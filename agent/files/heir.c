@@ -11,12 +11,13 @@
 
 enum { GENERATION_DIGITS = 5 }; /* longer ones are dates */
 
-/* May a line go on from one to the other, whichever is older? */
+/* May a line go on from one to the other, whichever is older? A copy has no lines of its own. */
 static bool related(const struct source *a, const struct source *b)
 {
 	struct span dir = path_dir(a->path);
-	if (a == b || !b->input || a->input->type != b->input->type || b->state == SOURCE_ENDED ||
-	    !span_equal(dir, path_dir(b->path)))
+	bool copy = b->state == SOURCE_STRAY && (b->copy || !b->size);
+	if (a == b || copy || !b->input || a->input->type != b->input->type ||
+	    b->state == SOURCE_ENDED || !span_equal(dir, path_dir(b->path)))
 		return false;
 	return rotation_family(path_name(a->path)) == rotation_family(path_name(b->path));
 }
@@ -107,4 +108,30 @@ struct source *heir_behind(const struct source_table *t, const struct source *s)
 			best = o;
 	}
 	return best;
+}
+
+bool heir_is_unsure(const struct source *s)
+{
+	switch (s->state) {
+	case SOURCE_NEW:
+	case SOURCE_STRAY: return true;
+	case SOURCE_MISSING: return !s->searched || s->searching;
+	case SOURCE_FOLLOWING:
+	case SOURCE_ROTATED:
+	case SOURCE_UNLINKED: break;
+	case SOURCE_DRAINED:
+	case SOURCE_ENDED: return false;
+	}
+	/* A compressed file may get more until it is whole. */
+	return s->held || s->searching || (s->compressed && !s->closing) ||
+	       (s->cut && !s->copied && !(s->closing && s->searched));
+}
+
+void heir_wake(struct source_table *t, const struct source *s)
+{
+	if (!s->input || s->input->type == INPUT_FILE)
+		return;
+	for (struct source *o = source_first(t); o; o = source_after(t, o))
+		if (related(s, o))
+			source_set_ready(t, o);
 }

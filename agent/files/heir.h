@@ -9,4 +9,9 @@
 struct source *heir_before(const struct source_table *t, const struct source *s);
 struct source *heir_behind(const struct source_table *t, const struct source *s);
 
+/* Is it being found out what it is, or where its bytes are? */
+bool heir_is_unsure(const struct source *s);
+/* What the source is, or where its bytes are, has been found out: who waits for that gets a turn. */
+void heir_wake(struct source_table *t, const struct source *s);
+
 #endif

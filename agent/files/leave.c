@@ -12,6 +12,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
+#include "agent/files/heir.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "agent/files/zreader.h"
@@ -108,10 +109,12 @@ static bool is_quiet(const struct discover *d, const struct source *s, const str
 static int64_t leave_compressed(struct discover *d, struct source *s, bool quiet)
 {
 	if (list_linked(&s->ready))
-		return INT64_MAX; /* being read: its acknowledgements bring it back here */
+		return d->now_ns + LOOK_AGAIN_NS; /* being read */
 	if (!s->closing) {
 		s->closing = quiet || (s->zreader && zreader_complete(s->zreader));
 		source_set_ready(d->table, s);
+		if (s->closing)
+			heir_wake(d->table, s);
 		return d->now_ns + LOOK_AGAIN_NS;
 	}
 	if (s->size > s->tail_at || s->cursor.offset != s->committed.offset) {
@@ -154,11 +157,14 @@ static int64_t leave_one(struct discover *d, struct source *s)
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: break;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:
 	case SOURCE_ENDED: return STAYS;
 	}
+	if (rest_is_wanted(s) && (s->searching || !s->searched))
+		return STAYS; /* the search ends in bringing it back here */
 	if (s->held || s->refusal)
 		return s->refusal && !s->names ? leave_without_file(d, s) : STAYS;
 	return s->cut ? leave_without_file(d, s) : leave_file(d, s);
@@ -182,22 +188,10 @@ void leave_check(struct discover *d)
 
 /* --- what discover was asked to look at ------------------------------------------------------------- */
 
-/* What is kept of an ended stream. Nothing of one that has never had a byte. */
 static void bury(struct discover *d, struct source *s)
 {
-	struct past p = {
-		.id = s->id,
-		.family = rotation_family(path_name(s->path)),
-		.ino = s->ino,
-		.btime_ns = s->btime_ns,
-		.start = s->start,
-		.base = s->committed.base,
-		.end = {s->committed.offset, s->committed.crc},
-		.ended_s = clock_real_ns() / NUM_SEC_NS,
-	};
-	bool kept = s->born && s->committed.offset > s->start;
-	if (s->ladder.n && s->ladder.base == p.base)
-		p.head = s->ladder.rungs[0];
+	struct past p;
+	bool kept = past_of(s, &p);
 	if (kept)
 		past_add(source_past(d->table), &p);
 	registry_forget(d->registry, s, kept ? &p : NULL);
@@ -213,6 +207,8 @@ static void notice(struct discover *d, struct source *s)
 		if (s->sniffed) {
 			d->counters.skipped_binary_files++;
 			s->sniffed = false;
+			s->sure_size = s->tail_at; /* nothing of it is wanted, so nothing is lost */
+			source_redefine(d->table, s);
 			log_info("%s is not followed: it is %s", s->path, s->refusal);
 		}
 		descriptor_close(d->table, s);

@@ -12,6 +12,7 @@
 
 #include "agent/files/descriptor.h"
 #include "agent/files/follow.h"
+#include "agent/files/heir.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "agent/files/service_name.h"
@@ -39,6 +40,7 @@ static void restate(struct discover *d, struct source *s)
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: break;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_DRAINED:
 	case SOURCE_ENDED: return;
@@ -73,6 +75,8 @@ void look_begin(struct discover *d, struct source *s)
 		s->last_growth_ns = d->now_ns;
 		leave_add(d, s);
 	}
+	look_remember_head(d, s);
+	heir_wake(d->table, s);
 	if (s->size > s->cursor.offset && !s->behind_since_ns)
 		s->behind_since_ns = d->now_ns;
 	if (s->cut)
@@ -222,9 +226,10 @@ static bool is_rotated_name(const struct source *s, const char *text, const stru
 static void link_name(struct discover *d, struct name *n, struct source *s, struct input *want,
 		      const struct origin *origin, const struct identity *id)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], dir_path[PATH_MAX];
 	if (!scan_join(path, n->dir, n->text))
 		return;
+	(void)snprintf(dir_path, sizeof(dir_path), "%s", n->dir->path);
 	if (n->source != s) {
 		unlink_name(d, n);
 		n->source = s;
@@ -238,7 +243,7 @@ static void link_name(struct discover *d, struct name *n, struct source *s, stru
 	if (s->followed == followed && source_set_path(d->table, s, path) < 0)
 		discover_short_of_memory(d);
 	if (followed && s->input && *s->input->rotated_dir)
-		scan_enter_rotated(d, path, s->input->rotated_dir);
+		scan_enter_rotated(d, dir_path, s->input->rotated_dir);
 	if (s->state == SOURCE_MISSING && s->input)
 		found(d, s, id);
 	else
@@ -286,7 +291,9 @@ void look_remember_head(struct discover *d, struct source *s)
 	const struct rung *known = ladder_find(&s->ladder, UINT64_MAX);
 	uint64_t end = s->start + sizeof(head) < s->size ? s->start + sizeof(head) : s->size;
 	/* Of one that was known before the start it is not sure yet that it is the same. */
-	if (s->recorded && !d->settled_before)
+	if (s->recorded && s->state == SOURCE_NEW)
+		return;
+	if (known && follow_check(s) <= 0)
 		return;
 	if (s->tail_at != s->start || s->fd < 0 || s->compressed || end <= s->start ||
 	    (known && known->offset >= end))
@@ -301,7 +308,7 @@ void look_remember_head(struct discover *d, struct source *s)
 
 void look_grown(struct discover *d, struct source *s, const struct identity *id)
 {
-	if (s->cut)
+	if (s->cut || s->refusal)
 		return;
 	if (!s->compressed && id->size < s->tail_at) {
 		s->cut = true;
@@ -386,7 +393,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 	}
 	s->size = s->sure_size = id->size;
 	s->last_growth_ns = d->now_ns;
-	s->created_ns = clock_real_ns();
+	s->created_ns = s->begun_ns = clock_real_ns();
 	return s;
 }
 
@@ -399,7 +406,7 @@ static struct source *look_new(struct discover *d, const char *path, const struc
 	struct source *s =
 		look_make(d, path, id, want ? want : origin->input, origin ? origin->path : path);
 	if (s) {
-		s->between = origin && !want;
+		s->between = (origin && !want) || stray_is_young(d, id);
 		open_now(d, s, path);
 	}
 	return s;
@@ -494,8 +501,11 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	}
 	struct input *want = dir->listed && !dir->refusal ? wanted_by(&d->wanted, path) : NULL;
 	struct source *s = look_find(d, id);
-	if (d->scanning && n && n->followed && n->source != s)
-		cut_replaced(d, path, n->source);
+	char original[PATH_MAX];
+	struct origin rotated;
+	if (!s && !want && !origin && !is_link && stray_is_young(d, id) &&
+	    stray_origin(d, dir, text, &rotated, original))
+		origin = &rotated;
 	/* A link of no input's leads to a followed file: that is the file's own affair. */
 	if (is_link && !want)
 		s = NULL;
@@ -581,6 +591,7 @@ static void look_at_nameless(struct discover *d, struct source *s)
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED: break;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_UNLINKED:
 	case SOURCE_DRAINED:
@@ -598,7 +609,7 @@ static void look_at_nameless(struct discover *d, struct source *s)
 		look_grown(d, s, &id);
 	} else {
 		s->closing = true; /* nothing of it can be read, unless a copy is found */
-		copies_search(d, s);
+		rest_search(d, s);
 	}
 	s->last_growth_ns = d->now_ns;
 	leave_add(d, s);
@@ -640,8 +651,9 @@ void look_drop(struct discover *d, struct source *s)
 	}
 	leave_remove(d, s);
 	settle_forget(d, s);
-	copies_forget(d, s);
+	match_forget(d, s);
 	sources_remove(&d->nameless, s);
+	heir_wake(d->table, s);
 	/* Who walks the table may stand on it. */
 	source_move(d->table, s, SOURCE_ENDED);
 }

@@ -3,9 +3,33 @@
  * other (8,192 of them in some 50 us), and an index would only cost memory. */
 #include "agent/files/past.h"
 
+#include "agent/files/rotation.h"
+#include "agent/files/source.h"
+#include "common/clock.h"
+#include "common/num.h"
+
 #include <stdlib.h>
 
 enum { CAPACITY_FIRST = 16 };
+
+bool past_of(const struct source *s, struct past *ret)
+{
+	if (!s->born || s->committed.offset <= s->start)
+		return false;
+	*ret = (struct past){
+		.id = s->id,
+		.family = rotation_family(path_name(s->path)),
+		.ino = s->ino,
+		.btime_ns = s->btime_ns,
+		.start = s->start,
+		.base = s->committed.base,
+		.end = {s->committed.offset, s->committed.crc},
+		.ended_s = clock_real_ns() / NUM_SEC_NS,
+	};
+	if (s->ladder.n && s->ladder.base == ret->base)
+		ret->head = s->ladder.rungs[0];
+	return true;
+}
 
 void past_init(struct past_list *l)
 {
@@ -55,6 +79,14 @@ const struct past *past_by_file(const struct past_list *l, uint64_t ino, int64_t
 	/* Without a birth time the inode may be any file's by now. */
 	for (size_t i = l->n; btime_ns && i-- > 0;)
 		if (l->items[i].ino == ino && l->items[i].btime_ns == btime_ns)
+			return &l->items[i];
+	return NULL;
+}
+
+const struct past *past_by_id(const struct past_list *l, const struct stream_id *id)
+{
+	for (size_t i = l->n; i-- > 0;)
+		if (stream_id_equal(&l->items[i].id, id))
 			return &l->items[i];
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include "agent/files/ladder.h"
 #include "common/stream_id.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PAST_MAX 8192 /* the oldest is forgotten */
@@ -26,6 +27,11 @@ struct past_list {
 	size_t n, capacity;
 };
 
+struct source;
+
+/* What is kept of a source that ended; false: nothing, for it has never had a byte. */
+bool past_of(const struct source *s, struct past *ret);
+
 void past_init(struct past_list *l);
 void past_free(struct past_list *l);
 
@@ -36,6 +42,9 @@ void past_remove(struct past_list *l, const struct stream_id *id);
 
 /* The one whose file that was; NULL: none. Valid until the next past_add. */
 const struct past *past_by_file(const struct past_list *l, uint64_t ino, int64_t btime_ns);
+
+/* NULL: none of that id. Valid until the next past_add. */
+const struct past *past_by_id(const struct past_list *l, const struct stream_id *id);
 
 /* Those of a family, one after another: *cursor is 0 to begin with; NULL at the end. */
 const struct past *past_of_family(const struct past_list *l, uint64_t family, size_t *cursor);

@@ -87,6 +87,9 @@ static enum probe_result judge(const struct probe *p)
 {
 	if (p->reader && p->next < p->n && !zreader_complete(p->reader))
 		return PROBE_UNFINISHED;
+	/* A shorter copy: rungs lie closer together than that, so it is another file that begins alike. */
+	if (p->next < p->n && p->matched.offset < (p->reader ? p->at : p->size) / 2)
+		return PROBE_NO;
 	return p->matched.offset ? PROBE_COPY : PROBE_NO;
 }
 

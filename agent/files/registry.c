@@ -259,8 +259,17 @@ static int open_dir(struct registry *r)
 
 /* --- writing ---------------------------------------------------------------------------------------- */
 
+/* One that has ended is what is kept of it, if anything is: it will be in the table no more. */
+static int add_ended(struct buf *out, const struct source *s)
+{
+	struct past p;
+	return past_of(s, &p) ? registry_add_past(out, &p) : registry_add_forgotten(out, &s->id);
+}
+
 static int add_whole(struct buf *out, struct source *s)
 {
+	if (s->state == SOURCE_ENDED)
+		return add_ended(out, s);
 	int e = registry_add_source(out, s);
 	if (e == 0 && s->ladder.n)
 		e = registry_add_ladder(out, s);
@@ -342,6 +351,11 @@ static void collect(struct registry *r)
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
 		if (!worth_keeping(s))
 			continue;
+		if (s->state == SOURCE_ENDED) {
+			if (s->recorded && add_ended(&r->pending, s) < 0)
+				r->replace = true;
+			continue;
+		}
 		int e = s->known ? 0 : registry_add_source(&r->pending, s);
 		/* Commits make rungs; what is remembered of an unread file is not among them. */
 		if (e == 0 && s->ladder.n && s->committed.offset == s->start)
@@ -487,6 +501,9 @@ void registry_close(struct registry *r)
 	if (!r)
 		return;
 	if (*r->agent_uuid) {
+		if (r->alive_ns > r->alive_written_ns &&
+		    registry_add_alive(&r->pending, r->alive_ns) < 0)
+			r->replace = true;
 		write_now(r, clock_mono_ns());
 		sync_now(r);
 	}

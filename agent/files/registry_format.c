@@ -68,11 +68,12 @@ int registry_add_source(struct buf *out, const struct source *s)
 	enum source_state state = s->state != SOURCE_NEW ? s->state
 				  : s->followed          ? SOURCE_FOLLOWING
 							 : SOURCE_ROTATED;
-	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s", s->born ? "b" : "",
+	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s%s", s->born ? "b" : "",
 		       s->copied ? "c" : "", s->compressed ? "z" : "", s->between ? "t" : "",
-		       s->twin      ? "w"
-		       : s->journal ? "j"
-				    : "");
+		       s->state == SOURCE_STRAY || s->undecided ? "w"
+		       : s->journal                             ? "j"
+								: "",
+		       s->copy ? "y" : "");
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
@@ -298,6 +299,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->compressed = has_flag(flags, 'z');
 		s->between = has_flag(flags, 't');
 		s->undecided = has_flag(flags, 'w');
+		s->copy = has_flag(flags, 'y');
 		s->created_ns = created_ns;
 		s->announced = true;
 		s->size = s->sure_size = size;

@@ -221,23 +221,27 @@ struct dir *scan_enter_unlisted(struct discover *d, const char *path)
 	return enter(d, path, true, false);
 }
 
-void scan_enter_rotated(struct discover *d, const char *path, const char *rotated_dir)
+bool scan_rotated_dir(char *dst, const char *dir, const char *rotated_dir)
+{
+	bool absolute = *rotated_dir == '/';
+	int n = snprintf(dst, PATH_MAX, "%s%s%s", absolute ? "" : dir, absolute ? "" : "/",
+			 rotated_dir);
+	return *rotated_dir && n > 0 && n < PATH_MAX;
+}
+
+void scan_enter_rotated(struct discover *d, const char *dir, const char *rotated_dir)
 {
 	char text[PATH_MAX];
-	struct span own = path_dir(path);
-	if (*rotated_dir == '/')
-		(void)snprintf(text, sizeof(text), "%s", rotated_dir);
-	else if (snprintf(text, sizeof(text), "%.*s/%s", (int)own.len, own.ptr, rotated_dir) >=
-		 PATH_MAX)
+	if (!scan_rotated_dir(text, dir, rotated_dir))
 		return;
-	struct dir *dir = tree_dir(&d->tree, text);
-	if (dir && dir->rotated)
+	struct dir *rotated = tree_dir(&d->tree, text);
+	if (rotated && rotated->rotated)
 		return;
-	dir = scan_enter_unlisted(d, text);
-	if (!dir)
+	rotated = scan_enter_unlisted(d, text);
+	if (!rotated)
 		return;
-	dir->rotated = true;
-	scan_dir(d, dir);
+	rotated->rotated = true;
+	scan_dir(d, rotated);
 }
 
 /* --- listing ---------------------------------------------------------------------------------------- */
@@ -249,6 +253,14 @@ static bool may_be_known(const struct discover *d, const struct dirent *e)
 		if (!s->cut && (s->state == SOURCE_MISSING || !s->followed))
 			return true;
 	return false;
+}
+
+/* Or one that was rotated away before anybody saw it. */
+static bool may_be_stray(const struct discover *d, const struct dir *dir, const struct dirent *e)
+{
+	char path[PATH_MAX];
+	struct origin origin;
+	return d->since_real_ns && stray_origin(d, dir, e->d_name, &origin, path);
 }
 
 static void take_entry(struct discover *d, struct dir *dir, const struct dirent *e,
@@ -274,7 +286,7 @@ static void take_entry(struct discover *d, struct dir *dir, const struct dirent 
 	bool wanted = !n && dir->listed && !dir->refusal &&
 		      (wanted_by(&d->wanted, path) ||
 		       (type == DT_LNK && wanted_through(&d->wanted, path)));
-	if (n || wanted || (type == DT_REG && may_be_known(d, e)))
+	if (n || wanted || (type == DT_REG && (may_be_known(d, e) || may_be_stray(d, dir, e))))
 		look_at(d, dir, e->d_name, NULL);
 	n = tree_name(&d->tree, dir, e->d_name);
 	if (n)
@@ -352,6 +364,18 @@ void scan_above(struct discover *d, const char *path)
 		enter_next(d, above);
 }
 
+/* Where what is in it goes to when it is rotated. */
+static void enter_rotated(struct discover *d, const struct dir *dir)
+{
+	char path[PATH_MAX];
+	(void)snprintf(path, sizeof(path), "%s", dir->path);
+	for (size_t i = 0; dir->listed && i < d->wanted.n; i++) {
+		struct wanted only = {&d->wanted.inputs[i], 1, d->wanted.side};
+		if (*only.inputs->rotated_dir && wanted_below(&only, path))
+			scan_enter_rotated(d, path, only.inputs->rotated_dir);
+	}
+}
+
 void scan_dir(struct discover *d, struct dir *dir)
 {
 	struct buf subdirs = BUF_EMPTY;
@@ -377,6 +401,8 @@ void scan_dir(struct discover *d, struct dir *dir)
 	closedir(list);
 	if (d->tree.dropped == dropped)
 		each_name(d, dir, lose_unseen);
+	if (d->tree.dropped == dropped)
+		enter_rotated(d, dir);
 	for (size_t at = 0; at < subdirs.len; at += strlen(subdirs.ptr + at) + 1)
 		scan_enter(d, subdirs.ptr + at);
 	buf_free(&subdirs);

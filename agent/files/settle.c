@@ -22,6 +22,7 @@
 
 #include "agent/files/descriptor.h"
 #include "agent/files/follow.h"
+#include "agent/files/heir.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "agent/files/zreader.h"
@@ -200,43 +201,44 @@ static void begin_at(struct source *s, uint64_t start)
 {
 	s->start = s->tail_at = start;
 	s->tail_known = start == 0;
-	ladder_free(&s->ladder);
+	if (start == 0)
+		ladder_free(
+			&s->ladder); /* else its first bytes tell a copy of it from another file */
 	position_init(&s->committed, start);
 	position_init(&s->cursor, start);
 }
 
-/* Files that are there at the very first start. */
-static void begin_first(struct discover *d, struct source *s)
+/* Files that are there at the very first start. false: it begins as any other. */
+static bool begin_first(struct discover *d, struct source *s)
 {
 	struct identity id;
+	if (!d->first_start || s->born || s->cursor.offset != 0)
+		return false;
 	if (d->oldest_ns && identity_of_path(s->path, true, &id) == 0 &&
 	    id.mtime_ns < d->oldest_ns) {
 		d->counters.skipped_old_files++;
 		d->counters.skipped_old_bytes += s->size;
 		begin_at(s, s->size);
-	} else if (s->input && s->input->from == INPUT_FROM_END && s->size) {
-		if (descriptor_open(d->table, s) == 0)
-			begin_at(s, last_line_start(s));
-		else
-			begin_at(s, s->size);
+		return true;
 	}
+	if (!s->input || s->input->from != INPUT_FROM_END || !s->size)
+		return false;
+	begin_at(s, descriptor_open(d->table, s) == 0 ? last_line_start(s) : s->size);
+	return true;
 }
 
 void settle_new_stream(struct discover *d, struct source *s)
 {
-	if (d->first_start && !s->born && s->cursor.offset == 0)
-		begin_first(d, s);
+	(void)begin_first(d, s);
 	look_begin(d, s);
 }
 
 void settle_fresh(struct discover *d, struct source *s)
 {
 	/* One that the registry knows has been looked at already. */
-	if ((!s->recorded || s->undecided) && copies_hold(d, s))
-		return;
-	if (!s->recorded)
-		cut_new_name(d, s);
-	settle_new_stream(d, s);
+	bool unknown = !s->recorded || s->undecided;
+	if (begin_first(d, s) || !unknown || !stray_hold(d, s))
+		look_begin(d, s);
 }
 
 /* --- comparing -------------------------------------------------------------------------------------- */
@@ -244,6 +246,7 @@ void settle_fresh(struct discover *d, struct source *s)
 static void go_on(struct discover *d, struct source *s)
 {
 	s->held = false;
+	heir_wake(d->table, s);
 	if (s->state == SOURCE_NEW)
 		look_begin(d, s);
 	source_set_ready(d->table, s);
@@ -659,6 +662,8 @@ void discover_rows_end(struct discover *d)
 	}
 	without_sources(d);
 	d->settled = true;
+	if (!d->since_real_ns)
+		d->since_real_ns = d->begun_real_ns;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);
 		if (s->held || s->state == SOURCE_ENDED || s->state == SOURCE_DRAINED)
@@ -675,9 +680,8 @@ void discover_rows_end(struct discover *d)
 	settle_step(d);
 	leave_noticed(d);
 	cut_missing(d);
-	cut_between(d);
-	copies_step(d);
-	copies_twins(d);
+	match_step(d);
+	stray_step(d);
 	d->settled_before = true;
 	d->first_start = false;
 }

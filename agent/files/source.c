@@ -27,6 +27,7 @@ const char *source_state_name(enum source_state s)
 {
 	switch (s) {
 	case SOURCE_NEW: return "new";
+	case SOURCE_STRAY: return "stray";
 	case SOURCE_MISSING: return "missing";
 	case SOURCE_FOLLOWING: return "following";
 	case SOURCE_ROTATED: return "rotated";
@@ -44,7 +45,9 @@ static unsigned steps_from(enum source_state s)
 {
 	switch (s) {
 	case SOURCE_NEW:
-		return TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING) | TO(ENDED);
+		return TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(STRAY) | TO(MISSING) |
+		       TO(ENDED);
+	case SOURCE_STRAY: return TO(NEW) | TO(MISSING) | TO(ENDED);
 	case SOURCE_MISSING:
 		return TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) |
 		       TO(ENDED);
@@ -68,6 +71,7 @@ static bool may_be_read(const struct source *s)
 	case SOURCE_UNLINKED: return true;
 	case SOURCE_DRAINED: return s->end_due;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_ENDED: return false;
 	}
@@ -437,6 +441,7 @@ void source_commit(struct source_table *t, struct source *s, const struct positi
 			source_notice(t, s);
 		break;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:

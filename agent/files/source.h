@@ -1,19 +1,19 @@
 /* A source: one incarnation of a log file on this host, what survives a rename. While it lives it is
  * known by (inode, birth time); the device number is only a hint. The table owns all sources.
  *
- *                              another file has its name, or it has a rotated name
- *      NEW ---------> FOLLOWING <---------------------------------> ROTATED
- *       ^                 |                                            |
- *       | its file        | no name leads to it                        | no name leads to it
- *       | turned up       v                                            |
- *    MISSING          UNLINKED <---------------------------------------+
- *   (registry)            |                                            |
- *       |                 | read to the end, acknowledged,             | the same, and out of sight
- *       | given up        v not written any more                       v
- *       +------------> DRAINED <---------------------------------------+
- *                         | its end is acknowledged
- *                         v
- *                       ENDED
+ *  has a rotated name         another file has its name, or it has a rotated name
+ *  STRAY <----> NEW ---------> FOLLOWING <---------------------------------> ROTATED
+ *    | is a log  ^                 |                                            |
+ *    | of its    | its file        | no name leads to it                        | no name leads to it
+ *    | own       | turned up       v                                            |
+ *    |        MISSING          UNLINKED <---------------------------------------+
+ *    |       (registry)            |                                            |
+ *    |           |                 | read to the end, acknowledged,             | the same, and out of sight
+ *    |           | given up        v not written any more                       v
+ *    |           +------------> DRAINED <---------------------------------------+
+ *    | is a copy, or               | its end is acknowledged
+ *    | the rest of another         v
+ *    +--------------------------> ENDED
  *
  * There are ways back: a rotated file that gets its old name again, an unlinked one that
  * a copy is found for, a missing one whose file turns up and is NEW until its bytes have
@@ -34,6 +34,7 @@
 
 enum source_state {
 	SOURCE_NEW,       /* seen; not to be read before the collector's streams are known */
+	SOURCE_STRAY,     /* it has the name of a rotated file: is it a stream's copy or rest? */
 	SOURCE_MISSING,   /* known from registry or collector; no file found for it (yet) */
 	SOURCE_FOLLOWING, /* a followed name leads to it */
 	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
@@ -127,25 +128,28 @@ struct source {
 	struct zreader *zreader; /* of a compressed file that is open */
 	char *input_name;        /* of the input it had before a restart, until it has one again;
 			     owned */
-	int64_t compared_ns;     /* twin: it was compared last */
-	int64_t created_ns;      /* real time: its file was first seen */
-	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search */
+	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search;
+				    STRAY: of the file as it was compared */
 	uint32_t searching;      /* so many files are being compared with it, or for it */
-	uint32_t names;          /* how many names lead to it */
-	uint32_t followed;       /* of these an input wants so many */
-	uint32_t event;          /* the turn in which its last event was taken */
-	bool touched : 1;        /* the registry is to write it */
-	bool known : 1;          /* the registry has what does not change with each commit */
-	bool recorded : 1;       /* the registry has something of it */
-	bool was_followed : 1;   /* MISSING: a followed name led to it when the agent ended */
-	bool between : 1;        /* it was made and rotated away unseen */
-	bool compressed : 1;     /* by gzip: offsets are those of its content */
+	int64_t compared_ns;     /* STRAY: it was compared last */
+	int64_t compared_real_ns; /* ... by the real clock */
+	struct stream_id copy_of; /* STRAY, copy: whose */
+	int64_t created_ns;       /* real time: its file was first seen */
+	int64_t begun_ns;         /* real time: it may be followed, and compared with, since */
+	uint32_t names;           /* how many names lead to it */
+	uint32_t followed;        /* of these an input wants so many */
+	uint32_t event;           /* the turn in which its last event was taken */
+	bool touched : 1;         /* the registry is to write it */
+	bool known : 1;           /* the registry has what does not change with each commit */
+	bool recorded : 1;        /* the registry has something of it */
+	bool was_followed : 1;    /* MISSING: a followed name led to it when the agent ended */
+	bool between : 1;         /* it is young enough to have been rotated away unseen */
+	bool compressed : 1;      /* by gzip: offsets are those of its content */
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
-	bool twin : 1;       /* held because its name is that of a copy of a file that stands */
-	bool unfinished : 1; /* twin: it is a gzip file that is being written */
-	bool copy : 1; /* twin: it is a copy of a file that stands, or that is being read to its end */
-	bool searched : 1;   /* MISSING: copies of it were looked for */
-	bool undecided : 1;  /* it was a twin when the agent ended */
+	bool unfinished : 1; /* STRAY, or without a file: the gzip file is being written */
+	bool copy : 1;       /* STRAY: a stream that has a file has the same bytes */
+	bool searched : 1;   /* without a file: copies of it were looked for */
+	bool undecided : 1;  /* it was a STRAY when the agent ended */
 	bool listed : 1;     /* the collector's list has it */
 	bool held : 1;       /* not to be read: its bytes are being compared */
 	bool tail_known : 1; /* tail_hash is valid; else the ladder is asked before the first

@@ -40,6 +40,7 @@ struct envelope {
 		before_at; /* where the file before this one stood when it had its turn; UINT64_MAX */
 	struct list_node node; /* linked: something is open; by due_ns */
 	int64_t due_ns;
+	bool waits; /* for the file before this one */
 };
 
 struct envelopes {
@@ -392,15 +393,20 @@ static int read_again(struct envelope *e)
 /* The file before this one is to be read to its end before this one's first lines are. */
 static bool let_before_go_first(struct envelope *e, struct source *before)
 {
+	if (heir_is_unsure(before))
+		return true; /* heir_wake tells when it is not any more */
 	switch (before->state) {
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: break;
 	case SOURCE_NEW:
+	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_DRAINED:
 	case SOURCE_ENDED: return false;
 	}
+	if (before->envelope && before->envelope->waits)
+		return true; /* for the one before that */
 	/* As long as it gets on. */
 	if (e->before_at == before->cursor.offset)
 		return false;
@@ -408,6 +414,16 @@ static bool let_before_go_first(struct envelope *e, struct source *before)
 	source_set_ready(e->all->table, before);
 	source_set_ready(e->all->table, e->source);
 	return true;
+}
+
+/* Whether it waits for the file before it; who waits for this one is told when it does not any more. */
+static bool waits_for(struct envelope *e, struct source *before)
+{
+	bool waited = e->waits;
+	e->waits = before && let_before_go_first(e, before);
+	if (waited && !e->waits)
+		heir_wake(e->all->table, e->source);
+	return e->waits;
 }
 
 static void inherit(struct envelope *e, struct source *before, int output)
@@ -440,7 +456,7 @@ static int read_heritage(struct envelope *e)
 	if (!undecided && !open)
 		return 0;
 	struct source *before = heir_before(e->all->table, s);
-	if (before && undecided && let_before_go_first(e, before))
+	if (undecided && waits_for(e, before))
 		return -EAGAIN;
 	if (before && envelope_open(&before->cursor.frame)) {
 		struct envelope *b = before->envelope;

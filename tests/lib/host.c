@@ -557,3 +557,42 @@ unsigned host_open_files(const struct host *h)
 	discover_counters(h->discover, &c);
 	return (unsigned)c.open_files;
 }
+
+void host_dump(const struct host *h)
+{
+	const struct source *s = h->table ? source_first(h->table) : NULL;
+	for (; s; s = source_after(h->table, s)) {
+		const struct {
+			bool on;
+			const char *text;
+		} flags[] = {
+			{s->fd >= 0, "open"},
+			{s->born, "born"},
+			{s->cut, "cut"},
+			{s->copied, "copied"},
+			{s->compressed, "gzip"},
+			{s->undecided, "undecided"},
+			{s->copy, "copy"},
+			{s->between, "between"},
+			{s->held, "held"},
+			{s->closing, "closing"},
+			{s->refusal, "refused"},
+			{s->searching, "searching"},
+			{s->was_followed, "was followed"},
+		};
+		fprintf(stderr, "    %02x%02x %-10s %-14s ino %llu names %u/%u", s->id.bytes[0],
+			s->id.bytes[1], source_state_name(s->state), strrchr(s->path, '/') + 1,
+			(unsigned long long)s->ino, s->names, s->followed);
+		fprintf(stderr, " %llu<=%llu<=%llu of %llu, sure %llu, rungs %u",
+			(unsigned long long)s->committed.offset,
+			(unsigned long long)s->cursor.offset, (unsigned long long)s->tail_at,
+			(unsigned long long)s->size, (unsigned long long)s->sure_size, s->ladder.n);
+		if (s->lost_to > s->lost_from)
+			fprintf(stderr, " lost %llu-%llu", (unsigned long long)s->lost_from,
+				(unsigned long long)s->lost_to);
+		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+			if (flags[i].on)
+				fprintf(stderr, " %s", flags[i].text);
+		fputc('\n', stderr);
+	}
+}

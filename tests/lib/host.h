@@ -89,5 +89,7 @@ struct host_stream *host_stream(const struct host *h, const char *name);
 struct source *host_source(const struct host *h, const char *name); /* by its path now */
 uint64_t host_lost(const struct host *h);
 unsigned host_open_files(const struct host *h);
+/* All sources to stderr, a line each, for who replays a failure. */
+void host_dump(const struct host *h);
 
 #endif
