@@ -402,6 +402,12 @@ static int switch_setup(struct agent *a, struct agent_setup *new)
 	return 0;
 }
 
+static void say_what_is_left_out(const struct agent_setup *s)
+{
+	if (s->inputs.no_journal)
+		log_info("the journal is not followed: %s", s->inputs.no_journal);
+}
+
 /* Atomic: either everything of the new configuration holds, or the old one goes on. */
 static void reload(struct agent *a)
 {
@@ -416,6 +422,7 @@ static void reload(struct agent *a)
 		agent_setup_free(&new);
 	} else {
 		log_info("configuration reloaded");
+		say_what_is_left_out(&a->setup);
 	}
 	notify_ready();
 }
@@ -561,6 +568,7 @@ int agent_run(const char *file)
 		a.view.started_ns = clock_real_ns();
 		a.watchdog_ns = notify_watchdog_interval_ns();
 		log_info("started: host %s, collector %s", a.setup.host, a.view.url);
+		say_what_is_left_out(&a.setup);
 		notify_ready();
 		r = loop(&a);
 		log_info("stopped");

@@ -7,6 +7,7 @@
 #include "agent/lines/classify.h"
 #include "agent/lines/filter.h"
 #include "agent/options.h"
+#include "agent/syslogd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,6 +61,7 @@ static const struct {
 	  .paths = LIST(var_log_paths),
 	  .exclude = LIST(var_log_exclude),
 	  DEFAULTS}},
+	{"journal", {.type = INPUT_JOURNAL, DEFAULTS}}, /* the last one: see count_unconfigured */
 };
 
 /* The paths of a type that has its own. */
@@ -137,13 +139,33 @@ static const struct input *same_journal(const struct inputs *in, const struct in
 	return NULL;
 }
 
+/* How many of them hold on this machine: nothing is to be followed twice. */
+static int count_unconfigured(struct inputs *in, size_t *ret)
+{
+	struct buf why = BUF_EMPTY;
+	int r = syslogd_find(&why);
+	*ret = COUNT(unconfigured) - (r > 0 ? 1 : 0);
+	if (r > 0 && !buf_cstr(&why))
+		r = -ENOMEM;
+	if (r > 0)
+		in->no_journal = why.ptr;
+	else
+		buf_free(&why);
+	return r < 0 ? r : 0;
+}
+
 int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err)
 {
 	size_t n = conf_count(conf, "input");
-	size_t made = n ? n : COUNT(unconfigured);
-	struct inputs in = {.items = calloc(made, sizeof(struct input))};
-	if (!in.items)
+	size_t made = n;
+	struct inputs in = {0};
+	int e = n ? 0 : count_unconfigured(&in, &made);
+	if (e == 0)
+		in.items = calloc(made, sizeof(struct input));
+	if (!in.items) {
+		inputs_free(&in);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < made; i++) {
 		char why[400] = "out of memory";
 		const struct input_options *o =
@@ -176,5 +198,6 @@ void inputs_free(struct inputs *in)
 		filter_free(in->items[i].filter);
 	}
 	free(in->items);
+	free(in->no_journal);
 	*in = (struct inputs){0};
 }

@@ -90,6 +90,8 @@ static int check(const struct agent_setup *s)
 		r = buf_printf(&out, "\n# host: %s\n# files that would be followed:\n", s->host);
 	if (r == 0)
 		r = discover_list(&dc, &out);
+	if (r == 0 && s->inputs.no_journal)
+		r = buf_printf(&out, "# the journal is not followed: %s\n", s->inputs.no_journal);
 	for (size_t i = 0; i < s->inputs.n && r == 0; i++)
 		if (s->inputs.items[i].type == INPUT_JOURNAL)
 			r = journal_list(&s->inputs.items[i], &out);

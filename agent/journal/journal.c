@@ -387,7 +387,7 @@ static void open_now(struct journal *j, int64_t now_ns)
 	j->error = 0;
 	j->at_end = false;
 	j->processed_ns = now_ns;
-	j->open_due_ns = now_ns + (reader_has_files(j->reader) ? LOOK_AGAIN_NS : OPEN_AGAIN_NS);
+	j->open_due_ns = now_ns + LOOK_AGAIN_NS;
 }
 
 /* Returns whether there may be more. */

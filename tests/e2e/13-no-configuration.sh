@@ -2,6 +2,7 @@
 # No configuration at all: both programs start with sensible defaults and find each other. In namespaces of
 # their own, for the defaults are the machine's real paths and ports.
 . "$(dirname "$0")/../lib/e2e.sh"
+. "$(dirname "$0")/../lib/journal.sh"
 need_programs haul-agent haul-collector
 need unshare
 
@@ -11,7 +12,7 @@ inside() { # what runs in there: own mounts, own loopback
 	mkdir -p "$T/bin"
 	cp "$HAUL_BIN"/haul-* "$T/bin/"
 	mkdir -p "$T/empty"
-	for dir in /var/log /var/lib; do
+	for dir in /var/log /var/lib /run; do
 		mount -t tmpfs tmpfs "$dir"
 	done
 	mount -t proc proc /proc # of these processes, which sanitizers look into
@@ -35,6 +36,40 @@ inside() { # what runs in there: own mounts, own loopback
 	curl -fsS http://127.0.0.1:8514/healthz >/dev/null
 	curl -fsS http://127.0.0.1:8515/metrics >/dev/null
 	"$T/bin/haul-agent" status | grep -q /var/log/nginx/access.log
+
+	# What comes later: containers of each kind, and the journal.
+	id=$(printf '%064d' 1)
+	mkdir -p "/var/lib/docker/containers/$id" /var/log/pods/prod_cart_uid/web \
+		"/var/lib/containers/storage/overlay-containers/$id/userdata"
+	echo '{"Name":"/shop","Config":{"Image":"x"}}' >"/var/lib/docker/containers/$id/config.v2.json"
+	echo '{"log":"of docker\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' \
+		>"/var/lib/docker/containers/$id/$id-json.log"
+	echo '2026-11-22T05:40:00Z stdout F of a pod' >/var/log/pods/prod_cart_uid/web/0.log
+	echo '2026-11-22T05:40:00Z stdout F of podman' \
+		>"/var/lib/containers/storage/overlay-containers/$id/userdata/ctr.log"
+	wait_until 30 'messages shop | grep -qx "of docker"'
+	wait_until 30 'messages prod.web | grep -qx "of a pod"'
+	wait_until 30 'messages "${id:0:12}" | grep -qx "of podman"'
+	if [ -x "$JOURNAL_REMOTE" ] && [ -s /etc/machine-id ]; then
+		mkdir -p "/var/log/journal/$(cat /etc/machine-id)"
+		kill "$agent" # which looks for a journal once a minute
+		wait "$agent"
+		entries cron 1 10 | write_journal "/var/log/journal/$(cat /etc/machine-id)/system.journal"
+		"$T/bin/haul-agent" check | grep -q '^journal .*Z to .*Z' || fail 'check: the journal'
+		"$T/bin/haul-agent" 2>>"$T/agent.err" &
+		agent=$!
+		wait_count 30 10 cron
+		# What a syslog daemon writes to files is not taken from the journal.
+		echo $$ >/run/rsyslogd.pid
+		"$T/bin/haul-agent" check | grep -q '^# the journal is not followed: rsyslogd .*/var/log/syslog' ||
+			fail 'check: a syslog daemon'
+		kill -HUP "$agent"
+		wait_until 30 'grep -q "the journal is not followed" "$T/agent.err"'
+		entries cron 11 20 | write_journal "/var/log/journal/$(cat /etc/machine-id)/system.journal"
+		seq -f 'line %.0f' 101 110 >>/var/log/syslog
+		wait_count 30 110 syslog
+		expect_equal 'from the journal' 10 "$(count_on_disk cron)"
+	fi
 	trap - EXIT
 	kill "$agent"
 	wait "$agent"
@@ -47,6 +82,10 @@ namespaces=(unshare --mount --net --pid --fork --kill-child)
 "${namespaces[@]}" mount -t tmpfs tmpfs /var/log 2>/dev/null || skip 'no namespaces here (unshare)'
 
 export -f inside expect_exactly_once compare_lines messages lines_on_disk shard_files count_on_disk \
-	try_until wait_until now_ms fail note expect_equal
+	try_until wait_until now_ms fail note expect_equal wait_count entries write_journal
+for JOURNAL_REMOTE in /usr/lib/systemd/systemd-journal-remote /lib/systemd/systemd-journal-remote ''; do
+	[ ! -x "$JOURNAL_REMOTE" ] || break
+done
+export JOURNAL_REMOTE JOURNAL_CLOCK JOURNAL_BOOT
 export T DATA HAUL_BIN NAME
 "${namespaces[@]}" bash -Eeuo pipefail -c inside || fail 'see above'
