@@ -42,7 +42,7 @@ inside() { # what runs in there: own mounts, own loopback
 	mkdir -p "/var/lib/docker/containers/$id" /var/log/pods/prod_cart_uid/web \
 		"/var/lib/containers/storage/overlay-containers/$id/userdata"
 	echo '{"Name":"/shop","Config":{"Image":"x"}}' >"/var/lib/docker/containers/$id/config.v2.json"
-	echo '{"log":"of docker\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' \
+	printf "%s\n" '{"log":"of docker\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' \
 		>"/var/lib/docker/containers/$id/$id-json.log"
 	echo '2026-11-22T05:40:00Z stdout F of a pod' >/var/log/pods/prod_cart_uid/web/0.log
 	echo '2026-11-22T05:40:00Z stdout F of podman' \

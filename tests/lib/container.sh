@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # ERR_OF is e2e.sh's, an associative array
 declare -A ERR_OF
+ENGINE_OPTIONS=() # of every container
 # What the scenarios of container logs share; read after e2e.sh.
 
 # cri OUTPUT TAG TEXT: a line as containerd writes it.
@@ -64,7 +65,7 @@ start_engine_dockerd() {
 		-H "unix://$T/docker/sock" --shutdown-timeout 1
 	# shellcheck disable=SC2153 # `start` sets it
 	ENGINE_PID=$PID
-	trap 'ENGINE_CODE=$?; end_engine; (exit "$ENGINE_CODE"); at_exit' EXIT
+	trap 'ENGINE_CODE=$?; trap - ERR; end_engine; (exit "$ENGINE_CODE"); at_exit' EXIT
 	if ! try_until 30 'engine version'; then
 		# Not everywhere may one run containers, not even as root.
 		end_engine
@@ -88,4 +89,50 @@ end_engine() {
 	fi
 	umount -R "$T/docker/data" "$T/docker/exec" 2>/dev/null || true
 	forget "$ENGINE_PID"
+}
+
+# The same of podman: engine COMMAND..., with storage of its own. What it started ends with the scenario.
+start_engine_podman() {
+	local said
+	engine() {
+		podman --root "$T/podman/root" --runroot "$PODMAN_RUN" --runtime runc --cgroup-manager=cgroupfs \
+			--storage-driver=vfs --events-backend=file "$@"
+	}
+	PODMAN_RUN=$(mktemp -d /tmp/haul-podman.XXXXXX) # whose path has to be a short one
+	trap 'ENGINE_CODE=$?; trap - ERR; end_podman; (exit "$ENGINE_CODE"); at_exit' EXIT
+	make_image "$T/image.tar"
+	said=$(engine import "$T/image.tar" box 2>&1) || skip "no podman here: $(tail -n 1 <<<"$said")"
+	said=$(engine run --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 box echo works 2>&1) || true
+	[ "$said" = works ] || skip "no containers here: $(tail -n 1 <<<"$said")"
+}
+
+end_podman() {
+	engine rm -af -t 0 >/dev/null 2>&1 || true
+	umount -R "$T/podman/root" "$PODMAN_RUN" 2>/dev/null || true
+	rm -rf "$PODMAN_RUN"
+}
+
+# engine_run NAME OPTION... -- COMMAND...
+engine_run() {
+	local name=$1 options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	engine run --name "$name" --network=none "${ENGINE_OPTIONS[@]}" ${options[@]+"${options[@]}"} box "$@" \
+		>/dev/null 2>&1
+}
+
+# The command of a container that counts to its argument, on both outputs.
+# shellcheck disable=SC2016,SC2034 # the containers' shells are meant
+COUNT='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); done'
+
+expect_numbers() { # expect_numbers SERVICE N: COUNT wrote that
+	wait_count 60 $((2 * $2)) "$1"
+	lines_on_disk "$1" | awk '$4 == "F" && $5 == "out" { print $6 }' | sort -n | cmp - <(seq "$2") ||
+		fail "stdout of $1"
+	lines_on_disk "$1" | awk '$4 == "Fe" && $5 == "err" { print $6 }' | sort -n | cmp - <(seq "$2") ||
+		fail "stderr of $1"
 }
