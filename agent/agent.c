@@ -319,7 +319,7 @@ static void retire(struct agent *a, struct agent_setup *old)
 static void free_parts(struct agent *a)
 {
 	/* What a thread that hangs uses, until the process ends. */
-	static __attribute__((used)) struct agent_setup left, *left_retired;
+	static __attribute__((used, unused)) struct agent_setup left, *left_retired;
 	listener_free(a->listener);
 	shipper_free(a->shipper); /* with what is in flight of the far side's */
 	journals_free(a->journals);
