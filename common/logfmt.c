@@ -122,7 +122,7 @@ int logfmt_find(struct span text, struct span key, struct buf *scratch, struct s
 {
 	struct span found, value;
 	/* Most lines do not have it. */
-	if (key.len == 0 || !memmem(text.ptr, text.len, key.ptr, key.len))
+	if (key.len == 0 || text.len < key.len || !memmem(text.ptr, text.len, key.ptr, key.len))
 		return 0;
 	for (size_t at = 0; logfmt_next(text, &at, &found, &value);) {
 		if (!span_equal(found, key))

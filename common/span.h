@@ -28,7 +28,8 @@ static inline struct span span_of(const char *s)
 /* The part from `at` on; `at` is at most s.len. */
 static inline struct span span_from(struct span s, size_t at)
 {
-	return (struct span){s.ptr + at, s.len - at};
+	/* Nothing may be added to NULL, not even 0. */
+	return (struct span){at ? s.ptr + at : s.ptr, s.len - at};
 }
 
 /* The first `len` bytes; `len` is at most s.len. */

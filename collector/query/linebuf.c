@@ -23,9 +23,9 @@ void linebuf_filled(struct linebuf *b, size_t len)
 
 bool linebuf_take(struct linebuf *b, bool end, struct span *ret)
 {
-	struct span rest = span_from(buf_span(&b->bytes), b->given);
-	if (rest.len == 0)
+	if (linebuf_waiting(b) == 0)
 		return false;
+	struct span rest = span_from(buf_span(&b->bytes), b->given);
 	const char *last = memrchr(rest.ptr, '\n', rest.len);
 	if (end && (!last || last + 1 < rest.ptr + rest.len)) {
 		/* linebuf_room left a byte for it */

@@ -336,7 +336,8 @@ static void make_known(enum command command, struct known *ret)
 			if (d->argument)
 				ret->letters[letters++] = ':';
 		}
-		ret->names[names++] = (struct option){d->name, d->argument != NULL, NULL, d->id};
+		ret->names[names++] =
+			(struct option){d->name, d->argument != NULL, NULL, (int)d->id};
 	}
 }
 
