@@ -554,6 +554,7 @@ static int loop(struct agent *a)
 int agent_run(const char *file)
 {
 	struct agent a = {.file = file, .signal_fd = -1};
+	log_limit();
 	struct conf_error err;
 	int r = agent_setup_read(file, &a.setup, &err);
 	if (r < 0) {

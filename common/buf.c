@@ -68,21 +68,24 @@ int buf_add_u64(struct buf *b, uint64_t v)
 	return buf_add(b, digits + at, sizeof(digits) - at);
 }
 
+/* Into the room that there is; what does not fit is formatted once more. */
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list args;
+	size_t room = b->cap - b->len;
 	va_start(args, fmt);
-	int len = vsnprintf(NULL, 0, fmt, args);
+	int len = vsnprintf(room ? b->ptr + b->len : NULL, room, fmt, args);
 	va_end(args);
 	if (len < 0)
 		return -EINVAL;
-	/* vsnprintf writes a NUL too: one byte more than is counted. */
-	int r = buf_reserve(b, (size_t)len + 1);
-	if (r < 0)
-		return r;
-	va_start(args, fmt);
-	(void)vsnprintf(b->ptr + b->len, (size_t)len + 1, fmt, args);
-	va_end(args);
+	if ((size_t)len >= room) {
+		int r = buf_reserve(b, (size_t)len + 1);
+		if (r < 0)
+			return r;
+		va_start(args, fmt);
+		(void)vsnprintf(b->ptr + b->len, (size_t)len + 1, fmt, args);
+		va_end(args);
+	}
 	b->len += (size_t)len;
 	return 0;
 }

@@ -7,11 +7,14 @@
 #include "common/log.h"
 
 #include "common/clock.h"
+#include "common/flood.h"
 #include "common/num.h"
 #include "common/utf8.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -31,6 +34,10 @@ enum {
 static enum log_level most_verbose_level = LOG_LEVEL_INFO;
 static char program_prefix[PROGRAM_MAX]; /* "haul-agent: " */
 static bool to_journal;
+
+static pthread_mutex_t flood_lock = PTHREAD_MUTEX_INITIALIZER; /* guards flood; a leaf */
+static struct flood flood;
+static atomic_bool limited;
 
 /* The journal says in JOURNAL_STREAM which file it gave us as stderr; a shell in between
  * may have put another one there. */
@@ -53,6 +60,11 @@ void log_start(const char *program, enum log_level most_verbose)
 	most_verbose_level = most_verbose;
 	to_journal = stderr_is_journal();
 	(void)snprintf(program_prefix, sizeof(program_prefix), "%s: ", program);
+}
+
+void log_limit(void)
+{
+	limited = true;
 }
 
 /* Copies the message with everything that is not printable text as \xNN; returns the
@@ -124,6 +136,18 @@ __attribute__((format(printf, 2, 3))) static void message_addf(struct message *m
 	va_end(args);
 }
 
+/* May a message with that format be told now? */
+static enum flood_verdict limit(const char *fmt, uint64_t *ret_left_out)
+{
+	*ret_left_out = 0;
+	if (!limited)
+		return FLOOD_TELL;
+	pthread_mutex_lock(&flood_lock);
+	enum flood_verdict v = flood_take(&flood, fmt, clock_mono_ns(), ret_left_out);
+	pthread_mutex_unlock(&flood_lock);
+	return v;
+}
+
 /* `times`: how often it happened since it was last told; 0: says nothing about that. */
 __attribute__((format(printf, 3, 0))) static void tell(enum log_level level, uint64_t times,
 						       const char *fmt, va_list args)
@@ -132,9 +156,18 @@ __attribute__((format(printf, 3, 0))) static void tell(enum log_level level, uin
 		return;
 	int saved = errno;
 	struct message m = {.len = 0};
+	uint64_t left_out;
+	enum flood_verdict verdict = limit(fmt, &left_out);
+	if (verdict == FLOOD_SILENT)
+		return;
 	message_add(&m, fmt, args);
 	if (times)
 		message_addf(&m, " (%llu times since last told)", (unsigned long long)times);
+	if (left_out)
+		message_addf(&m, " (%llu more like this were left out)",
+			     (unsigned long long)left_out);
+	if (verdict == FLOOD_TELL_LAST)
+		message_addf(&m, "; what more there is like this is left out for a minute");
 	write_line(level, span_make(m.text, m.len));
 	errno = saved;
 }

@@ -24,6 +24,10 @@ enum log_level { /* the numbers of syslog(3) */
  */
 void log_start(const char *program, enum log_level most_verbose);
 
+/* For programs that run for long: from now on at most 20 messages with the same format are told a minute, and how many
+ * were left out is told with the next one. */
+void log_limit(void);
+
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -21,16 +21,31 @@ enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
 static int add_text(struct buf *out, const char *text)
 {
+	static const char hex[] = "0123456789abcdef";
 	int r = buf_add_char(out, ' ');
 	if (r == 0 && !*text)
 		r = buf_add_char(out, '%');
 	for (const unsigned char *p = (const unsigned char *)text; *p && r == 0; p++) {
+		const char escaped[] = {'%', hex[*p >> 4], hex[*p & 15]};
 		if (*p <= ' ' || *p == '%' || *p == 0x7f)
-			r = buf_printf(out, "%%%02x", *p);
+			r = buf_add(out, escaped, sizeof(escaped));
 		else
 			r = buf_add_char(out, (char)*p);
 	}
 	return r;
+}
+
+static int add_u64(struct buf *out, uint64_t v)
+{
+	int r = buf_add_char(out, ' ');
+	return r == 0 ? buf_add_u64(out, v) : r;
+}
+
+static int add_hex64(struct buf *out, uint64_t v)
+{
+	char text[17] = " ";
+	num_format_hex64(text + 1, v);
+	return buf_add(out, text, sizeof(text));
 }
 
 static int begin(struct buf *out, char kind, const struct stream_id *id)
@@ -102,10 +117,11 @@ int registry_add_commit(struct buf *out, const struct source *s)
 			: frame_state_encode(&s->committed.frame, &frame);
 	if (r == 0)
 		r = (text = buf_cstr(&frame)) ? begin(out, 'c', &s->id) : -ENOMEM;
-	if (r == 0)
-		r = buf_printf(out, " %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 " %d",
-			       s->committed.offset, s->committed.base, s->committed.crc,
-			       s->sure_size, s->born);
+	r = r == 0 ? add_u64(out, s->committed.offset) : r;
+	r = r == 0 ? add_u64(out, s->committed.base) : r;
+	r = r == 0 ? add_hex64(out, s->committed.crc) : r;
+	r = r == 0 ? add_u64(out, s->sure_size) : r;
+	r = r == 0 ? add_u64(out, s->born) : r;
 	if (r == 0)
 		r = add_text(out, text);
 	buf_free(&frame);
@@ -120,8 +136,8 @@ int registry_add_ladder(struct buf *out, const struct source *s)
 	if (r == 0)
 		r = buf_printf(out, " %" PRIu64, l->base);
 	for (size_t i = 0; i < l->n && r == 0; i++)
-		r = buf_printf(out, " %" PRIu64 " %016" PRIx64, l->rungs[i].offset,
-			       l->rungs[i].crc);
+		r = (r = add_u64(out, l->rungs[i].offset)) == 0 ? add_hex64(out, l->rungs[i].crc)
+								: r;
 	return end(out, at, r);
 }
 

@@ -57,7 +57,9 @@ static int encode_output(const struct output_state *o, struct buf *out)
 {
 	int r = 0;
 	if (o->head_us != INT64_MIN)
-		r = buf_printf(out, " h%" PRId64, o->head_us);
+		r = buf_add_str(out, o->head_us < 0 ? " h-" : " h");
+	if (r == 0 && o->head_us != INT64_MIN)
+		r = buf_add_u64(out, o->head_us < 0 ? -(uint64_t)o->head_us : (uint64_t)o->head_us);
 	if (r == 0 && o->head_read_time)
 		r = buf_add_str(out, " r");
 	if (r == 0 && o->has_stamps)
