@@ -14,6 +14,7 @@
 #include "collector/ingest/batches.h"
 
 #include "collector/ingest/agent_header.h"
+#include "collector/ingest/health.h"
 #include "collector/ingest/request.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
@@ -26,9 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DISK_RETRY_S = 10, FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
+enum { FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
 /* What a body that has not come yet is taken to inflate to. */
 enum { LIKELY_RATIO = 6 };
+
+/* A batch may be rendered to so much whatever memory there is. */
+#define RENDERED_ALWAYS (UINT64_C(64) << 20)
 enum { GZIP_LEAST = 20 }; /* of an empty member: header 10, deflate 2, trailer 8 */
 
 struct own {
@@ -63,8 +67,10 @@ static void check_types(struct request *r)
 
 static void admit(struct request *r, struct store *s, uint64_t body, uint64_t rendered)
 {
-	if (store_admit(s, body, rendered) < 0)
-		request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
+	if (store_admit(s, body, rendered) == 0)
+		return;
+	atomic_store(&r->intake->full_ns, clock_mono_ns());
+	request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
 }
 
 /* The host of the session, whether this one may speak for it, and whether there is room for what it announces. */
@@ -215,6 +221,42 @@ static uint64_t rendered_bytes(const struct rendered_chunk *c)
 	return bytes;
 }
 
+/* What rendering will take: each line gets host, service and instance. A chunk that is refused has none. */
+static uint64_t bytes_to_render(const struct batch *b)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < b->n_chunks; i++) {
+		const struct chunk *c = &b->chunks[i].header;
+		uint64_t columns = c->host.len + c->service.len + c->instance.len + 4;
+		if (!b->chunks[i].refused)
+			bytes += b->chunks[i].payload.len + c->lines * columns;
+	}
+	return bytes;
+}
+
+/* Short lines under long names become many times as large, and the guess was wrong. Of the small batches each
+ * thread can have one of those; a large one gets its memory before it is rendered, or comes again. */
+static int take_rendered_memory(struct request *r, const struct submission *sub)
+{
+	uint64_t bytes = bytes_to_render(&sub->batch), needed = bytes + sub->body.cap;
+	if (bytes <= RENDERED_ALWAYS || needed <= r->charge->working)
+		return 0;
+	if (needed > budget_state(r->intake->working).total) {
+		request_refuse(
+			r, 413,
+			"the batch has lines so short under names so long that it would take "
+			"%" PRIu64 " bytes of memory: send less at a time",
+			needed);
+		return -EMSGSIZE;
+	}
+	if (budget_take_more(r->intake->working, needed - r->charge->working) < 0) {
+		request_put_off(r, 429, MEMORY_RETRY_S, "the collector is short of memory");
+		return -EAGAIN;
+	}
+	r->charge->working = needed;
+	return 0;
+}
+
 static int render_one(struct submission *sub, size_t i)
 {
 	struct batch_chunk *chunk = &sub->batch.chunks[i];
@@ -310,7 +352,8 @@ static bool work(struct request *r, struct own *own)
 	}
 	const struct submission *sub = own->sub;
 	admit(r, s, sub->gzip_body.len, sub->body.len + sub->body.len / 4);
-	bool ready = !r->refusal.status && render(r, s, own->sub) == 0;
+	bool ready = !r->refusal.status && take_rendered_memory(r, sub) == 0 &&
+		     render(r, s, own->sub) == 0;
 	if (ready)
 		submit(r, own, s);
 	door_leave(r->intake->door);

@@ -3,10 +3,20 @@
 
 #include "collector/ingest/request.h"
 #include "collector/store/store.h"
+#include "common/clock.h"
+#include "common/num.h"
 
 #include <stdio.h>
 
 enum { READY_RETRY_S = 2 };
+
+/* A batch did not fit a short while ago. Another that is smaller might; but agents that are sent away would
+ * come to one that says it is ready. */
+static bool was_full(struct intake *intake)
+{
+	int64_t full_ns = atomic_load(&intake->full_ns);
+	return full_ns && clock_mono_ns() - full_ns < (DISK_RETRY_S + READY_RETRY_S) * NUM_SEC_NS;
+}
 
 bool health_ready(struct intake *intake, char *ret_reason, size_t size)
 {
@@ -20,7 +30,7 @@ bool health_ready(struct intake *intake, char *ret_reason, size_t size)
 	bool ready = false;
 	if (store_failure(s, what, sizeof(what)) < 0)
 		(void)snprintf(ret_reason, size, "the store has failed: %s", what);
-	else if (store_admit(s, 0, 0) < 0)
+	else if (store_admit(s, 0, 0) < 0 || was_full(intake))
 		(void)snprintf(ret_reason, size, "the disk is low: less than min_free is free");
 	else
 		ready = true;

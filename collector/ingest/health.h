@@ -16,4 +16,7 @@ extern const struct route ready_route;
 /* True: batches are taken. Else why not, in a line. */
 bool health_ready(struct intake *intake, char *ret_reason, size_t size);
 
+/* Who was told 507 comes again after so many seconds. */
+#define DISK_RETRY_S 10
+
 #endif

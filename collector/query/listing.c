@@ -2,7 +2,8 @@
  *
  * readdir is no snapshot. So a directory whose modification time moved while it was read,
  * or is so young that its clock tick may hide a change, is read again until two readings
- * agree. Plain files are opened within the same reading and held: whatever is renamed or
+ * agree, of which the later saw no change: two that were both disturbed may have missed the
+ * same file, once before and once after it was renamed. Plain files are opened within the same reading and held: whatever is renamed or
  * sealed afterwards, the descriptor stays. */
 #include "collector/query/listing.h"
 
@@ -184,9 +185,15 @@ static int add_file(struct listing *l, int dir_fd, const char *name, const struc
 	return 0;
 }
 
-/* One reading, appended to the list. *ret_settled: nothing can have moved meanwhile.
- * Errors: -ENOENT a file vanished under way; -errno. */
-static int read_directory(struct listing *l, DIR *dir, const struct reading *how, bool *ret_settled)
+/* How sure it is that nothing moved during a reading. */
+enum rest {
+	MOVED,
+	QUIET,   /* its time says so, which may hide a change within a tick of the clock */
+	SETTLED, /* nothing can have moved */
+};
+
+/* One reading, appended to the list. Errors: -ENOENT a file vanished under way; -errno. */
+static int read_directory(struct listing *l, DIR *dir, const struct reading *how, enum rest *ret)
 {
 	struct stat before, after;
 	int fd = dirfd(dir);
@@ -204,9 +211,11 @@ static int read_directory(struct listing *l, DIR *dir, const struct reading *how
 	if (fstat(fd, &after) < 0)
 		return -errno;
 	int64_t changed_ns = after.st_mtim.tv_sec * NUM_SEC_NS + after.st_mtim.tv_nsec;
-	*ret_settled = before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
-		       before.st_mtim.tv_nsec == after.st_mtim.tv_nsec &&
-		       changed_ns + SETTLED_NS < clock_real_ns();
+	if (before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
+	    before.st_mtim.tv_nsec != after.st_mtim.tv_nsec)
+		*ret = MOVED;
+	else
+		*ret = changed_ns + SETTLED_NS < clock_real_ns() ? SETTLED : QUIET;
 	return 0;
 }
 
@@ -237,12 +246,13 @@ static void keep_later(struct listing *l, size_t from, size_t second)
 int listing_add_directory(struct listing *l, DIR *dir, const struct listing_request *request)
 {
 	size_t from = l->n;
-	bool have_one = false, settled = false;
+	bool have_one = false;
+	enum rest rest = MOVED;
 	for (unsigned i = 0; i < READINGS_MAX; i++) {
 		size_t second = l->n;
 		const struct reading how = {
 			.request = request, .first = i == 0, .last = i + 1 == READINGS_MAX};
-		int r = read_directory(l, dir, &how, &settled);
+		int r = read_directory(l, dir, &how, &rest);
 		if (r == -ENOENT) {
 			listing_cut(l, from);
 			have_one = false;
@@ -255,7 +265,7 @@ int listing_add_directory(struct listing *l, DIR *dir, const struct listing_requ
 		bool same = have_one && same_reading(l, from, second);
 		if (have_one)
 			keep_later(l, from, second);
-		if (settled || same)
+		if (rest == SETTLED || (rest == QUIET && same))
 			return 0;
 		have_one = true;
 	}
