@@ -43,6 +43,7 @@
 #define DEFAULT_BYTES    (UINT64_C(64) << 20)
 #define DEFAULT_NS       (30 * NUM_SEC_NS)
 #define DEFAULT_CLOSE_NS (3600 * NUM_SEC_NS)
+#define DEFAULT_CLOCK_NS (NUM_DAY_SEC / 24 * NUM_SEC_NS)
 /* Before the first one went through nothing is taken: it is tried again sooner. */
 #define FIRST_NS (3 * NUM_SEC_NS)
 
@@ -64,7 +65,8 @@ struct checkpointer {
 	struct rows *unwritten; /* the oldest first */
 	uint64_t ledger_lsn;
 	int64_t start_mono_ns;
-	int64_t sure_clock_us;
+	int64_t sure_clock_us,
+		clock_mono_ns; /* what is known of the clock, and when it was asked */
 	struct snapshot snapshot;
 	int64_t duration_ns; /* of the last one */
 	struct log_gate room_gate, copy_gate;
@@ -324,6 +326,19 @@ static int mark_and_sync(struct store *s)
 	return 0;
 }
 
+/* What the clock says is believed in small steps: without lines there are no checkpoints, and one step of days
+ * would not be. */
+static void keep_clock(struct store *s)
+{
+	struct checkpointer *c = s->checkpointer;
+	c->clock_mono_ns = clock_mono_ns();
+	c->sure_clock_us = sure_clock_next(&s->tree, c->sure_clock_us, clock_real_ns() / NUM_US_NS,
+					   c->clock_mono_ns - c->start_mono_ns);
+	(void)pthread_mutex_lock(&s->lock);
+	s->counters.sure_clock_us = c->sure_clock_us;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 static int run_once(struct store *s, bool last)
 {
 	int64_t start_ns = clock_mono_ns();
@@ -335,9 +350,7 @@ static int run_once(struct store *s, bool last)
 		keep_copy(s, last);
 		drop_wal(s);
 		room_make_ballast(&s->room);
-		s->checkpointer->sure_clock_us = sure_clock_next(
-			&s->tree, s->checkpointer->sure_clock_us, clock_real_ns() / NUM_US_NS,
-			clock_mono_ns() - s->checkpointer->start_mono_ns);
+		keep_clock(s);
 	}
 	(void)pthread_mutex_unlock(&s->ledger_lock);
 	int64_t ns = clock_mono_ns() - start_ns;
@@ -345,7 +358,6 @@ static int run_once(struct store *s, bool last)
 	(void)pthread_mutex_lock(&s->lock);
 	s->counters.checkpoints += r == 0;
 	s->counters.checkpoint_seconds += (double)ns / (double)NUM_SEC_NS;
-	s->counters.sure_clock_us = s->checkpointer->sure_clock_us;
 	if (r == 0)
 		s->counters.last_checkpoint_us = clock_real_ns() / NUM_US_NS;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -376,21 +388,27 @@ static bool due(const struct store *s, int64_t since_ns)
 	return since_ns >= interval(s) && (s->lsn != c->last_lsn || c->unwritten || any_due(s));
 }
 
-/* With the lock held. Until when it is worth sleeping. */
-static void sleep_until_due(struct store *s)
+/* With the lock held. Until when it is worth sleeping. False: only the clock is to be kept. */
+static bool sleep_until_due(struct store *s)
 {
 	struct checkpointer *c = s->checkpointer;
 	int64_t now_ns = clock_mono_ns();
 	while (!due(s, now_ns - c->last_mono_ns)) {
+		if (!s->failure && now_ns - c->clock_mono_ns >= s->config.clock_ns)
+			return false;
 		int64_t at = c->last_mono_ns + interval(s);
 		if (c->bytes >= s->config.checkpoint_bytes || c->segment_full)
 			at = c->last_mono_ns + PACE * c->duration_ns;
 		if (at <= now_ns) /* nothing has changed */
 			at = now_ns + interval(s);
+		int64_t clock_at = c->clock_mono_ns + s->config.clock_ns;
+		if (!s->failure && clock_at < at)
+			at = clock_at;
 		struct timespec until = {.tv_sec = at / NUM_SEC_NS, .tv_nsec = at % NUM_SEC_NS};
 		(void)pthread_cond_timedwait(&c->wake, &s->lock, &until);
 		now_ns = clock_mono_ns();
 	}
+	return true;
 }
 
 static void *run(void *arg)
@@ -400,7 +418,11 @@ static void *run(void *arg)
 	bool stop = false;
 	while (!stop) {
 		(void)pthread_mutex_lock(&s->lock);
-		sleep_until_due(s);
+		if (!sleep_until_due(s)) {
+			(void)pthread_mutex_unlock(&s->lock);
+			keep_clock(s);
+			continue;
+		}
 		uint64_t asked = c->asked;
 		stop = c->stop;
 		c->last_mono_ns = clock_mono_ns(); /* also when it fails */
@@ -423,11 +445,13 @@ int checkpoint_start(struct store *s, uint64_t ledger_lsn)
 		s->config.checkpoint_ns = DEFAULT_NS;
 	if (s->config.close_after_ns == 0)
 		s->config.close_after_ns = DEFAULT_CLOSE_NS;
+	if (s->config.clock_ns == 0)
+		s->config.clock_ns = DEFAULT_CLOCK_NS;
 	struct checkpointer *c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->ledger_lsn = ledger_lsn;
-	c->last_mono_ns = c->start_mono_ns = clock_mono_ns();
+	c->last_mono_ns = c->start_mono_ns = c->clock_mono_ns = clock_mono_ns();
 	c->sure_clock_us = s->counters.sure_clock_us = sure_clock_read(&s->tree);
 	cond_init(&c->wake);
 	s->checkpointer = c;

@@ -26,6 +26,7 @@ struct store_config {
 	int64_t checkpoint_ns;     /* at most this long between checkpoints with changes; 0: 30 s */
 	struct conf_amount min_free;
 	int64_t close_after_ns; /* a quiet segment is closed so long after its day; 0: 1 h */
+	int64_t clock_ns;       /* the clock is believed in steps of so much; 0: 1 h */
 	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
 	 * from any thread. */
 	int32_t (*oldest_day)(void *user, struct span service, int64_t now_us);

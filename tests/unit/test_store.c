@@ -114,7 +114,7 @@ START_TEST(an_older_session_is_refused)
 }
 END_TEST
 
-static int64_t later_ns;
+static _Atomic int64_t later_ns;
 
 static int64_t real_later(void)
 {
@@ -141,6 +141,38 @@ START_TEST(another_machine_waits_until_the_first_is_silent)
 	(void)make_session(store, "web-01", "m2", &result);
 	clock_replace(NULL, NULL);
 	ck_assert_int_eq(result, 0);
+}
+END_TEST
+
+/* A week without a line: the clock is as sure at its end as it was at its beginning. */
+START_TEST(the_clock_is_believed_while_nothing_happens)
+{
+	struct store_counters c;
+	store_close(store);
+	store = make_store(dir, &(struct store_config){.clock_ns = NUM_MS_NS});
+	ck_assert_int_eq(store_checkpoint(store), 0);
+	later_ns = clock_real_ns();
+	store_counters(store, &c);
+	uint64_t checkpoints = c.checkpoints;
+	ck_assert_int_ge(c.sure_clock_us, (later_ns - NUM_SEC_NS) / NUM_US_NS);
+	clock_replace(NULL, real_later);
+	int64_t deadline_ns = clock_mono_ns() + 60 * NUM_SEC_NS;
+	for (int day = 0; day < 7; day++) {
+		later_ns += NUM_DAY_SEC * NUM_SEC_NS;
+		do {
+			ck_assert_int_lt(clock_mono_ns(), deadline_ns);
+			(void)usleep(1000);
+			store_counters(store, &c);
+		} while (c.sure_clock_us != later_ns / NUM_US_NS);
+	}
+	ck_assert_uint_eq(c.checkpoints, checkpoints);
+	/* A jump of days is not. */
+	later_ns += 3 * NUM_DAY_SEC * NUM_SEC_NS;
+	store_counters(store, &c);
+	ck_assert_int_eq(store_checkpoint(store), 0);
+	store_counters(store, &c);
+	ck_assert_int_eq(c.sure_clock_us, later_ns / NUM_US_NS - 3 * NUM_DAY_SEC * 1000000);
+	clock_replace(NULL, NULL);
 }
 END_TEST
 
@@ -391,6 +423,7 @@ int main(void)
 	tcase_add_test(tcase, a_repeat_is_a_duplicate_also_after_a_restart);
 	tcase_add_test(tcase, an_older_session_is_refused);
 	tcase_add_test(tcase, another_machine_waits_until_the_first_is_silent);
+	tcase_add_test(tcase, the_clock_is_believed_while_nothing_happens);
 	tcase_add_test(tcase, another_host_s_stream_id_is_another_stream);
 	tcase_add_test(tcase, chunks_in_one_batch);
 	tcase_add_test(tcase, a_refused_chunk_does_not_spoil_the_others);
