@@ -34,7 +34,8 @@ struct intake {
 	struct archive_meters archive;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
 	int64_t started_us;
-	_Atomic int64_t full_ns; /* monotonic: when a batch was last refused for want of room; 0: never */
+	_Atomic int64_t
+		full_ns; /* monotonic: when a batch was last refused for want of room; 0: never */
 };
 
 /* Memory that a request has taken of both budgets. It may live on with what the store
