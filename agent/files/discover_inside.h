@@ -212,6 +212,9 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 bool stray_is_young(const struct discover *d, const struct identity *id);
 /* A new file becomes a STRAY, if its name is that of a rotated one. */
 bool stray_hold(struct discover *d, struct source *file);
+/* The file that it is a copy of has no name any more: it is known by the copy's, which tells its place among the
+ * others. */
+void stray_names_owner(struct discover *d, const struct source *file);
 /* The comparison's file begins with what a stream has that ended. */
 void stray_is_of_past(struct discover *d, struct comparison *c);
 /* It was a stray when the agent ended, and its file is gone: do others have its bytes? */

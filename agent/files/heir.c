@@ -11,12 +11,19 @@
 
 enum { GENERATION_DIGITS = 5 }; /* longer ones are dates */
 
-/* May a line go on from one to the other, whichever is older? A copy has no lines of its own. */
+/* Has it no lines of its own? A copy has not, nor has a file that was empty and is gone. */
+static bool is_nothing(const struct source *s)
+{
+	if (s->state == SOURCE_STRAY)
+		return s->copy || !s->size;
+	return s->state == SOURCE_MISSING && !s->born && !s->sure_size;
+}
+
+/* May a line go on from one to the other, whichever is older? */
 static bool related(const struct source *a, const struct source *b)
 {
 	struct span dir = path_dir(a->path);
-	bool copy = b->state == SOURCE_STRAY && (b->copy || !b->size);
-	if (a == b || copy || !b->input || a->input->type != b->input->type ||
+	if (a == b || is_nothing(b) || !b->input || a->input->type != b->input->type ||
 	    b->state == SOURCE_ENDED || !span_equal(dir, path_dir(b->path)))
 		return false;
 	return rotation_family(path_name(a->path)) == rotation_family(path_name(b->path));

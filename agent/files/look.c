@@ -244,6 +244,8 @@ static void link_name(struct discover *d, struct name *n, struct source *s, stru
 		discover_short_of_memory(d);
 	if (followed && s->input && *s->input->rotated_dir)
 		scan_enter_rotated(d, dir_path, s->input->rotated_dir);
+	if (s->state == SOURCE_STRAY)
+		stray_names_owner(d, s);
 	if (s->state == SOURCE_MISSING && s->input)
 		found(d, s, id);
 	else

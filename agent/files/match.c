@@ -254,6 +254,7 @@ static void mark_copy(struct discover *d, struct source *file, const struct sour
 {
 	file->copy_of = owner->id;
 	file->copy = true;
+	stray_names_owner(d, file);
 	heir_wake(d->table, file);
 	source_redefine(d->table, file);
 }

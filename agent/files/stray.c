@@ -130,6 +130,14 @@ bool stray_hold(struct discover *d, struct source *file)
 	return true;
 }
 
+void stray_names_owner(struct discover *d, const struct source *file)
+{
+	struct source *owner = file->copy ? source_by_id(d->table, &file->copy_of) : NULL;
+	if (owner && owner->state == SOURCE_UNLINKED && !owner->names && file->names &&
+	    source_set_path(d->table, owner, file->path) < 0)
+		discover_short_of_memory(d);
+}
+
 /* --- a copy of what has ended ----------------------------------------------------------------------- */
 
 /* Has a compressed file more than `size` bytes of content? 1, 0; -EAGAIN: it is being written; -errno. */

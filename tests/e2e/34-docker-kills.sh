@@ -16,9 +16,9 @@ docker_input="[input docker]
 type = docker
 path = $folder/*/*-json.log"
 start_agent web-01 "$docker_input"
-start_container docker "$folder/$id/$id-json.log" "$T/shop" $((1500 * TORTURE)) 300000
+start_container docker "$folder/$id/$id-json.log" "$T/shop" $((1000 * TORTURE)) 300000
 container=$CONTAINER_PID
-for ((i = 1; i <= 12 * TORTURE; i++)); do
+for ((i = 1; i <= 8 * TORTURE; i++)); do
 	target=$(($(count_on_disk shop) + RANDOM % 200))
 	try_until 1 "(( \$(count_on_disk shop) > $target ))" || true
 	kill9 "$AGENT_PID"
