@@ -386,6 +386,7 @@ void discover_free(struct discover *d)
 	match_free(d);
 	forget_moves(d, true);
 	tree_free(&d->tree);
+	mounts_free(&d->mounts);
 	watch_free(d->watch);
 	free(d->moves);
 	free(d->nameless.items);

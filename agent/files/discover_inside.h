@@ -16,6 +16,7 @@
 
 #include "agent/files/discover.h"
 #include "agent/files/identity.h"
+#include "agent/files/mounts.h"
 #include "agent/files/past.h"
 #include "agent/files/probe.h"
 #include "agent/files/tree.h"
@@ -75,6 +76,7 @@ struct discover {
 	struct registry *registry;
 	struct watch *watch; /* NULL: there is none, everything is polled */
 	struct tree tree;
+	struct mounts mounts;
 
 	/* this turn */
 	uint32_t turn;
@@ -141,7 +143,9 @@ void scan_missing(struct discover *d);
 void scan_drop(struct discover *d, struct dir *dir);
 
 /* Why nothing in this directory may be followed: a static text; NULL: it may. */
-const char *scan_refusal(const struct wanted *w, const char *path);
+const char *scan_refusal(const struct wanted *w, struct mounts *m, const char *path);
+/* Is the path on a network file system, whose files this side must not even look at? */
+bool scan_is_off_limits(struct discover *d, const char *path);
 
 /* Joins into PATH_MAX bytes; false: too long. */
 bool scan_join(char *dst, const struct dir *dir, const char *name);

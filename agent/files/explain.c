@@ -55,9 +55,11 @@ static int add_obstacle(const struct wanted *w, const char *path, const struct i
 {
 	char dir[PATH_MAX];
 	struct span parent = path_dir(path);
+	struct mounts mounts = {0};
 	int error = 0, r;
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)parent.len, parent.ptr);
-	const char *why = scan_refusal(w, dir);
+	const char *why = scan_refusal(w, &mounts, dir);
+	mounts_free(&mounts);
 	if (!why && identity_is_own_output(id))
 		why = "it is where this program writes its own messages";
 	if (!why)
@@ -138,7 +140,10 @@ static int walk_dir(struct walk *k, const char *dir, int depth)
 	char next[PATH_MAX];
 	size_t cursor = 0;
 	int r = 0;
-	if (depth > DEPTH_MAX || scan_refusal(k->wanted, dir))
+	struct mounts mounts = {0};
+	const char *refusal = depth > DEPTH_MAX ? NULL : scan_refusal(k->wanted, &mounts, dir);
+	mounts_free(&mounts);
+	if (depth > DEPTH_MAX || refusal)
 		return 0;
 	if (!wanted_only_through(k->wanted, dir))
 		return walk_listing(k, dir, depth);

@@ -441,6 +441,19 @@ static bool read_link(const char *link, char *dst)
 	return len > 0 && len < PATH_MAX;
 }
 
+/* Does the link lead to a network file system? */
+static bool leads_off_limits(struct discover *d, const char *link)
+{
+	char at[PATH_MAX], next[PATH_MAX];
+	(void)snprintf(at, sizeof(at), "%s", link);
+	for (int hops = 0; hops < LINK_HOPS && read_link(at, next); hops++) {
+		memcpy(at, next, sizeof(at));
+		if (scan_is_off_limits(d, at))
+			return true;
+	}
+	return false;
+}
+
 /* Every name that the link leads over is watched for changes of what is behind it; the last one is the file's
  * own, in whose directory its writes are seen. */
 static void look_along(struct discover *d, const char *link, struct source *s)
@@ -541,7 +554,7 @@ void look_at(struct discover *d, struct dir *dir, const char *text, const struct
 	int r = identity_of_path(path, false, &id);
 	bool is_link = r == 0 && S_ISLNK(id.mode);
 	if (is_link)
-		r = identity_of_path(path, true, &id);
+		r = leads_off_limits(d, path) ? -EXDEV : identity_of_path(path, true, &id);
 	struct name *n = tree_name(&d->tree, dir, text);
 	char *via = n && n->via ? strdup(n->via) : NULL;
 	if (r == 0 && S_ISDIR(id.mode)) {

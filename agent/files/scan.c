@@ -9,6 +9,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/rotation.h"
+#include "common/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -51,11 +52,18 @@ static bool has_archive(const char *dir)
 	       S_ISDIR(id.mode);
 }
 
-const char *scan_refusal(const struct wanted *w, const char *path)
+bool scan_is_off_limits(struct discover *d, const char *path)
+{
+	return d->wanted.side != WANTED_FAR && mounts_is_remote(&d->mounts, path, d->now_ns);
+}
+
+const char *scan_refusal(const struct wanted *w, struct mounts *m, const char *path)
 {
 	char at[PATH_MAX];
 	enum identity_place place;
 	const char *kind;
+	if (mounts_is_remote(m, path, clock_mono_ns()) && !wanted_remote(w, path))
+		return is_remote;
 	if (identity_place(path, &place, &kind) == 0 && place == PLACE_REMOTE &&
 	    !wanted_remote(w, path))
 		return is_remote;
@@ -142,7 +150,7 @@ static void each_name(struct discover *d, struct dir *dir,
 static struct dir *make_dir(struct discover *d, const char *path, const struct identity *id,
 			    bool full, bool listed)
 {
-	const char *refusal = scan_refusal(&d->wanted, path);
+	const char *refusal = scan_refusal(&d->wanted, &d->mounts, path);
 	struct dir *dir = refusal == is_remote ? NULL : orphan_at(d, path);
 	if (dir ? tree_adopt(&d->tree, dir, path) < 0 : tree_add_dir(&d->tree, path, &dir) < 0) {
 		discover_short_of_memory(d);
@@ -182,10 +190,33 @@ static void check_known(struct discover *d, struct dir *dir, bool full, bool lis
 		watch_dir(d, dir);
 }
 
+/* Remembers that a network file system is there, without looking at it. */
+static struct dir *stay_out(struct discover *d, const char *path)
+{
+	struct dir *dir = tree_dir(&d->tree, path);
+	if (dir && dir->refusal != is_remote) {
+		scan_leave(d, path);
+		dir = NULL;
+	}
+	if (!dir) {
+		if (tree_add_dir(&d->tree, path, &dir) < 0) {
+			discover_short_of_memory(d);
+			return NULL;
+		}
+		dir->full = dir->listed = true;
+		dir->refusal = is_remote;
+		log_info("%s is left alone: %s", path, is_remote);
+	}
+	dir->seen = d->scan;
+	return dir;
+}
+
 static struct dir *enter(struct discover *d, const char *path, bool full, bool listed)
 {
 	struct identity id;
 	struct dir *dir = tree_dir(&d->tree, path);
+	if (scan_is_off_limits(d, path))
+		return stay_out(d, path);
 	int r = identity_of_path(path, true, &id);
 	if (r < 0 || !S_ISDIR(id.mode)) {
 		if (dir)
