@@ -1,14 +1,16 @@
 /* haul-agent join: see join.h. Called by main.
  *
- *     check the string and what is configured already -> token file -> try -> drop-in -> the tokens of earlier joins go
+ *     check the string and the host's name -> token file -> try -> other settings become comments -> drop-in ->
+ *     the tokens of earlier joins go
  *
  * For /etc/haul/agent.conf it writes into agent.conf.d: the token to a file of its own (collector-*.token, mode 0600),
- * the rest to collector.conf, which names it. The rename of collector.conf is the moment in which the host has joined:
- * before it all is as it was, and a failed or killed join leaves at most a token file behind, which the next one takes
- * away. */
+ * the rest to collector.conf, which names it. The rename of collector.conf is the moment in which the host has joined.
+ * Nothing but the token file is written before the collector has answered, and a join that fails takes it away again; one
+ * that is killed leaves at most that file behind, which the next one takes away. */
 #include "agent/join.h"
 
 #include "agent/agent.h"
+#include "agent/displace.h"
 #include "agent/machine.h"
 #include "agent/ship/trial.h"
 #include "common/file.h"
@@ -64,21 +66,6 @@ static const char *set_elsewhere(const struct joining *j, const char *section, c
 	    strncmp(where + len, "/" DROP_IN ":", sizeof("/" DROP_IN)) == 0)
 		return NULL;
 	return where;
-}
-
-/* Two places would add up to two addresses, or be an error that stops the agent. */
-static int check_collector(const struct joining *j)
-{
-	static const char *const keys[] = {"url", "token_file", "pin", "uuid"};
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		const char *where = set_elsewhere(j, "collector", keys[i]);
-		if (!where)
-			continue;
-		log_error("%s: [collector] %s is set there; take it out, then join again", where,
-			  keys[i]);
-		return EXIT_CONFIG;
-	}
-	return EXIT_DONE;
 }
 
 /* A token for one name gives the host that name, unless the configuration says another; one for a glob must fit the
@@ -176,6 +163,14 @@ static int write_drop_in(struct joining *j)
 	return r < 0 ? failed("configuration", path, r) : EXIT_DONE;
 }
 
+/* Two places would add up to two addresses, or be an error that stops the agent. */
+static int make_way(const struct joining *j)
+{
+	char path[PATH_MAX];
+	int r = displace_collector(j->file, j->dir, DROP_IN, path);
+	return r < 0 ? failed("configuration", path, r) : EXIT_DONE;
+}
+
 /* The tokens of earlier joins, and of such as were killed. */
 static void remove_old_tokens(const struct joining *j)
 {
@@ -209,7 +204,7 @@ static int try_collector(struct joining *j)
 	struct trial_config config = {
 		.url = j->url,
 		.exchange = {.token_file = j->token,
-			     .ca_file = c->ca_file,
+			     .ca_file = "",
 			     .pin = j->join.pin,
 			     .client_cert = c->client_cert,
 			     .client_key = c->client_key,
@@ -230,6 +225,8 @@ static int join_files(struct joining *j)
 	if (code != EXIT_DONE)
 		return code;
 	code = try_collector(j);
+	if (code == EXIT_DONE)
+		code = make_way(j);
 	if (code == EXIT_DONE)
 		code = write_drop_in(j);
 	if (code == EXIT_DONE) {
@@ -271,9 +268,7 @@ int join_run(const char *file, const char *text)
 	}
 	(void)snprintf(j.url, sizeof(j.url), "%s://%s", j.join.tls ? "https" : "http",
 		       j.join.address);
-	code = check_collector(&j);
-	if (code == EXIT_DONE)
-		code = choose_host(&j);
+	code = choose_host(&j);
 	if (code == EXIT_DONE)
 		code = join_files(&j);
 	agent_setup_free(&j.setup);

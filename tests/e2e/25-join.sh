@@ -66,9 +66,6 @@ refused 'a string that the shell has cut' 2 'cut' "${string%%&*}"
 refused 'a pin that was cut' 2 'pin' "${string%????}"
 other=$(collector token add 'db-*')
 refused 'a token for others' 1 'the token is for db-\*' "$other"
-printf '[collector]\nurl = http://127.0.0.1:1\n' >>"$T/agent.conf"
-refused 'an address that is configured already' 78 "agent.conf:[0-9]+: .*url is set there" "$string"
-sed -i '/^\[collector\]/,$d' "$T/agent.conf"
 if [ "$(id -u)" != 0 ]; then
 	mkdir "$T/shut.conf.d" && chmod 555 "$T/shut.conf.d"
 	cp "$T/agent.conf" "$T/shut.conf"
@@ -119,6 +116,23 @@ wait_until 20 "grep -q 'is read again' $T/collector.err"
 write_lines "$T/logs/app.log" 2001 2100
 expect_exactly_once "$T/logs/app.log" app web-01
 expect_equal 'its names' "$names" "$(names)"
+
+# --- what the configuration says elsewhere of a collector makes way, and no other line is touched
+
+cp "$T/agent.conf" "$T/plain.conf"
+printf '[collector]\nurl = http://127.0.0.1:1\n\thttp://127.0.0.1:2\nbatch_delay = 100ms\nca_file = /none\n' >>"$T/plain.conf"
+remember
+refused 'a wrong token' 1 'does not know this token' "${second/haul_??/haul_00}" "$T/plain.conf"
+join "$second" "$T/plain.conf"
+expect_equal "join where a collector is configured ($SAID)" 0 "$CODE"
+expect_match 'it is said' 'plain.conf: what it said of another collector is a comment now' "$SAID"
+expect_equal 'the configuration' "$(cat "$T/agent.conf")
+[collector]
+# url = http://127.0.0.1:1
+# 	http://127.0.0.1:2
+batch_delay = 100ms
+# ca_file = /none" "$(cat "$T/plain.conf")"
+"$HAUL_BIN/haul-agent" check -c "$T/plain.conf" >"$T/checked" 2>&1 || fail "check after join: $(cat "$T/checked")"
 
 # --- to another collector: what the first has stays there, the files begin anew at the second
 
