@@ -44,6 +44,13 @@ for code in '429 Too Many Requests' '503 Service Unavailable' '507 Insufficient 
 	((gap >= 1900)) || fail "$code with Retry-After: 2 was tried again after $gap ms"
 done
 
+# An answer that does not say of each chunk where it stands: the agent asks for its streams.
+for body in '{"chunks":[]}' '{"chunks":[{"stream":"00000000000000000000000000000000","status":"committed","offset":5,"crc":"0000000000000000"}]}'; do
+	asked=$(grep -c '/v1/streams' "$T/proxy.out" || true)
+	answer "an answer of $body" 'HTTP/1.1 200 OK' "${haul[@]/%: 0/: ${#body}}" 'Content-Type: application/json' '' "$body"
+	(($(grep -c '/v1/streams' "$T/proxy.out") > asked)) || fail "$body: the streams were not asked for"
+done
+
 # Too large: smaller ones come.
 printf '%s\n' 'HTTP/1.1 413 Content Too Large' "${haul[@]}" '' >"$T/answer"
 network answer "$T/answer" 4000

@@ -3,8 +3,13 @@
 # every event; it has one line:
 #
 #     pass                        everything goes through
-#     bad CUT DROP DELAY          chances for each piece: a request is cut in half and the connection
-#                                 closed; an answer is thrown away, likewise; a piece is held for 50 ms
+#     bad CUT DROP DELAY [DOUBLE LATE HALF]
+#                                 chances for each piece: a request is cut in half and the connection
+#                                 closed; an answer is thrown away, likewise; a piece is held for 50 ms.
+#                                 For each request: it reaches the collector a second time, up to a second
+#                                 later, on another connection; it is held back, the connection to the client
+#                                 closed, and it arrives up to a second later, when the client has long sent
+#                                 others. For each answer: half of it arrives
 #     answer FILE [MIN-BYTES]     POST /v1/batches (of so many bytes or more) gets what stands in FILE,
 #                                 and never reaches the collector
 #
@@ -13,6 +18,7 @@ use strict;
 use warnings;
 use IO::Socket::INET;
 use IO::Select;
+use Time::HiRes 'time';
 
 my ($port, $upstream_port, $mode_file, $seed) = @ARGV;
 srand $seed;
@@ -23,7 +29,8 @@ $SIG{TERM} = sub { exit 0 };
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1)
 	or die "proxy: port $port: $!";
 my $select = IO::Select->new($listen);
-my (%peer, %is_client, %request); # by file number
+my (%peer, %is_client, %request, %held_back); # by file number
+my @later; # requests that arrive at some time: [when, bytes]
 
 sub mode {
 	open my $f, '<', $mode_file or return ('pass');
@@ -40,7 +47,7 @@ sub drop_pair {
 	for my $s (my @pair = grep { defined } $_[0], $peer{ fileno $_[0] }) {
 		my $n = fileno $s;
 		next unless defined $n;
-		delete $_->{$n} for \%peer, \%is_client, \%request;
+		delete $_->{$n} for \%peer, \%is_client, \%request, \%held_back;
 		$select->remove($s);
 		$s->close;
 	}
@@ -82,8 +89,56 @@ sub answer_request {
 	return send_all($client, $text) && 0; # one answer a connection
 }
 
-while (my @ready = $select->can_read) {
+# The length of the whole request at the beginning of what a client has sent; undef: more is to come.
+sub whole_request {
+	my ($bytes) = @_;
+	$bytes =~ /\A.*?\r\n(.*?)\r\n\r\n/s or return;
+	my $length = $+[0];
+	$length += $1 if $bytes =~ /\A.*?^Content-Length:\s*(\d+)/ims && $-[0] < $length;
+	return length $bytes < $length ? undef : $length;
+}
+
+sub arrives_later {
+	my ($what, $request) = @_;
+	say_request($what, (split /\r\n/, $request, 2)[0], length $request);
+	$request =~ s/\r\nExpect:[^\r]*//i;
+	push @later, [time + rand, $request];
+}
+
+# Remembers what a client sends; false: the connection is to be closed.
+sub watch_request {
+	my ($client, $piece, $double, $late) = @_;
+	my $n = fileno $client;
+	$held_back{$n} = rand() < $late if $request{$n} eq '';
+	$request{$n} .= $piece;
+	if ($held_back{$n} && $piece =~ /^Expect:\s*100/im) {
+		send_all($client, "HTTP/1.1 100 Continue\r\n\r\n") or return 0;
+	}
+	my $length = whole_request($request{$n}) or return 1;
+	my $request = substr $request{$n}, 0, $length, '';
+	if ($held_back{$n}) {
+		arrives_later('late', $request);
+		return 0;
+	}
+	arrives_later('double', $request) if rand() < $double;
+	return 1;
+}
+
+# What was held back goes on its way; the answers are nobody's.
+sub deliver {
+	my @due = grep { $_->[0] <= time } @later;
+	@later = grep { $_->[0] > time } @later;
+	for (@due) {
+		my $up = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $upstream_port) or next;
+		send_all($up, $_->[1]);
+		$select->add($up);
+	}
+}
+
+while (1) {
+	my @ready = $select->can_read(@later ? 0.05 : undef);
 	my ($mode, @args) = mode();
+	deliver();
 	for my $s (@ready) {
 		next unless defined fileno $s;
 		if ($s == $listen) {
@@ -98,13 +153,14 @@ while (my @ready = $select->can_read) {
 		}
 		my ($n, $piece) = (fileno $s);
 		if (!sysread $s, $piece, 65536) { drop_pair($s); next }
+		next unless $peer{$n};
 		if ($mode eq 'answer' && $is_client{$n}) {
 			$request{$n} .= $piece;
 			drop_pair($s) unless answer_request($s, $args[0], $args[1] // 0);
 			next;
 		}
 		if ($mode eq 'bad') {
-			my ($cut, $drop, $delay) = @args;
+			my ($cut, $drop, $delay, $double, $late, $half) = (@args, 0, 0, 0);
 			select undef, undef, undef, 0.05 if rand() < $delay;
 			if ($is_client{$n} && rand() < $cut) {
 				send_all($peer{$n}, substr $piece, 0, length($piece) / 2);
@@ -116,6 +172,19 @@ while (my @ready = $select->can_read) {
 				say_request('drop', 'an answer', length $piece);
 				drop_pair($s);
 				next;
+			}
+			if (!$is_client{$n} && rand() < $half) {
+				send_all($peer{$n}, substr $piece, 0, length($piece) / 2);
+				say_request('half', 'an answer', length $piece);
+				drop_pair($s);
+				next;
+			}
+			if ($is_client{$n} && ($double || $late)) {
+				if (!watch_request($s, $piece, $double, $late)) {
+					drop_pair($s);
+					next;
+				}
+				next if $held_back{$n};
 			}
 		}
 		drop_pair($s) unless send_all($peer{$n}, $piece);
