@@ -225,9 +225,13 @@ tsan: ## run the collector's unit tests and all scenarios under ThreadSanitizer
 	@$(submake) MODE=tsan all tsan-build
 	@BUILD=build/tsan tests/run.sh tsan e2e
 
-torture: ## run the scenarios ten times as hard (HAUL_TORTURE=N for another factor)
-	@$(submake) MODE=asan all
-	@HAUL_TORTURE=$${HAUL_TORTURE:-10} TIME_LIMIT=3600 tests/run.sh e2e
+# Kills, faults, power cuts, damage, rotation and bad networks; what they draw is printed as a seed. ONLY= picks.
+torture: ## run the hard tests ten times as hard: half an hour and more (HAUL_TORTURE=N, SEED=, ONLY='*/72-*')
+	@packaging/deps.sh build test
+	@$(submake) MODE=asan all tests-build
+	@$(submake) MODE=release all $(PRELOADS)
+	@$(writers)
+	@HAUL_TORTURE=$${HAUL_TORTURE:-10} TIME_LIMIT=$${TIME_LIMIT:-7200} tests/run.sh torture
 
 # What libFuzzer finds grows in build/fuzz/corpus; an input that mattered (build/fuzz/found) is copied by hand
 # into the committed corpus, under a name that tells what it is.

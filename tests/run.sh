@@ -73,6 +73,7 @@ run_one() {
 		((BASH_REMATCH[1] == 0)) && failed=1
 	elif [ $code = 0 ]; then
 		passed=1
+		note=$(sed -n 's/^[^ ]*: \(seed [0-9]*\)$/\1/p' "$log" | head -n 1)
 	else
 		failed=1
 	fi
@@ -141,6 +142,18 @@ for kind in "${kinds[@]}"; do
 			start "fuzz/${name#fuzz_}" "$build/fuzz/$name" "tests/fuzz/corpus/${name#fuzz_}"
 		done
 		;;
+	torture)
+		export CK_TIMEOUT_MULTIPLIER=${HAUL_TORTURE:-1}
+		for source in tests/unit/test_*.c; do
+			grep -qs HAUL_TORTURE "$source" || continue
+			name=$(basename "$source" .c)
+			start "torture/${name#test_}" "$build/tests/$name"
+		done
+		for script in tests/e2e/[0-9]*.sh; do
+			grep -qs TORTURE "$script" || continue
+			start "torture/$(basename "$script" .sh)" bash "$script"
+		done
+		;;
 	e2e)
 		for script in tests/e2e/[0-9]*.sh; do
 			[ -e "$script" ] || continue
@@ -151,7 +164,7 @@ for kind in "${kinds[@]}"; do
 		start cost/instructions bash tests/bench/cost.sh
 		;;
 	*)
-		echo "run.sh: no kind of test is called $kind (unit, fuzz, tsan, e2e, cost)" >&2
+		echo "run.sh: no kind of test is called $kind (unit, fuzz, tsan, e2e, cost, torture)" >&2
 		exit 2
 		;;
 	esac
