@@ -132,22 +132,32 @@ static const char *find_special(const char *p, const char *end)
 	return p;
 }
 
-/* Copies what lies before the next quote or backslash; dst has room for the rest and SLACK. */
+/* Copies what lies before the next quote or escape, but goes on over \": of an application's JSON these are nearly
+ * all. dst has room for the rest and SLACK. */
 static const char *copy_plain(const char *p, const char *end, char **dst)
 {
 	char *d = *dst;
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-	for (; end - p >= 16; p += 16, d += 16) {
+	while (end - p >= 16 + 1) {
 		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
 		_mm_storeu_si128((__m128i *)(void *)d, x);
 		int hits = _mm_movemask_epi8(
 			_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-		if (hits) {
-			int n = __builtin_ctz((unsigned)hits);
-			*dst = d + n;
-			return p + n;
+		if (!hits) {
+			p += 16;
+			d += 16;
+			continue;
 		}
+		int n = __builtin_ctz((unsigned)hits);
+		p += n;
+		d += n;
+		if (memcmp(p, "\\\"", 2) != 0) {
+			*dst = d;
+			return p;
+		}
+		p += 2;
+		*d++ = '"';
 	}
 #endif
 	while (p < end && *p != '"' && *p != '\\')
@@ -189,8 +199,7 @@ static int take_string(const char *p, const char *end, struct buf *scratch, stru
 	if (r < 0)
 		return r;
 	struct unescaped u = {.dst = scratch->ptr};
-	memcpy(u.dst, begin, (size_t)(p - begin));
-	u.dst += p - begin;
+	p = copy_plain(begin, end, &u.dst);
 	while (p < end && *p == '\\') {
 		size_t n = take_escape(p, end, &u);
 		if (!n)
@@ -225,9 +234,10 @@ static int take_time(struct span *line, int64_t *ret_us)
 	const size_t key_len = sizeof(key) - 1;
 	if (!span_ends_with(*line, SPAN_LITERAL("\"}")))
 		return -EBADMSG;
-	const char *end = line->ptr + line->len - 2, *p = end;
-	while (p > line->ptr && p[-1] != '"' && end - p < TIME_MAX)
-		p--;
+	const char *end = line->ptr + line->len - 2;
+	size_t far = line->len - 2 < TIME_MAX ? line->len - 2 : TIME_MAX;
+	const char *p = memrchr(end - far, '"', far);
+	p = p ? p + 1 : end;
 	size_t before = (size_t)(p - line->ptr);
 	if (before < key_len || memcmp(p - key_len, key, key_len) != 0)
 		return -EBADMSG;

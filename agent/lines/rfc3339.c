@@ -3,6 +3,7 @@
 #include "agent/lines/rfc3339.h"
 
 #include "common/civil.h"
+#include "common/eight.h"
 #include "common/num.h"
 
 #include <errno.h>
@@ -31,7 +32,13 @@ static int digits(const char *p, size_t n)
 static int64_t take_fraction(struct span *s)
 {
 	int64_t us = 0;
+	uint64_t pairs;
 	size_t n = 1;
+	if (s->len >= 8 && eight_pairs(s->ptr, ".0000000", &pairs)) {
+		us = (int64_t)eight_byte(pairs, 1) * 10000 + eight_byte(pairs, 3) * 100 +
+		     eight_byte(pairs, 5);
+		n = 8; /* the seventh digit is looked at, and not kept */
+	}
 	for (; n < s->len && s->ptr[n] >= '0' && s->ptr[n] <= '9'; n++)
 		if (n <= FRACTION_KEPT)
 			us = us * 10 + (s->ptr[n] - '0');
@@ -59,15 +66,18 @@ static int32_t zone(struct span s)
 
 int rfc3339_parse_us(struct span s, int64_t *ret_us)
 {
-	if (s.len <= DATE_TIME_LEN || s.ptr[4] != '-' || s.ptr[7] != '-' ||
-	    (s.ptr[10] != 'T' && s.ptr[10] != 't') || s.ptr[13] != ':' || s.ptr[16] != ':')
+	uint64_t year_month, day_minute;
+	if (s.len <= DATE_TIME_LEN || !eight_pairs(s.ptr, "0000-00-", &year_month) ||
+	    (!eight_pairs(s.ptr + 8, "00T00:00", &day_minute) &&
+	     !eight_pairs(s.ptr + 8, "00t00:00", &day_minute)) ||
+	    s.ptr[16] != ':')
 		return -EINVAL;
-	int year = digits(s.ptr, 4), month = digits(s.ptr + 5, 2), day = digits(s.ptr + 8, 2);
-	int hour = digits(s.ptr + 11, 2), minute = digits(s.ptr + 14, 2);
+	int year = (int)(eight_byte(year_month, 0) * 100 + eight_byte(year_month, 2));
+	unsigned month = eight_byte(year_month, 5), day = eight_byte(day_minute, 0);
+	int hour = (int)eight_byte(day_minute, 3), minute = (int)eight_byte(day_minute, 6);
 	int second = digits(s.ptr + 17, 2);
-	if (year < 1 || month < 0 || day < 0 || hour < 0 || hour > 23 || minute < 0 ||
-	    minute > 59 || second < 0 || second > 60 ||
-	    !civil_valid_date(year, (unsigned)month, (unsigned)day))
+	if (year < 1 || hour > 23 || minute > 59 || second < 0 || second > 60 ||
+	    !civil_valid_date(year, month, day))
 		return -EINVAL;
 	int64_t us = 0;
 	s = span_from(s, DATE_TIME_LEN);
@@ -80,7 +90,7 @@ int rfc3339_parse_us(struct span s, int64_t *ret_us)
 		second = 59;
 		us = NUM_SEC_US - 1;
 	}
-	us += civil_days(year, (unsigned)month, (unsigned)day) * NUM_DAY_US +
+	us += civil_days(year, month, day) * NUM_DAY_US +
 	      (hour * 3600 + minute * 60 + second - (int64_t)east_s) * NUM_SEC_US;
 	if (us < CIVIL_MIN_US || us > CIVIL_MAX_US)
 		return -EINVAL;
