@@ -47,9 +47,9 @@ inside() { # what runs in there: own mounts, own loopback
 	echo '2026-11-22T05:40:00Z stdout F of a pod' >/var/log/pods/prod_cart_uid/web/0.log
 	echo '2026-11-22T05:40:00Z stdout F of podman' \
 		>"/var/lib/containers/storage/overlay-containers/$id/userdata/ctr.log"
-	wait_until 30 'messages shop | grep -qx "of docker"'
-	wait_until 30 'messages prod.web | grep -qx "of a pod"'
-	wait_until 30 'messages "${id:0:12}" | grep -qx "of podman"'
+	wait_until 30 'messages shop | grep -cx "of docker"'
+	wait_until 30 'messages prod.web | grep -cx "of a pod"'
+	wait_until 30 'messages "${id:0:12}" | grep -cx "of podman"'
 	if [ -x "$JOURNAL_REMOTE" ] && [ -s /etc/machine-id ]; then
 		mkdir -p "/var/log/journal/$(cat /etc/machine-id)"
 		kill "$agent" # which looks for a journal once a minute

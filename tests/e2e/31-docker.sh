@@ -66,6 +66,23 @@ end_container
 expect_outputs "$T/shop" shop
 stop "$AGENT_PID"
 
+# A container that came while the agent was down, and whose log was rotated and compressed before anybody saw it.
+add_container "$(printf '%064d' 5)" unseen registry/unseen:1 shop
+unseen() { # unseen FIRST LAST
+	seq -f '{"log":"unseen %.0f\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' "$1" "$2"
+}
+unseen 1 500 >"$LOG"
+mv "$LOG" "$LOG.1"
+unseen 501 1000 >"$LOG"
+gzip -c "$LOG.1" >"$LOG.2.gz"
+rm "$LOG.1"
+mv "$LOG" "$LOG.1"
+unseen 1001 1500 >"$LOG"
+start_agent web-01
+wait_count 60 1500 unseen
+messages unseen | sort -k2n | cmp - <(seq -f 'unseen %.0f' 1 1500) || fail 'a container first seen after its rotation'
+stop "$AGENT_PID"
+
 # Templates, and a container that has no names.
 agent_config web-02 "$docker_input
 service = {label:team}.{image}"
@@ -76,7 +93,7 @@ printf '{"log":"x\\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}\n' >"$LOG
 rm "${LOG%/*}/config.v2.json"
 start_agent web-02
 wait_count 30 1 core.registry_api_3 web-02
-wait_until 30 "lines_on_disk core.registry_api_3 web-02 | grep -q ' core.registry_api_3/api F x'"
+wait_until 30 "lines_on_disk core.registry_api_3 web-02 | grep -c ' core.registry_api_3/api F x'"
 "$HAUL_BIN/haul-agent" check -c "$T/web-02.conf" | grep -q 'nameless\|0123456789ab' || fail 'the short id'
 stop "$AGENT_PID"
 stop "$COLLECTOR_PID"

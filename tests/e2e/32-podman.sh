@@ -21,6 +21,6 @@ end_container
 expect_outputs "$T/shop" shop
 # What conmon says is in its zone: two hours before what it looks like.
 now=$(date -u +%Y-%m-%dT%H)
-lines_on_disk shop | tail -n 1 | grep -q "^$now\|^$(date -u -d '-1 hour' +%Y-%m-%dT%H)" || fail 'the time zone'
+lines_on_disk shop | tail -n 1 | grep -c "^$now\|^$(date -u -d '-1 hour' +%Y-%m-%dT%H)" || fail 'the time zone'
 stop "$AGENT_PID"
 stop "$COLLECTOR_PID"

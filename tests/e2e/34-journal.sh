@@ -55,7 +55,7 @@ F
 F user=x password=*** ok
 F first second
 Fe between' "$(lines_on_disk app | cut -d' ' -f4- )"
-lines_on_disk app | grep -c '^2026-11-22T06:03:21.225242Z ' | grep -qx 3 || fail 'the time of the source'
+lines_on_disk app | grep -c '^2026-11-22T06:03:21.225242Z ' | grep -cx 3 || fail 'the time of the source'
 expect_equal 'metrics' '2 1' "$(metric "$AGENT_URL" haul_agent_dropped_lines_total) $(metric "$AGENT_URL" haul_agent_masked_total)"
 
 # Killed again and again, either side, while entries are written.

@@ -81,17 +81,17 @@ perl -e '
 rotate 6
 put 801 900
 start_agent web-01
-wait_until 30 'messages web | grep -qx "web 900"'
+wait_until 30 'messages web | grep -cx "web 900"'
 [ -z "$(messages web | sort | uniq -d)" ] || fail 'something came twice'
-messages web | grep -qx 'web 701' || fail 'what stands before the damage'
+messages web | grep -cx 'web 701' || fail 'what stands before the damage'
 
 # Cut short while it is open: the agent lives and goes on.
 put 901 1000
-wait_until 30 'messages web | grep -qx "web 1000"'
+wait_until 30 'messages web | grep -cx "web 1000"'
 truncate -s 4096 "$log"
 rotate 7
 put 1001 1100
-wait_until 60 'messages web | grep -qx "web 1100"'
+wait_until 60 'messages web | grep -cx "web 1100"'
 [ -z "$(messages web | sort | uniq -d)" ] || fail 'something came twice'
 alive "$AGENT_PID" || fail 'the agent has ended'
 stop "$AGENT_PID"

@@ -93,7 +93,7 @@ rotate
 archived | xargs rm
 write_entries 30
 start_agent web-01
-wait_until 30 'messages counter | grep -qx "number $NUMBER"'
+wait_until 30 'messages counter | grep -cx "number $NUMBER"'
 seq -f 'number %.0f' 1 "$NUMBER" | sort | comm -23 - <(messages counter | sort) >"$T/missing"
 expect_equal 'missing' "$(seq -f 'number %.0f' $((NUMBER - 99)) $((NUMBER - 30)) | sort)" "$(cat "$T/missing")"
 [ -z "$(messages counter | sort | uniq -d)" ] || fail 'something came twice'
@@ -103,7 +103,7 @@ wait_until 30 "[ \"\$(metric $AGENT_URL haul_agent_losses_total)\" = 1 ]"
 stop "$AGENT_PID"
 start_agent web-01
 write_entries 10
-wait_until 30 'messages counter | grep -qx "number $NUMBER"'
+wait_until 30 'messages counter | grep -cx "number $NUMBER"'
 expect_equal 'losses told again' 0 "$(metric "$AGENT_URL" haul_agent_losses_total)"
 
 stop "$AGENT_PID"

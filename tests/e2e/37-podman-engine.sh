@@ -18,7 +18,7 @@ path = $T/podman/root/*-containers/*/userdata/ctr.log"
 engine_run plain -- sh -c "$COUNT" 500
 expect_numbers plain 500
 engine_run quick --rm -- sh -c 'echo here and gone'
-wait_until 60 'messages quick | grep -qx "here and gone"'
+wait_until 60 'messages quick | grep -cx "here and gone"'
 
 # A message of a MiB, which comes in pieces; and one that never gets its LF.
 head -c 786431 /dev/urandom | base64 -w 0 >"$T/mib"
@@ -27,7 +27,7 @@ engine_run mib -v "$T/mib:/mib:ro" -- cat /mib
 wait_count 60 1 mib
 messages mib | cmp - "$T/mib" || fail 'a message of a MiB'
 engine_run unfinished -- sh -c 'printf "no end"'
-wait_until 60 'lines_on_disk unfinished | grep -q " P no end$"'
+wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
 
 # conmon begins its file anew at a size: while the agent reads it, nothing is missing.
 # shellcheck disable=SC2016 # the container's shell is meant
