@@ -32,7 +32,7 @@ bool rest_is_wanted(const struct source *s)
 	if (!s->input || s->refusal)
 		return false;
 	switch (s->state) {
-	case SOURCE_MISSING: return true;
+	case SOURCE_MISSING: return !s->undecided;
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: return s->cut ? !s->copied : s->fd < 0 && !s->names;

@@ -35,6 +35,7 @@
 #define TRY_AGAIN_NS     (2 * NUM_SEC_NS)
 #define COPY_QUIET_NS    (600 * NUM_SEC_NS)
 #define COMPARE_AGAIN_NS (5 * NUM_SEC_NS)
+#define GLANCE           ((size_t)64 * 1024)
 #define CLOCK_SLACK      (2 * NUM_SEC_NS)
 
 /* --- which files ------------------------------------------------------------------------------------ */
@@ -96,6 +97,12 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 
 /* --- comparing -------------------------------------------------------------------------------------- */
 
+/* One whose file is gone since the agent ended has no copies: a file with its bytes is a stray itself. */
+static bool is_lost_stray(const struct source *s)
+{
+	return s->state == SOURCE_MISSING && s->undecided;
+}
+
 static void compare_with_family(struct discover *d, struct source *file)
 {
 	uint64_t family = rotation_family(path_name(file->path));
@@ -110,8 +117,9 @@ static void compare_with_family(struct discover *d, struct source *file)
 	file->candidate_size = id.size;
 	file->searching++;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && s->state != SOURCE_STRAY && s->state != SOURCE_ENDED && s->input &&
-		    !s->refusal && rest_made_later(&id, s->created_ns) &&
+		if (s != file && s->state != SOURCE_STRAY && s->state != SOURCE_ENDED &&
+		    !is_lost_stray(s) && s->input && !s->refusal &&
+		    rest_made_later(&id, s->created_ns) &&
 		    rotation_family(path_name(s->path)) == family)
 			match_stream(d, s, file->path, file);
 	for (const struct past *p;
@@ -335,14 +343,18 @@ static void judge(struct discover *d, struct source *file)
 		compare_with_family(d, file);
 }
 
-/* Does the file of that source begin with the bytes that the rung stands for? */
+/* Does the file of that source, compressed or not, begin with the bytes that the rung stands for? */
 static bool begins_with(struct discover *d, struct source *s, const struct rung *rung)
 {
-	char head[FOLLOW_CHECK_BYTES];
-	size_t n = (size_t)rung->offset;
-	return rung->offset <= sizeof(head) && descriptor_open(d->table, s) == 0 &&
-	       follow_read_file(s, head, n, 0) == (ssize_t)n &&
-	       crc64_add(CRC64_EMPTY, head, n) == rung->crc;
+	struct identity id;
+	struct probe *p;
+	size_t budget = GLANCE;
+	if (descriptor_open(d->table, s) < 0 || identity_of_fd(s->fd, &id) < 0 ||
+	    probe_new(s->fd, id.size, 0, rung, 1, &p) < 0)
+		return false;
+	int r = probe_step(p, &budget);
+	probe_free(p);
+	return r == PROBE_COPY;
 }
 
 bool stray_was_copy(struct discover *d, const struct source *file)
@@ -353,9 +365,8 @@ bool stray_was_copy(struct discover *d, const struct source *file)
 	if (!file->undecided || file->copy || !head || file->ladder.base)
 		return file->undecided && file->copy;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && s->state != SOURCE_STRAY && s->state != SOURCE_MISSING &&
-		    s->state != SOURCE_ENDED && rotation_family(path_name(s->path)) == family &&
-		    begins_with(d, s, head))
+		if (s != file && s->state != SOURCE_MISSING && s->state != SOURCE_ENDED &&
+		    rotation_family(path_name(s->path)) == family && begins_with(d, s, head))
 			return true;
 	for (const struct past *p;
 	     (p = past_of_family(source_past(d->table), family, &cursor)) != NULL;)
