@@ -44,11 +44,10 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 	if (!fresh)
 		return NULL;
 	int fd = descriptor_take(d->table, s);
-	if (fd >= 0) {
+	if (fd >= 0)
 		descriptor_give(d->table, fresh, fd);
-		if (identity_of_fd(fd, &id) == 0)
-			fresh->size = fresh->sure_size = id.size;
-	}
+	if (descriptor_open(d->table, fresh) == 0 && identity_of_fd(fresh->fd, &id) == 0)
+		fresh->size = fresh->sure_size = id.size;
 	look_rename_all(d, s, fresh);
 	look_remember_head(d, fresh);
 	return fresh;

@@ -304,6 +304,8 @@ void look_remember_head(struct discover *d, struct source *s)
 	if (file_pread_full(s->fd, head, n, s->start) != (ssize_t)n ||
 	    sniff_gzip(span_make(head, n)))
 		return;
+	if (!s->ladder.n)
+		s->begun_ns = clock_real_ns(); /* only now others can be compared with it */
 	ladder_add(&s->ladder, s->start, end, crc64_add(CRC64_EMPTY, head, n));
 	source_touch(d->table, s);
 }
