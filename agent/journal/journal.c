@@ -12,6 +12,8 @@
  *
  * Failure modes: the journal cannot be opened or read: said once, tried again every five seconds; memory is short:
  * the entry is read again later. */
+#include "agent/journal/journal.h"
+
 #include "agent/journal/journal_inside.h"
 
 #include "common/clock.h"
