@@ -96,8 +96,11 @@ void ferry_free(struct ferry *f)
 {
 	if (!f)
 		return;
-	for (struct message *m; (m = next_message(f)) != NULL;)
-		drop(m);
+	struct list_node *next;
+	for (struct list_node *n = list_first(&f->messages); n; n = next) {
+		next = list_next(&f->messages, n);
+		drop(LIST_ENTRY(n, struct message, node));
+	}
 	if (f->near_fd >= 0)
 		close(f->near_fd);
 	if (f->far_fd >= 0)
