@@ -42,8 +42,9 @@ static int unescaped(const struct columns *c, struct field_scratch *s, struct sp
 		return 0;
 	buf_clear(&s->message);
 	int r = line_unescape(c->message, &s->message);
+	/* A buffer that never held anything has no pointer, and who searches in nothing needs one. */
 	if (r == 0)
-		*ret = buf_span(&s->message);
+		*ret = s->message.len ? buf_span(&s->message) : span_make("", 0);
 	return r == -EINVAL ? 0 : r;
 }
 

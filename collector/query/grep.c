@@ -1,6 +1,7 @@
 /* `haul grep`: see haul(1).
  *
  *     search a day -> (context) -> merge -> print, and on to the next day
+ *     or, when it has more than fits into memory: search and print it in rounds
  *
  * A line's time lies in its directory's day, so that days can be printed one after another. */
 #include "collector/query/grep.h"
@@ -89,6 +90,19 @@ static int print_groups(struct grep *g, struct merge *m)
 	return g->left ? r : 0;
 }
 
+static int print_found(void *user, const struct record *record)
+{
+	struct grep *g = user;
+	return printer_record(&g->printer, record);
+}
+
+static int print_ready(void *user)
+{
+	struct grep *g = user;
+	progress_clear(&g->search.progress);
+	return printer_flush(&g->printer);
+}
+
 static int print_merged(struct grep *g, struct sorter *const *sorters, size_t n, bool groups)
 {
 	struct merge *m;
@@ -137,7 +151,9 @@ static int print_day(struct grep *g, struct segments *segments)
 	case HITS_COUNT: return 0;
 	case HITS_FILES: r = print_paths(g, segments); break;
 	case HITS_LINES:
-		if (g->search.options->context) {
+		if (atomic_load(&g->hits.crowded)) {
+			r = hits_rounds(&g->hits, segments, print_found, print_ready, g);
+		} else if (g->search.options->context) {
 			r = add_context(g, segments);
 			if (r == 0)
 				r = print_merged(g, &g->groups, 1, true);
@@ -165,8 +181,8 @@ static int search_days(struct grep *g)
 		int r = hits_day(&g->hits, day, &segments);
 		if (r < 0)
 			return r;
-		g->found = g->found || g->hits.lines > 0;
 		r = print_day(g, segments);
+		g->found = g->found || g->hits.lines > 0;
 		segments_free(segments);
 		if (r < 0)
 			return r == -EPIPE ? r : search_tell(r, "cannot print what was found");
@@ -194,6 +210,7 @@ static int open_grep(struct grep *g, const struct options *o, const atomic_bool 
 	bool events = !o->no_events && !o->invert;
 	r = hits_open(&g->hits, &g->search, mode, events,
 		      o->context ? RECORD_BY_PLACE : RECORD_BY_TIME, o->max);
+	g->hits.may_crowd = mode == HITS_LINES && !o->context && !o->max;
 	if (r == 0 && o->context) {
 		g->groups = sorter_new(RECORD_BY_TIME, SEARCH_MEMORY / 4, o->max);
 		r = g->groups ? 0 : -ENOMEM;

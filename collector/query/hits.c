@@ -1,4 +1,7 @@
-/* Collecting hits: see hits.h. */
+/* Collecting hits: see hits.h.
+ *
+ * A day's hits are sorted when the day is read. When there are more than fit into memory, and its files are live ones,
+ * that would keep who asked waiting: then the day begins anew and is read in rounds. */
 #include "collector/query/hits.h"
 
 #include <errno.h>
@@ -41,6 +44,8 @@ static int take_window(void *worker, struct segments *segments, const struct win
 		if (w->hits->mode == HITS_FILES)
 			break;
 	}
+	if (w->hits->may_crowd && !w->hits->rounds && sorter_spilled(w->sorter))
+		atomic_store(&w->hits->crowded, true);
 	if (w->lines > before)
 		atomic_fetch_add(&w->hits->search->progress.found, w->lines - before);
 	if (r >= 0 && w->events)
@@ -58,7 +63,18 @@ static int end_piece(void *worker, struct segments *segments, const struct piece
 static bool is_wanted(void *worker, uint32_t ordinal)
 {
 	struct hits_worker *w = worker;
-	return !w->hits->in_segment || !atomic_load(&w->hits->in_segment[ordinal]);
+	const struct hits *h = w->hits;
+	if (h->rounds)
+		return rounds_wanted(h->rounds, ordinal);
+	if (atomic_load_explicit(&h->crowded, memory_order_relaxed))
+		return false;
+	return !h->in_segment || !atomic_load(&h->in_segment[ordinal]);
+}
+
+static int choose(void *worker, uint32_t ordinal, struct pieces *pieces)
+{
+	struct hits_worker *w = worker;
+	return w->hits->rounds ? rounds_choose(w->hits->rounds, ordinal, pieces) : 0;
 }
 
 static struct hits_worker *worker_new(struct hits *h, bool events, enum record_order order,
@@ -110,19 +126,132 @@ static int prepare_day(struct hits *h, const struct segments *segments)
 	return h->in_segment ? 0 : search_tell(-ENOMEM, "the search cannot go on");
 }
 
-int hits_list(struct hits *h, struct segments *segments)
+static int scan(struct hits *h, struct segments *segments)
 {
-	static const struct scan_ops ops = {
-		.window = take_window, .piece_end = end_piece, .wanted = is_wanted};
-	int r = prepare_day(h, segments);
-	if (r == 0)
-		r = search_scan(h->search, segments, &ops, (void *const *)h->workers);
+	static const struct scan_ops ops = {.window = take_window,
+					    .piece_end = end_piece,
+					    .wanted = is_wanted,
+					    .choose = choose};
+	int r = search_scan(h->search, segments, &ops, (void *const *)h->workers);
 	h->lines = 0;
 	for (unsigned i = 0; i < h->n; i++) {
 		h->lines += h->workers[i]->lines;
 		if (h->workers[i]->events)
 			events_day_end(h->workers[i]->events);
 	}
+	return r;
+}
+
+/* What was found of the day does not count: it is found again. */
+static void begin_anew(struct hits *h, const uint64_t *lines)
+{
+	uint64_t more = 0;
+	for (unsigned i = 0; i < h->n; i++) {
+		more += h->workers[i]->lines - lines[i];
+		h->workers[i]->lines = lines[i];
+		sorter_clear(h->sorters[i]);
+	}
+	h->lines -= more;
+	atomic_fetch_sub(&h->search->progress.found, more);
+}
+
+int hits_list(struct hits *h, struct segments *segments)
+{
+	uint64_t lines[SCAN_THREADS_MAX];
+	bool may_crowd = h->may_crowd;
+	int r = prepare_day(h, segments);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < h->n; i++)
+		lines[i] = h->workers[i]->lines;
+	atomic_store(&h->crowded, false);
+	h->may_crowd = may_crowd && rounds_worth(segments);
+	r = scan(h, segments);
+	h->may_crowd = may_crowd;
+	if (r == 0 && atomic_load(&h->crowded))
+		begin_anew(h, lines);
+	return r;
+}
+
+/* --- rounds --- */
+
+/* Gives what is before the frontier to `each`, the rest to `rest`. */
+static int give(struct hits *h, struct sorter *before, struct sorter *rest, struct span frontier,
+		int (*each)(void *user, const struct record *record), void *user)
+{
+	struct sorter *all[SCAN_THREADS_MAX + 1];
+	struct merge *m;
+	struct record record;
+	bool beyond = false;
+	for (unsigned i = 0; i < h->n; i++)
+		all[i] = h->sorters[i];
+	all[h->n] = before;
+	int r = merge_open(all, h->n + 1, &m);
+	if (r < 0)
+		return r;
+	while ((r = merge_next(m, &record)) > 0) {
+		beyond = beyond ||
+			 (frontier.len && record_compare_bytes(record_key(&record), frontier) >= 0);
+		r = beyond ? sorter_add(rest, &record) : each(user, &record);
+		if (r < 0)
+			break;
+	}
+	merge_close(m);
+	return r;
+}
+
+static int read_rounds(struct hits *h, struct segments *segments, struct rounds *rounds,
+		       struct sorter *rest[2], int (*each)(void *user, const struct record *record),
+		       int (*ready)(void *user), void *user)
+{
+	int r = 0;
+	unsigned now = 0;
+	h->rounds = rounds;
+	while (r == 0 && rounds_next(rounds) && !search_stopped(h->search)) {
+		r = scan(h, segments);
+		if (r == 0)
+			r = give(h, rest[now], rest[1 - now], rounds_frontier(rounds), each, user);
+		if (r == 0)
+			r = ready(user);
+		sorter_clear(rest[now]);
+		now = 1 - now;
+		for (unsigned i = 0; i < h->n; i++)
+			sorter_clear(h->sorters[i]);
+	}
+	h->rounds = NULL;
+	return r;
+}
+
+/* All at once, as if nothing had been. */
+static int read_whole(struct hits *h, struct segments *segments, struct sorter *none,
+		      int (*each)(void *user, const struct record *record),
+		      int (*ready)(void *user), void *user)
+{
+	h->may_crowd = false;
+	int r = hits_list(h, segments);
+	h->may_crowd = true;
+	if (r == 0)
+		r = give(h, none, NULL, (struct span){0}, each, user);
+	return r < 0 ? r : ready(user);
+}
+
+int hits_rounds(struct hits *h, struct segments *segments,
+		int (*each)(void *user, const struct record *record), int (*ready)(void *user),
+		void *user)
+{
+	struct rounds *rounds = NULL;
+	size_t memory = SEARCH_MEMORY / 8;
+	struct sorter *rest[2] = {sorter_new(RECORD_BY_TIME, memory, 0),
+				  sorter_new(RECORD_BY_TIME, memory, 0)};
+	int r = rest[0] && rest[1] ? rounds_new(h->search, segments, &rounds)
+				   : search_tell(-ENOMEM, "the search cannot go on");
+	if (r == -EDOM)
+		r = read_whole(h, segments, rest[0], each, ready, user);
+	else if (r == 0)
+		r = read_rounds(h, segments, rounds, rest, each, ready, user);
+	rounds_free(rounds);
+	sorter_free(rest[0]);
+	sorter_free(rest[1]);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #define HAUL_COLLECTOR_QUERY_HITS_H
 
 #include "collector/query/events.h"
+#include "collector/query/rounds.h"
 #include "collector/query/search.h"
 #include "collector/query/sorter.h"
 
@@ -23,6 +24,9 @@ struct hits {
 	unsigned n;
 	atomic_bool *in_segment; /* HITS_FILES: of the day, by ordinal */
 	uint64_t lines;          /* that matched, in all */
+	bool may_crowd;          /* set by who calls hits_rounds: hits by time, without a limit */
+	atomic_bool crowded;     /* the day has more than fits into memory: nothing of it is kept */
+	const struct rounds *rounds; /* during hits_rounds */
 };
 
 /* Errors: -ENOMEM. `limit` as of sorter_new. hits_close in either case. */
@@ -36,6 +40,13 @@ int hits_day(struct hits *h, size_t day, struct segments **ret) MUST_CHECK;
 
 /* The same of a list that is there already. */
 int hits_list(struct hits *h, struct segments *segments) MUST_CHECK;
+
+/* The day is crowded: it is scanned again in rounds, and what was found is given as soon as no earlier line can come any
+ * more, in order: `each` is called for each record, `ready` after each round. Errors of the two; all others have been
+ * told: -errno. */
+int hits_rounds(struct hits *h, struct segments *segments,
+		int (*each)(void *user, const struct record *record), int (*ready)(void *user),
+		void *user) MUST_CHECK;
 
 /* Was the field of condition `i` seen in some line? */
 bool hits_saw_field(const struct hits *h, size_t i);

@@ -180,6 +180,8 @@ static int choose(struct scan *s, uint32_t ordinal, struct thread *t, struct bat
 		tell(s, ordinal, r, NULL);
 		r = 0;
 	}
+	if (r == 0 && s->ops->choose)
+		r = s->ops->choose(worker, ordinal, &b->pieces);
 	if (r < 0 || b->pieces.n == 0) {
 		pieces_free(&b->pieces);
 		segments_release(s->segments, ordinal);

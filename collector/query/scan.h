@@ -30,6 +30,8 @@ struct scan_ops {
 		     struct block_set *done);
 	/* Need the segment be read at all (any more)? May be NULL. */
 	bool (*wanted)(void *worker, uint32_t ordinal);
+	/* May take some of the segment's pieces away, or part them. Negative: the scan ends. May be NULL. */
+	int (*choose)(void *worker, uint32_t ordinal, struct pieces *pieces);
 };
 
 /* As many as the machine has cores, at most SCAN_THREADS_MAX; HAUL_THREADS in the

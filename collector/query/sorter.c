@@ -38,6 +38,11 @@ void sorter_free(struct sorter *s)
 	free(s);
 }
 
+bool sorter_spilled(const struct sorter *s)
+{
+	return s->n_runs > 0;
+}
+
 void sorter_clear(struct sorter *s)
 {
 	buf_clear(&s->arena);

@@ -20,6 +20,9 @@ int sorter_add_line(struct sorter *s, struct span line, struct place at, bool ma
 /* A record as it is, copied. */
 int sorter_add(struct sorter *s, const struct record *r) MUST_CHECK;
 
+/* Has it written to its temporary file since it was cleared? */
+bool sorter_spilled(const struct sorter *s);
+
 /* Forgets everything, for the next day. */
 void sorter_clear(struct sorter *s);
 

@@ -90,7 +90,7 @@ static void get_template(struct span line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct span line = span_make((const char *)data, size);
+	struct span line = span_make(size ? (const char *)data : "", size);
 	struct columns c;
 	line.len = span_find(line, '\n');
 	if (columns_split(line, &c) && !(lies_in(c.host, line) && lies_in(c.message, line)))
