@@ -18,7 +18,7 @@ group_packages() {
 		'libcurl4-gnutls-dev|libcurl4-openssl-dev' libmicrohttpd-dev libisal-dev zlib1g-dev \
 		libzstd-dev libyajl-dev libsqlite3-dev libpcre2-dev libgnutls28-dev libsystemd-dev \
 		'libinotifytools0-dev|libinotifytools-dev' ;;
-	test) echo check curl gzip zstd util-linux procps valgrind strace openssl sqlite3 systemd-journal-remote zsh ;;
+	test) echo check curl gzip zstd ripgrep lnav pigz python3 util-linux procps valgrind strace openssl sqlite3 systemd-journal-remote zsh ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc check ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
 	containers) echo docker.io runc podman busybox-static ;;
