@@ -43,6 +43,8 @@ enum {
 	IOPRIO_THREAD = 1, /* linux/ioprio.h */
 	IOPRIO_IDLE = 3 << 13,
 	DELETE_BATCH = 512,
+	LIKELY_RATIO = 4, /* of sealing; what is less well compressed fails without harm */
+	SPARE_BYTES = 1 << 16,
 };
 
 struct janitor {
@@ -213,7 +215,17 @@ static int seal_one(struct janitor *j, struct segment_row *row, uint64_t backlog
 	return 0;
 }
 
-/* Several may fail and the others go on; without room all stop. */
+/* The sealed file stands beside the plain one for a while. A try that cannot succeed would only take the last
+ * room from others; a smaller segment may fit, and what it frees is room for the next. */
+static bool has_room(const struct janitor *j, const struct segment_row *row)
+{
+	struct store_counters c;
+	store_counters(j->store, &c);
+	return j->settings.form == SEGMENT_CLOSED ||
+	       c.free_bytes >= row->length / LIKELY_RATIO + SPARE_BYTES;
+}
+
+/* Several may fail and the others go on; when there was room and then none all stop. */
 static int seal(struct janitor *j)
 {
 	uint64_t segments, backlog = waiting_bytes(j, &segments);
@@ -226,6 +238,10 @@ static int seal(struct janitor *j)
 			continue;
 		if (is_stopping(j))
 			return -ECANCELED;
+		if (!has_room(j, row)) {
+			worst = worst ? worst : -ENOSPC;
+			continue;
+		}
 		r = seal_one(j, row, backlog);
 		worst = r < 0 ? r : worst;
 		backlog -= r == 0 ? row->length : 0;
@@ -414,30 +430,42 @@ static int decide(struct janitor *j, const struct policy *p, struct decision *re
 	return 0;
 }
 
+/* Rows of the decided segments [from, to), which is said and counted when it is done. */
+static int delete_rows(struct janitor *j, const struct decision *d, size_t from, size_t to,
+		       struct segment_row *rows)
+{
+	size_t n = 0;
+	for (size_t i = from; i < to; i++)
+		if (d->segments[i].reason != RETENTION_KEPT)
+			rows[n++] = j->rows[d->segments[i].row];
+	int r = n ? archive_remove(j->archive, rows, n) : 0;
+	for (size_t i = from; i < to && r == 0; i++) {
+		if (d->segments[i].reason == RETENTION_KEPT)
+			continue;
+		count(&j->config.meters->deleted_segments, 1);
+		count(&j->config.meters->deleted_bytes, d->segments[i].bytes);
+		tell_deleted(d->segments, d->n, i);
+	}
+	return r;
+}
+
 static int delete_decided(struct janitor *j, const struct decision *d)
 {
-	struct segment_row *batch = calloc(DELETE_BATCH, sizeof(*batch));
-	int r = batch ? 0 : -ENOMEM;
-	size_t n = 0;
+	struct segment_row *rows = calloc(DELETE_BATCH, sizeof(*rows));
+	int r = rows ? 0 : -ENOMEM;
 	int32_t last_day = INT32_MIN;
-	for (size_t i = 0; i < d->n && r == 0; i++) {
-		if (d->segments[i].reason != RETENTION_KEPT) {
-			batch[n++] = j->rows[d->segments[i].row];
-			last_day = d->segments[i].day;
-			count(&j->config.meters->deleted_segments, 1);
-			count(&j->config.meters->deleted_bytes, d->segments[i].bytes);
-			tell_deleted(d->segments, d->n, i);
-		}
-		if (n && (n == DELETE_BATCH || i + 1 == d->n)) {
-			r = archive_remove(j->archive, batch, n);
-			n = 0;
-		}
+	for (size_t from = 0, to; from < d->n && r == 0; from = to) {
+		to = d->n - from < DELETE_BATCH ? d->n : from + DELETE_BATCH;
+		r = delete_rows(j, d, from, to, rows);
+		for (size_t i = from; i < to; i++)
+			if (d->segments[i].reason != RETENTION_KEPT)
+				last_day = d->segments[i].day;
 		if (r == 0 && is_stopping(j))
 			r = -ECANCELED;
 	}
 	if (r == 0 && last_day != INT32_MIN)
 		r = archive_sweep(j->archive, last_day);
-	free(batch);
+	free(rows);
 	return r;
 }
 

@@ -584,12 +584,26 @@ static int finish_removal(struct archive *a, const struct segment_row *row)
 	return r;
 }
 
+/* There is no room to write down what is going to go: then a file goes first, which makes some. A crash in
+ * between leaves a segment that seems to be taken away by somebody. */
+static int remove_unmarked(struct archive *a, const struct segment_row *row,
+			   const struct segment_row *rows, size_t n)
+{
+	step(a, "remove-unmarked");
+	int r = remove_files(a, row);
+	if (r == 0)
+		r = sync_removal(a, row);
+	return r < 0 ? r : store_put_segments(a->config.store, rows, n);
+}
+
 int archive_remove(struct archive *a, struct segment_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		rows[i].state = SEGMENT_STATE_DELETED;
 	step(a, "remove-mark");
 	int r = store_put_segments(a->config.store, rows, n);
+	for (size_t i = 0; i < n && r == -ENOSPC; i++)
+		r = remove_unmarked(a, &rows[i], rows, n);
 	/* Readers know it before the files go; without room for that they go all the same. */
 	if (r == 0)
 		(void)!store_settle(a->config.store);
