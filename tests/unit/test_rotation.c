@@ -186,6 +186,35 @@ START_TEST(wanted)
 }
 END_TEST
 
+/* What lies below the literal directory of a glob with remote = yes is its thread's alone. */
+START_TEST(two_sides)
+{
+	char *a[] = {"/srv/**/*.log", "/mnt/*.log"}, *b[] = {"/srv/nfs/logs/*.log"};
+	struct input inputs[] = {
+		{.name = "a", .paths = {a, 2}},
+		{.name = "b", .paths = {b, 1}, .remote = true},
+	};
+	struct wanted near = {inputs, 2, WANTED_NEAR}, far = {inputs, 2, WANTED_FAR};
+	ck_assert_ptr_eq(wanted_by(&near, "/srv/x.log"), &inputs[0]);
+	ck_assert_ptr_eq(wanted_by(&near, "/srv/nfs/x.log"), &inputs[0]);
+	ck_assert_ptr_null(wanted_by(&near, "/srv/nfs/logs/x.log"));
+	ck_assert_ptr_null(wanted_by(&near, "/srv/nfs/logs/deep/x.log"));
+	ck_assert_ptr_eq(wanted_by(&far, "/srv/nfs/logs/x.log"), &inputs[1]);
+	ck_assert_ptr_null(wanted_by(&far, "/srv/x.log"));
+	ck_assert(wanted_below(&near, "/srv/nfs") && !wanted_below(&near, "/srv/nfs/logs"));
+	ck_assert(!wanted_below(&near, "/srv/nfs/logs/deep"));
+	ck_assert(wanted_below(&near, "/srv/nfs/logs2"));
+	ck_assert(wanted_below(&far, "/srv/nfs/logs") && !wanted_below(&far, "/mnt"));
+	ck_assert(wanted_is_far(&near, "/srv/nfs/logs") && !wanted_is_far(&near, "/srv/nfs"));
+	ck_assert(wanted_is_far(&far, "/srv/nfs/logs/x.log"));
+	char next[64];
+	size_t cursor = 0;
+	ck_assert(wanted_next(&far, "/", &cursor, next, sizeof(next)));
+	ck_assert_str_eq(next, "/srv");
+	ck_assert(!wanted_next(&far, "/", &cursor, next, sizeof(next)));
+}
+END_TEST
+
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 int main(void)
@@ -198,6 +227,7 @@ int main(void)
 	tcase_add_loop_test(tcase, service, 0, COUNT(services));
 	tcase_add_test(tcase, templates);
 	tcase_add_test(tcase, wanted);
+	tcase_add_test(tcase, two_sides);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
