@@ -456,7 +456,7 @@ static int read_heritage(struct envelope *e)
 	if (!undecided && !open)
 		return 0;
 	struct source *before = heir_before(e->all->table, s);
-	if (undecided && waits_for(e, before))
+	if (waits_for(e, before))
 		return -EAGAIN;
 	if (before && envelope_open(&before->cursor.frame)) {
 		struct envelope *b = before->envelope;
