@@ -51,6 +51,8 @@ struct agent {
 	struct agent_setup *retired; /* what the far side may still use */
 	size_t n_retired;
 	struct status_view view;
+	struct report report; /* as it was at reported_ns; 0: not yet */
+	int64_t reported_ns;
 	char machine[MACHINE_LEN + 1];
 	int signal_fd;
 	bool stopping;
@@ -125,7 +127,19 @@ static struct discover_config discover_config(const struct agent_setup *s)
 	};
 }
 
-static struct shipper_config shipper_config(const struct agent *a, const struct agent_setup *setup)
+/* The sources are walked once a second for it, not for each batch: there may be many. */
+static void on_report(void *user, struct report *ret)
+{
+	struct agent *a = user;
+	int64_t now_ns = clock_mono_ns();
+	if (!a->reported_ns || now_ns - a->reported_ns >= NUM_SEC_NS) {
+		status_report(&a->view, &a->report);
+		a->reported_ns = now_ns;
+	}
+	*ret = a->report;
+}
+
+static struct shipper_config shipper_config(struct agent *a, const struct agent_setup *setup)
 {
 	const struct collector_options *c = setup->collector;
 	uint64_t arena = setup->agent->memory_limit / ARENA_SHARE;
@@ -146,6 +160,8 @@ static struct shipper_config shipper_config(const struct agent *a, const struct 
 				.failover = c->failover,
 				.timeout_ns = c->timeout_ns,
 				.max_rate = c->max_rate,
+				.report = on_report,
+				.report_user = a,
 			},
 		.batch_bytes = c->batch_bytes,
 		.batch_delay_ns = c->batch_delay_ns,

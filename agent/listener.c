@@ -117,6 +117,13 @@ static int parse_address(const char *text, struct sockaddr_storage *ret)
 	return inet_pton(AF_INET, ip, &a->sin_addr) == 1 ? 0 : -EINVAL;
 }
 
+int listener_check(const char *address, const char **ret_why)
+{
+	struct sockaddr_storage where;
+	*ret_why = "it must be IP:PORT or [IP6]:PORT";
+	return *address ? parse_address(address, &where) : 0;
+}
+
 int listener_new(const char *address, listener_page status, listener_page metrics, void *user,
 		 struct listener **ret)
 {

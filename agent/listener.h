@@ -13,6 +13,9 @@ struct listener;
 /* Appends a page. Errors: -ENOMEM. */
 typedef int (*listener_page)(void *user, struct buf *out);
 
+/* Empty, or an address as below? -EINVAL with a static text. */
+int listener_check(const char *address, const char **ret_why) MUST_CHECK;
+
 /* `address` is IP:PORT or [IP6]:PORT. Errors: -EINVAL not an address; -errno of binding
  * it. */
 int listener_new(const char *address, listener_page status, listener_page metrics, void *user,

@@ -1,8 +1,8 @@
 /* haul-agent: the command line. See haul-agent(8). */
 #include "agent/agent.h"
+#include "agent/check.h"
 #include "agent/files/discover.h"
 #include "agent/join.h"
-#include "agent/journal/journal.h"
 #include "agent/status.h"
 #include "agent/verify.h"
 #include "common/log.h"
@@ -16,7 +16,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 static const char usage[] =
 	"usage: haul-agent [-c FILE]                  follow files and send them to the "
 	"collector\n"
-	"       haul-agent check [-c FILE]            show the configuration and what "
+	"       haul-agent check [-c FILE] [--quiet]  show the configuration and what "
 	"would be followed\n"
 	"       haul-agent status [-c FILE] [--json]  show how far each file is\n"
 	"       haul-agent explain [-c FILE] PATH     say why a file is or is not "
@@ -29,7 +29,7 @@ struct command_line {
 	const char *command; /* "run" when none is given */
 	const char *file;    /* of the configuration; NULL: the default one */
 	const char *operand; /* explain, verify: PATH; join: URL */
-	bool json;
+	bool json, quiet;
 };
 
 static int wrong_usage(const char *what, const char *word)
@@ -42,17 +42,16 @@ static int wrong_usage(const char *what, const char *word)
 static int parse(int argc, char **argv, struct command_line *ret)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
 	};
 	*ret = (struct command_line){.command = "run"};
-	for (int c; (c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "c:hqV", options, NULL)) != -1;) {
 		switch (c) {
 		case 'c': ret->file = optarg; break;
 		case 'j': ret->json = true; break;
+		case 'q': ret->quiet = true; break;
 		case 'h': (void)fputs(usage, stdout); return EXIT_DONE;
 		case 'V': puts("haul-agent " HAUL_VERSION); return EXIT_DONE;
 		default: (void)fputs(usage, stderr); return EXIT_USAGE;
@@ -73,34 +72,14 @@ static int parse(int argc, char **argv, struct command_line *ret)
 		return wrong_usage("one argument too many", argv[optind]);
 	if (ret->json && strcmp(ret->command, "status") != 0)
 		return wrong_usage("--json belongs to status", NULL);
+	if (ret->quiet && strcmp(ret->command, "check") != 0)
+		return wrong_usage("--quiet belongs to check", NULL);
 	return -1;
 }
 
 static struct discover_config discover_config(const struct agent_setup *s)
 {
 	return (struct discover_config){.inputs = s->inputs.items, .n_inputs = s->inputs.n};
-}
-
-static int check(const struct agent_setup *s)
-{
-	struct buf out = BUF_EMPTY;
-	struct discover_config dc = discover_config(s);
-	int r = conf_print(s->conf, &out);
-	if (r == 0)
-		r = buf_printf(&out, "\n# host: %s\n# files that would be followed:\n", s->host);
-	if (r == 0)
-		r = discover_list(&dc, &out);
-	if (r == 0 && s->inputs.no_journal)
-		r = buf_printf(&out, "# the journal is not followed: %s\n", s->inputs.no_journal);
-	for (size_t i = 0; i < s->inputs.n && r == 0; i++)
-		if (s->inputs.items[i].type == INPUT_JOURNAL)
-			r = journal_list(&s->inputs.items[i], &out);
-	if (r == 0)
-		(void)fwrite(out.ptr, 1, out.len, stdout);
-	else
-		log_error("check: %s", strerror(-r));
-	buf_free(&out);
-	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int explain(const struct agent_setup *s, const char *path)
@@ -141,7 +120,7 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	}
 	if (is_check)
-		code = check(&setup);
+		code = check_run(&setup, line.quiet);
 	else if (is_status)
 		code = status_show(setup.agent->listen, line.json);
 	else if (is_explain)

@@ -6,6 +6,7 @@
 #include "agent/input.h"
 #include "agent/lines/classify.h"
 #include "agent/lines/regex.h"
+#include "agent/listener.h"
 #include "common/name.h"
 #include "common/num.h"
 
@@ -34,11 +35,33 @@ static int check_host(const char *value, const char **ret_why)
 static int check_url(const char *value, const char **ret_why)
 {
 	struct span url = span_of(value);
-	if (span_starts_with(url, SPAN_LITERAL("http://")) ||
-	    span_starts_with(url, SPAN_LITERAL("https://")))
-		return 0;
-	*ret_why = "an address begins with http:// or https://";
-	return -EINVAL;
+	size_t scheme = span_starts_with(url, SPAN_LITERAL("http://"))    ? 7
+			: span_starts_with(url, SPAN_LITERAL("https://")) ? 8
+									  : 0;
+	*ret_why = scheme ? "there is no host in this address"
+			  : "an address begins with http:// or https://";
+	return scheme && url.len > scheme && url.ptr[scheme] != '/' && url.ptr[scheme] != ':'
+		       ? 0
+		       : -EINVAL;
+}
+
+/* One key, or several parted by semicolons: 32 bytes in base64 each. */
+static int check_pin(const char *value, const char **ret_why)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const struct span scheme = {"sha256//", 8};
+	enum { DIGITS = 43 };
+	struct span rest = span_of(value);
+	*ret_why = "a pin is sha256// and 44 characters of base64";
+	while (rest.len) {
+		struct span pin = span_first(rest, span_find(rest, ';'));
+		rest = span_from(rest, pin.len < rest.len ? pin.len + 1 : pin.len);
+		if (!span_starts_with(pin, scheme) || pin.len != scheme.len + DIGITS + 1 ||
+		    strspn(pin.ptr + scheme.len, digits) != DIGITS || pin.ptr[pin.len - 1] != '=')
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int check_uuid(const char *value, const char **ret_why)
@@ -111,6 +134,7 @@ static const struct conf_option agent_section[] = {
 	 .type = CONF_STRING,
 	 .offset = AGENT(listen),
 	 .default_text = "127.0.0.1:8515",
+	 .check = listener_check,
 	 .help = "address for status and metrics; empty: off"},
 	{.key = "memory_limit",
 	 .type = CONF_SIZE,
@@ -152,6 +176,7 @@ static const struct conf_option collector_section[] = {
 	{.key = "pin",
 	 .type = CONF_STRING,
 	 .offset = COLLECTOR(pin),
+	 .check = check_pin,
 	 .help = "sha256//... of the collector's public key"},
 	{.key = "client_cert",
 	 .type = CONF_STRING,

@@ -118,6 +118,21 @@ void status_side_add(struct status_side *to, const struct status_side *more)
 		memcpy(to->registry_problem, more->registry_problem, sizeof(to->registry_problem));
 }
 
+void status_report(const struct status_view *v, struct report *ret)
+{
+	struct buf rows = BUF_EMPTY, losses = BUF_EMPTY;
+	struct status_side side, far = {0};
+	status_side(v->table, v->discover, v->shipper, v->registry, &side);
+	if (v->far && far_status(v->far, &far, &rows, &losses) == 0)
+		status_side_add(&side, &far);
+	buf_free(&rows);
+	buf_free(&losses);
+	*ret = (struct report){.lag_bytes = side.lag_bytes,
+			       .lag_ms = (uint64_t)(side.lag_seconds * 1000),
+			       .files = side.files,
+			       .failing = side.failing};
+}
+
 /* --- JSON: members one after another; after the first error nothing more is added ------------------- */
 
 struct page {
@@ -244,21 +259,29 @@ static const char *uplink_state_name(enum uplink_state s)
 	case UPLINK_LISTING: return "listing";
 	case UPLINK_READY: return "ready";
 	case UPLINK_SENDING: return "sending";
+	case UPLINK_REPORTING: return "reporting";
 	}
 	return "unknown";
 }
 
-static bool is_up(const struct uplink *u)
+bool status_is_up(const struct uplink *u)
 {
-	enum uplink_state state = uplink_state(u);
-	return (state == UPLINK_READY || state == UPLINK_SENDING) && !uplink_problem(u);
+	switch (uplink_state(u)) {
+	case UPLINK_DOWN:
+	case UPLINK_SESSION:
+	case UPLINK_LISTING: return false;
+	case UPLINK_READY:
+	case UPLINK_SENDING:
+	case UPLINK_REPORTING: break;
+	}
+	return !uplink_problem(u);
 }
 
 static void add_collector(struct page *p, const struct status_view *v)
 {
 	const struct uplink *u = shipper_uplink(v->shipper);
 	add_text(p, "collector", v->url);
-	add_bool(p, "collector_up", is_up(u));
+	add_bool(p, "collector_up", status_is_up(u));
 	add_text(p, "collector_state", uplink_state_name(uplink_state(u)));
 	add_text(p, "problem", uplink_problem(u));
 	add_time(p, "problem_since", uplink_problem_since_ns(u));
@@ -347,7 +370,7 @@ int status_json(const struct status_view *v, struct buf *out)
 	add_double(&p, "uptime_seconds",
 		   (double)(clock_real_ns() - v->started_ns) / (double)NUM_SEC_NS);
 	add_bool(&p, "keeping_up",
-		 is_up(shipper_uplink(v->shipper)) && side.lag_seconds < KEEPING_UP_S && !hangs_ns);
+		 status_is_up(shipper_uplink(v->shipper)) && side.lag_seconds < KEEPING_UP_S && !hangs_ns);
 	add_collector(&p, v);
 	add_double(&p, "remote_hangs_seconds", (double)hangs_ns / (double)NUM_SEC_NS);
 	add_figures(&p, &side, v->max_deleted);

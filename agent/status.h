@@ -41,6 +41,11 @@ void status_side(const struct source_table *t, const struct discover *d, const s
 		 const struct registry *r, struct status_side *ret);
 void status_side_add(struct status_side *to, const struct status_side *more);
 
+/* The same of all threads, for the collector (common/report.h), but for the time. */
+void status_report(const struct status_view *v, struct report *ret);
+/* Does the collector take batches? */
+bool status_is_up(const struct uplink *u);
+
 /* JSON objects, parted by commas: a file each; a loss each, the last ones. Errors: -ENOMEM. */
 int status_rows(const struct source_table *t, struct buf *out) MUST_CHECK;
 int status_losses(const struct shipper *s, struct buf *out) MUST_CHECK;

@@ -186,11 +186,9 @@ static int add_uplink(const struct status_view *v, const struct status_side *s, 
 	const struct uplink *u = shipper_uplink(v->shipper);
 	const struct uplink_counters *c = uplink_counters(u);
 	const struct shipper_counters *sh = &s->shipper;
-	enum uplink_state state = uplink_state(u);
-	bool up = state == UPLINK_READY || state == UPLINK_SENDING;
 	const struct metric metrics[] = {
 		{"haul_agent_collector_up", METRIC_GAUGE, "1 when the collector takes batches.",
-		 up && !uplink_problem(u) ? 1 : 0},
+		 status_is_up(u) ? 1 : 0},
 		{"haul_agent_registry_ok", METRIC_GAUGE, "1 when the registry can be written.",
 		 *s->registry_problem ? 0 : 1},
 		{"haul_agent_requests_total", METRIC_COUNTER, "Requests sent to the collector.",

@@ -199,17 +199,18 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->working = budget_new(working_bytes(o));
 	in->complaints = complaints_new();
 	in->inflight = inflight_new();
+	int r = forecast_new(&in->forecast);
 	c->policy = policy_new(o->conf);
 	c->janitor = settings_of(o);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
-	if (!in->complaints || !in->inflight || !in->door || !in->receiving || !in->working ||
-	    !c->policy || !c->data_dir || !c->listen) {
+	if (r < 0 || !in->complaints || !in->inflight || !in->door || !in->receiving ||
+	    !in->working || !c->policy || !c->data_dir || !c->listen) {
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
-	int r = *o->tls->cert ? tls_new(tls_files(o), &c->tls, err) : 0;
+	r = *o->tls->cert ? tls_new(tls_files(o), &c->tls, err) : 0;
 	struct auth_config auth = auth_config(c, o);
 	return r < 0 ? r : auth_new(&auth, &in->auth, err);
 }
@@ -386,6 +387,12 @@ static void check_store(struct collector *c)
 	if (!s)
 		return;
 	int failure = store_failure(s, what, sizeof(what));
+	int64_t now_ns = clock_mono_ns();
+	if (forecast_due(c->intake.forecast, now_ns)) {
+		struct store_counters counters;
+		store_counters(s, &counters);
+		forecast_note(c->intake.forecast, now_ns, counters.free_bytes);
+	}
 	door_leave(c->intake.door);
 	if (failure == 0)
 		return;
@@ -488,6 +495,7 @@ static void collector_free(struct collector *c)
 	tls_free(c->tls);
 	complaints_free(c->intake.complaints);
 	inflight_free(c->intake.inflight);
+	forecast_free(c->intake.forecast);
 	budget_free(c->intake.receiving);
 	budget_free(c->intake.working);
 	door_free(c->intake.door);

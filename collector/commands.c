@@ -52,7 +52,9 @@ int commands_check(const struct commands_args *args)
 		return EXIT_CONFIG;
 	struct buf out = BUF_EMPTY;
 	int code = EXIT_FAILED;
-	if (conf_print(o->conf, &out) < 0)
+	if (args->quiet)
+		code = EXIT_OK; /* what is wrong was said */
+	else if (conf_print(o->conf, &out) < 0)
 		log_error("no memory");
 	else
 		code = put(&out);

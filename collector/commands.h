@@ -9,7 +9,7 @@
 struct commands_args {
 	const char *config;
 	bool config_optional;
-	bool json, dry_run, renew;
+	bool json, dry_run, renew, quiet;
 	char **words; /* behind the command's name */
 	int n_words;
 };

@@ -25,7 +25,7 @@ static const char help[] =
 	"Takes log lines from haul agents and keeps them as plain files. Without a command\n"
 	"it runs until SIGTERM; SIGHUP reads the configuration again.\n"
 	"\n"
-	"  check              read the configuration and print it as it stands\n"
+	"  check [--quiet]    read the configuration and print it as it stands\n"
 	"  status [--json]    what the running collector is doing\n"
 	"  init [NAME...]     make an authority and a certificate for TLS, for those who have "
 	"none\n"
@@ -63,6 +63,8 @@ static int run_command(const char *name, const struct commands_args *args)
 {
 	if (args->json && (!name || strcmp(name, "status") != 0))
 		return fputs("haul-collector: --json goes with status only\n", stderr), EXIT_USAGE;
+	if (args->quiet && (!name || strcmp(name, "check") != 0))
+		return fputs("haul-collector: --quiet goes with check only\n", stderr), EXIT_USAGE;
 	if (args->dry_run && (!name || strcmp(name, "retain") != 0))
 		return fputs("haul-collector: --dry-run goes with retain only\n", stderr),
 		       EXIT_USAGE;
@@ -96,16 +98,18 @@ int main(int argc, char **argv)
 					      {"json", no_argument, NULL, OPT_JSON},
 					      {"dry-run", no_argument, NULL, OPT_DRY_RUN},
 					      {"renew", no_argument, NULL, OPT_RENEW},
+					      {"quiet", no_argument, NULL, 'q'},
 					      {NULL, 0, NULL, 0}};
 	struct commands_args args = {.config = OPTIONS_DEFAULT_FILE, .config_optional = true};
 	int option;
 	log_start("haul-collector", LOG_LEVEL_INFO);
-	while ((option = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hqV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			args.config = optarg;
 			args.config_optional = false;
 			break;
+		case 'q': args.quiet = true; break;
 		case OPT_JSON: args.json = true; break;
 		case OPT_DRY_RUN: args.dry_run = true; break;
 		case OPT_RENEW: args.renew = true; break;

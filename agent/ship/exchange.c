@@ -9,6 +9,7 @@
 #include "common/chunk.h"
 #include "common/file.h"
 #include "common/num.h"
+#include "common/report.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -200,6 +201,8 @@ static int set_headers(struct exchange *x, const struct request *q, char *ret_wh
 	curl_slist_free_all(x->headers);
 	x->headers = NULL;
 	int r = add_header(x, "Haul-Agent", q->agent);
+	if (r == 0 && q->report)
+		r = add_header(x, REPORT_HEADER, q->report);
 	if (r == 0 && q->content_type)
 		r = add_header(x, "Content-Type", q->content_type);
 	if (r == 0 && q->gzip)

@@ -21,6 +21,7 @@ struct exchange_config {        /* texts: "" not set; they outlive the exchange 
 struct request {
 	const char *url;
 	const char *agent;        /* value of Haul-Agent */
+	const char *report;       /* value of Haul-Report; NULL: none */
 	const char *content_type; /* NULL: a GET */
 	bool gzip;                /* the body is gzip */
 	struct span body;         /* stays the caller's until the answer */

@@ -562,7 +562,8 @@ static bool send_guest(struct shipper *s, bool own_due)
 static bool may_fill(const struct shipper *s)
 {
 	enum uplink_state state = s->way.state(s->way.self);
-	return !s->finishing && (state == UPLINK_READY || state == UPLINK_SENDING);
+	return !s->finishing && (state == UPLINK_READY || state == UPLINK_SENDING ||
+				 state == UPLINK_REPORTING);
 }
 
 static void rest(struct shipper *s, int64_t now_ns)
@@ -624,7 +625,7 @@ bool shipper_finished(const struct shipper *s)
 	enum uplink_state state = s->way.state(s->way.self);
 	return (!s->flying && !s->guest && batcher_empty(s->filling)) ||
 	       s->way.problem(s->way.self) != NULL ||
-	       (state != UPLINK_READY && state != UPLINK_SENDING);
+	       (state != UPLINK_READY && state != UPLINK_SENDING && state != UPLINK_REPORTING);
 }
 
 const struct uplink *shipper_uplink(const struct shipper *s)

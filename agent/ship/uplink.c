@@ -31,6 +31,10 @@ enum { PAGE_ROWS = 1000 };
 #define BACKOFF_FIRST_NS (NUM_SEC_NS / 2)
 #define BACKOFF_MAX_NS   (30 * NUM_SEC_NS)
 #define HELD_NS          (30 * NUM_SEC_NS)
+/* An agent with nothing to send says so: else a dead host and a quiet one look the same. */
+#define REPORT_NS (60 * NUM_SEC_NS)
+/* And soon after a batch that said what was behind before it was taken. */
+#define REPORT_SOON_NS (5 * NUM_SEC_NS)
 
 struct uplink {
 	struct uplink_config config;
@@ -47,7 +51,8 @@ struct uplink {
 	bool waiting;            /* a request is under way */
 	int64_t not_before_ns;   /* the next request leaves then */
 	int64_t backoff_ns;      /* what the next failure costs at most */
-	int64_t sent_ns;
+	int64_t sent_ns;         /* when the newest request left */
+	bool told_behind;        /* that request said that there is something to send */
 	char problem[512];
 	int64_t problem_since_ns; /* real time */
 	struct log_gate gate;
@@ -162,10 +167,15 @@ static void all_well(struct uplink *u)
 static void start(struct uplink *u, const char *path, const struct request *request)
 {
 	struct buf url = BUF_EMPTY;
-	char agent[128], why[256] = "out of memory";
+	char agent[128], report_text[REPORT_MAX], why[256] = "out of memory";
+	struct report report = {0};
 	int r = -ENOMEM;
 	(void)snprintf(agent, sizeof(agent), "%s %" PRIu64 " haul-agent/" HAUL_VERSION,
 		       u->config.agent_uuid, u->session);
+	u->config.report(u->config.report_user, &report);
+	report.time_us = clock_real_ns() / NUM_US_NS;
+	u->told_behind = report.lag_bytes > 0;
+	report_format(report_text, &report);
 	struct span base = span_of(collector_url(u));
 	while (base.len && base.ptr[base.len - 1] == '/')
 		base.len--;
@@ -173,6 +183,7 @@ static void start(struct uplink *u, const char *path, const struct request *requ
 		struct request q = *request;
 		q.url = buf_cstr(&url);
 		q.agent = agent;
+		q.report = report_text;
 		if (q.url)
 			r = exchange_start(u->exchange, &q, why, sizeof(why));
 	}
@@ -199,6 +210,14 @@ static void ask_session(struct uplink *u)
 	}
 	start(u, "/v1/session",
 	      &(struct request){.content_type = "application/json", .body = buf_span(body)});
+}
+
+/* A question that any collector of this version of the protocol answers; the answer is of no interest. */
+static void send_report(struct uplink *u)
+{
+	char path[512];
+	(void)snprintf(path, sizeof(path), "/v1/streams?host=%s&limit=1", u->config.host);
+	start(u, path, &(struct request){0});
 }
 
 static void ask_streams(struct uplink *u)
@@ -356,6 +375,17 @@ static void on_streams(struct uplink *u, const struct answer *a)
 	}
 }
 
+/* Whatever the answer is, a batch will find out what follows from it; but that the collector cannot be reached is said
+ * now. */
+static void on_report(struct uplink *u, const struct answer *a)
+{
+	u->state = UPLINK_READY;
+	if (a->haul && a->status == 200)
+		all_well(u);
+	else
+		not_taken(u, a);
+}
+
 static int on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 {
 	struct uplink *u = user;
@@ -414,6 +444,7 @@ static void on_answer(struct uplink *u, const struct answer *a)
 	case UPLINK_SESSION: on_session(u, a); break;
 	case UPLINK_LISTING: on_streams(u, a); break;
 	case UPLINK_SENDING: on_batch(u, a); break;
+	case UPLINK_REPORTING: on_report(u, a); break;
 	case UPLINK_DOWN:
 	case UPLINK_READY: break;
 	}
@@ -422,6 +453,12 @@ static void on_answer(struct uplink *u, const struct answer *a)
 /* --- moving on
  * --------------------------------------------------------------------------------------
  */
+
+static int64_t report_due_ns(const struct uplink *u)
+{
+	int64_t due_ns = u->sent_ns + (u->told_behind ? REPORT_SOON_NS : REPORT_NS);
+	return due_ns > u->not_before_ns ? due_ns : u->not_before_ns;
+}
 
 /* Sends what the state wants sent, when its time has come. */
 static void next_request(struct uplink *u, int64_t now_ns)
@@ -436,7 +473,13 @@ static void next_request(struct uplink *u, int64_t now_ns)
 	case UPLINK_SESSION: ask_session(u); break;
 	case UPLINK_LISTING: ask_streams(u); break;
 	case UPLINK_SENDING: post_batch(u); break;
-	case UPLINK_READY: break;
+	case UPLINK_READY:
+		if (now_ns < report_due_ns(u))
+			break;
+		u->state = UPLINK_REPORTING;
+		send_report(u);
+		break;
+	case UPLINK_REPORTING: /* it could not even begin */ u->state = UPLINK_READY; break;
 	}
 }
 
@@ -455,7 +498,7 @@ int uplink_wait(struct uplink *u, struct curl_waitfd *fds, unsigned n, int64_t t
 
 int64_t uplink_next_ns(const struct uplink *u)
 {
-	if (u->waiting || u->state == UPLINK_READY)
+	if (u->waiting)
 		return INT64_MAX;
-	return u->not_before_ns;
+	return u->state == UPLINK_READY ? report_due_ns(u) : u->not_before_ns;
 }

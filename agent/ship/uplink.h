@@ -2,7 +2,7 @@
  * interface, in the agent's one thread. Knows the protocol (haul-protocol(7)), nothing of
  * files.
  *
- *     DOWN -> SESSION -> LISTING -> READY <-> SENDING
+ *     DOWN -> SESSION -> LISTING -> READY <-> SENDING, REPORTING
  *       ^________|__________|_________________|         (unreachable, 409, another
  * collector: back-off)
  *
@@ -13,6 +13,7 @@
 
 #include "common/chunk.h"
 #include "common/conf.h"
+#include "common/report.h"
 
 enum uplink_state {
 	UPLINK_DOWN,    /* waiting out a back-off, or not begun; a session comes next */
@@ -20,6 +21,7 @@ enum uplink_state {
 	UPLINK_LISTING, /* GET /v1/streams, page by page */
 	UPLINK_READY,   /* a batch may be sent */
 	UPLINK_SENDING, /* one batch is in flight, or waits to be sent again */
+	UPLINK_REPORTING, /* nothing was sent for a minute: a word that all is well is under way; READY follows */
 };
 
 struct uplink_config {
@@ -32,6 +34,9 @@ struct uplink_config {
 	bool failover;              /* another collector is as good */
 	int64_t timeout_ns;         /* without progress */
 	uint64_t max_rate;          /* bytes a second; 0: no limit */
+	/* Before each request: what it is to tell of the agent (common/report.h), but for the time. */
+	void (*report)(void *user, struct report *ret);
+	void *report_user;
 };
 
 /* What the agent is told, from within uplink_tick. */

@@ -15,6 +15,7 @@
 
 #include "collector/ingest/agent_header.h"
 #include "collector/ingest/health.h"
+#include "collector/ingest/report.h"
 #include "collector/ingest/request.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
@@ -84,8 +85,10 @@ static void find_host(struct request *r, struct own *own)
 	}
 	int result = store_session_host(s, own->session, own->host);
 	uint64_t announced = r->announced == HTTP_LENGTH_UNKNOWN ? 0 : r->announced;
-	if (result == 0 && principal_allows(&r->principal, span_of(own->host)))
+	if (result == 0 && principal_allows(&r->principal, span_of(own->host))) {
+		report_take(r, s, span_of(own->host), own->session);
 		admit(r, s, announced, announced * LIKELY_RATIO);
+	}
 	door_leave(r->intake->door);
 	if (result == -ESTALE)
 		request_refuse(r, 409,

@@ -7,7 +7,9 @@
 
 #include "collector/ingest/health.h"
 #include "collector/ingest/request.h"
+#include "collector/ingest/roster.h"
 #include "collector/store/store.h"
+#include "common/clock.h"
 #include "common/metrics.h"
 #include "common/num.h"
 
@@ -186,6 +188,64 @@ static int add_archive(struct buf *out, const struct archive_meters *m)
 	return add_rows(out, rows, COUNT(rows));
 }
 
+struct host_metric {
+	const char *name, *help;
+	enum metric_type type;
+	double (*value)(const struct store_host *h);
+};
+
+static double last_contact_of(const struct store_host *h)
+{
+	return (double)h->last_contact_us / 1e6;
+}
+static double lag_seconds_of(const struct store_host *h)
+{
+	return (double)h->report.lag_ms / 1000;
+}
+static double lag_bytes_of(const struct store_host *h)
+{
+	return (double)h->report.lag_bytes;
+}
+static double bytes_of(const struct store_host *h)
+{
+	return (double)h->bytes;
+}
+static double lost_bytes_of(const struct store_host *h)
+{
+	return (double)h->lost_bytes;
+}
+
+/* What agents have said of themselves is there for those that have. */
+static int add_hosts(struct buf *out, const struct roster *hosts)
+{
+	static const struct host_metric metrics[] = {
+		{PREFIX "host_last_contact_time_seconds", "When the host was last heard of.",
+		 METRIC_GAUGE, last_contact_of},
+		{PREFIX "host_bytes_total", "Bytes of lines stored of the host.", METRIC_COUNTER,
+		 bytes_of},
+		{PREFIX "host_lost_bytes_total", "Bytes of its files that it reported as lost.",
+		 METRIC_COUNTER, lost_bytes_of},
+		{PREFIX "host_lag_bytes", "Bytes that its agent has yet to send.", METRIC_GAUGE,
+		 lag_bytes_of},
+		{PREFIX "host_lag_seconds", "Age of the oldest of them.", METRIC_GAUGE,
+		 lag_seconds_of},
+		{PREFIX "host_clock_offset_seconds", "How far its clock is ahead.", METRIC_GAUGE,
+		 roster_clock_offset_s},
+	};
+	enum { FIRST_OF_REPORT = 3 };
+	int r = 0;
+	for (size_t m = 0; m < COUNT(metrics) && r == 0; m++) {
+		r = metrics_head(out, metrics[m].name, metrics[m].type, metrics[m].help);
+		for (size_t i = 0; i < hosts->n && r == 0; i++) {
+			const struct roster_row *row = &hosts->rows[i];
+			if (m < FIRST_OF_REPORT || row->h.report_us)
+				r = metrics_double(out, metrics[m].name, "host", span_of(row->host),
+						   metrics[m].value(&row->h));
+		}
+	}
+	return r;
+}
+
 static int add_page(struct buf *out, struct intake *in, struct http *http)
 {
 	int r = add_ingest(out, in, http);
@@ -196,9 +256,16 @@ static int add_page(struct buf *out, struct intake *in, struct http *http)
 	if (!s)
 		return r;
 	struct store_counters counters;
+	struct roster hosts = {0};
 	store_counters(s, &counters);
+	r = roster_take(&hosts, s, clock_real_ns() / NUM_US_NS);
 	door_leave(in->door);
-	return add_store(out, &counters);
+	if (r == 0)
+		r = add_store(out, &counters);
+	if (r == 0)
+		r = add_hosts(out, &hosts);
+	roster_free(&hosts);
+	return r;
 }
 
 static void page_run(struct request *r)

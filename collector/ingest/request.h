@@ -17,6 +17,7 @@
 #include "collector/ingest/budget.h"
 #include "collector/ingest/complaints.h"
 #include "collector/ingest/door.h"
+#include "collector/ingest/forecast.h"
 #include "collector/ingest/http.h"
 #include "collector/ingest/inflight.h"
 #include "collector/ingest/meters.h"
@@ -30,6 +31,7 @@ struct intake {
 	struct budget *working;    /* inflated and rendered, until the lines are appended */
 	struct inflight *inflight; /* batches by host */
 	struct complaints *complaints;
+	struct forecast *forecast; /* of the disk */
 	struct meters meters;
 	struct archive_meters archive;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */

@@ -2,6 +2,8 @@
  * says is durable. */
 #include "collector/ingest/streams.h"
 
+#include "collector/ingest/agent_header.h"
+#include "collector/ingest/report.h"
 #include "collector/ingest/request.h"
 #include "collector/store/store.h"
 #include "common/num.h"
@@ -66,6 +68,10 @@ static bool ask(struct request *r, const struct question *q)
 		request_put_off(r, 503, FAILED_RETRY_S, "not ready: %s", reason);
 		return false;
 	}
+	struct agent_header agent;
+	const char *why;
+	if (agent_header_parse(http_header(r->x, AGENT_HEADER), &agent, &why) == 0)
+		report_take(r, s, q->host, agent.session);
 	request_submit(r);
 	int result = store_streams(s, q->host, q->has_after ? &q->after : NULL, q->limit, done, r);
 	door_leave(r->intake->door);

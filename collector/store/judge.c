@@ -124,6 +124,7 @@ void judge_count(struct store *s, struct host *host, const struct chunk *c, uint
 	if (c->loss.len) {
 		s->counters.losses++;
 		s->counters.lost_bytes += c->to - c->from;
+		host->lost_bytes += c->to - c->from;
 	}
 }
 
@@ -320,6 +321,9 @@ void store_submit(struct store *s, struct submission *sub)
 			j.host->last_contact_us = sub->terms[0].received_us;
 		s->counters.batches++;
 		s->counters.payload_bytes += sub->batch.payload_bytes;
+		if (sub->batch.n_chunks)
+			host_note_bytes(j.host, sub->batch.payload_bytes,
+					sub->terms[0].received_us);
 	}
 	s->counters.queued_submissions++;
 	s->counters.queued_bytes += j.order ? j.order->bytes : 0;

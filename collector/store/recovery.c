@@ -120,6 +120,7 @@ static int load_stream(void *user, uint64_t host_row, const struct stream *row)
 	s->state_capacity = fresh.state_capacity;
 	if (row->state_len)
 		memcpy(s->state, row->state, row->state_len);
+	host->lost_bytes += s->lost_bytes;
 	int x = streams_add(&r->s->streams, s);
 	if (x < 0) {
 		stream_free(s);
@@ -426,8 +427,8 @@ static int run(struct recovery *r)
 int recovery_run(struct store *s, uint64_t *ret_ledger_lsn, struct conf_error *err)
 {
 	struct recovery r = {.s = s, .err = err};
-	uint64_t free_bytes, total_bytes;
-	room_figures(&s->room, &free_bytes, &total_bytes);
+	uint64_t free_bytes, total_bytes, reserve_bytes;
+	room_figures(&s->room, &free_bytes, &total_bytes, &reserve_bytes);
 	if (free_bytes < LOW_ROOM)
 		(void)room_drop_ballast(&s->tree);
 	err->text[0] = '\0';

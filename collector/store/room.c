@@ -91,12 +91,13 @@ void room_fulfil(struct room *r, uint64_t bytes)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void room_figures(struct room *r, uint64_t *ret_free, uint64_t *ret_total)
+void room_figures(struct room *r, uint64_t *ret_free, uint64_t *ret_total, uint64_t *ret_reserve)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	(void)!ask(r);
 	*ret_free = r->free_bytes;
 	*ret_total = r->total_bytes;
+	*ret_reserve = keep_free(r);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -136,8 +137,8 @@ static int fill(int fd, uint64_t size)
 
 void room_make_ballast(struct room *r)
 {
-	uint64_t free_bytes, total_bytes;
-	room_figures(r, &free_bytes, &total_bytes);
+	uint64_t free_bytes, total_bytes, reserve_bytes;
+	room_figures(r, &free_bytes, &total_bytes, &reserve_bytes);
 	uint64_t size = least(BALLAST_MAX, total_bytes / BALLAST_DIVISOR);
 	struct stat st;
 	if (size < STEP || tree_stat(r->tree, BALLAST, &st) != -ENOENT || room_check(r, size) < 0)

@@ -34,7 +34,8 @@ int room_check(struct room *r, uint64_t bytes) MUST_CHECK;
 void room_promise(struct room *r, uint64_t bytes);
 void room_fulfil(struct room *r, uint64_t bytes);
 
-void room_figures(struct room *r, uint64_t *ret_free, uint64_t *ret_total);
+/* What is free, what there is, and what stays free. */
+void room_figures(struct room *r, uint64_t *ret_free, uint64_t *ret_total, uint64_t *ret_reserve);
 
 /* Gives the ballast up; true when there was one. */
 bool room_drop_ballast(const struct tree *t);

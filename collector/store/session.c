@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 static bool has_name(const void *entry, const void *key)
@@ -109,6 +110,22 @@ int session_open(struct hosts *h, struct host *host, const struct session *s)
 		h->last_session = s->number;
 	hosts_changed(h, host);
 	return 0;
+}
+
+/* What is e times as old weighs a third; a batch each quarter of a second or one a minute both give a steady figure. */
+static const double RATE_SPAN_S = 60;
+
+double host_rate(const struct host *host, int64_t now_us)
+{
+	double age_s = (double)(now_us - host->rate_us) / 1e6;
+	return age_s > 0 ? host->rate * exp(-age_s / RATE_SPAN_S) : host->rate;
+}
+
+void host_note_bytes(struct host *host, uint64_t bytes, int64_t now_us)
+{
+	host->rate = host_rate(host, now_us) + (double)bytes / RATE_SPAN_S;
+	if (now_us > host->rate_us)
+		host->rate_us = now_us;
 }
 
 void hosts_changed(struct hosts *h, struct host *host)

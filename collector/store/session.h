@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/name.h"
+#include "common/report.h"
 
 #include <stdint.h>
 
@@ -30,6 +31,11 @@ struct host {
 	uint64_t session; /* the newest; 0: none yet */
 	int64_t first_contact_us, last_contact_us;
 	uint64_t lines, bytes; /* stored, with all columns */
+	uint64_t lost_bytes;   /* over all its streams */
+	double rate; /* bytes a second that came at rate_us, a mean that decays within minutes */
+	int64_t rate_us;
+	struct report report; /* its newest; not in the ledger */
+	int64_t report_us;    /* when it came; 0: none since the start */
 	struct stream_set open, ended;
 	uint64_t stream_bytes;  /* what they take in memory */
 	int32_t new_shards_day; /* how many shards it began that day, by the collector's clock */
@@ -65,6 +71,11 @@ bool session_machine_busy(const struct host *host, struct span machine, int64_t 
 
 /* From now on the host's newest session is this one. -ENOMEM: nothing has changed. */
 int session_open(struct hosts *h, struct host *host, const struct session *s) MUST_CHECK;
+
+/* Bytes of lines came from it. */
+void host_note_bytes(struct host *host, uint64_t bytes, int64_t now_us);
+/* Bytes a second, of late. */
+double host_rate(const struct host *host, int64_t now_us);
 
 /* After anything changed in a host. */
 void hosts_changed(struct hosts *h, struct host *host);

@@ -196,10 +196,11 @@ void store_counters(struct store *s, struct store_counters *ret)
 	(void)pthread_mutex_unlock(&s->lock);
 	ret->shards_open = __atomic_load_n(&s->appender.n_open, __ATOMIC_RELAXED);
 	ret->wal_files = wal_files(s->wal);
-	room_figures(&s->room, &ret->free_bytes, &ret->total_bytes);
+	room_figures(&s->room, &ret->free_bytes, &ret->total_bytes, &ret->reserve_bytes);
 }
 
-void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user)
+void store_hosts(struct store *s, int64_t now_us,
+		 void (*each)(void *user, const struct store_host *h), void *user)
 {
 	(void)pthread_mutex_lock(&s->lock);
 	size_t cursor = 0;
@@ -212,8 +213,25 @@ void store_hosts(struct store *s, void (*each)(void *user, const struct store_ho
 			.streams = host->open.n + host->ended.n,
 			.lines = host->lines,
 			.bytes = host->bytes,
+			.lost_bytes = host->lost_bytes,
+			.rate = host_rate(host, now_us),
+			.report = host->report,
+			.report_us = host->report_us,
 		};
 		each(user, &row);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void store_report(struct store *s, struct span host_name, uint64_t session,
+		  const struct report *report, int64_t received_us)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	struct host *host = hosts_find(&s->hosts, host_name);
+	if (host && session && host->session == session) {
+		host->report = *report;
+		host->report_us = received_us;
+		host->last_contact_us = received_us;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 }

@@ -14,6 +14,7 @@
 #include "common/chunk.h"
 #include "common/conf.h"
 #include "common/name.h"
+#include "common/report.h"
 
 #define STORE_UUID_LEN 36 /* lower-case text form */
 
@@ -142,8 +143,8 @@ struct store_counters {
 	uint64_t wal_syncs, checkpoints;
 	double wal_sync_seconds, checkpoint_seconds; /* sums */
 	uint64_t streams, shards_open, wal_files;
-	uint64_t free_bytes, total_bytes;
-	uint64_t queued_submissions, queued_bytes; /* not yet appended */
+	uint64_t free_bytes, total_bytes, reserve_bytes; /* of the disk; so much stays free */
+	uint64_t queued_submissions, queued_bytes;       /* not yet appended */
 	int64_t last_checkpoint_us;
 	int64_t sure_clock_us; /* of the last checkpoint whose clock could be believed, also before a restart */
 };
@@ -154,9 +155,17 @@ struct store_host {
 	struct span host;
 	uint64_t session;
 	int64_t first_contact_us, last_contact_us;
-	uint64_t streams, lines, bytes;
+	uint64_t streams, lines, bytes, lost_bytes;
+	double rate;          /* bytes a second, of late */
+	struct report report; /* its newest */
+	int64_t report_us;    /* when that came; 0: none since the start */
 };
-void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user);
+void store_hosts(struct store *s, int64_t now_us,
+		 void (*each)(void *user, const struct store_host *h), void *user);
+
+/* What the agent of that session says of itself; a session that is over says nothing. */
+void store_report(struct store *s, struct span host, uint64_t session, const struct report *report,
+		  int64_t received_us);
 
 /* --- the archive, for the janitor --- */
 

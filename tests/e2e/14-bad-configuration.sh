@@ -33,6 +33,11 @@ wrong haul-agent 2 $'[agent]\nmemory_limit = much'
 wrong haul-agent 2 $'[agent]\nhost = ../x'
 wrong haul-agent 2 $'[collector]\nbatch_delay = 250'
 wrong haul-agent 2 $'[collector]\nurl = ftp://somewhere'
+wrong haul-agent 2 $'[collector]\nurl = https://'
+wrong haul-agent 2 $'[collector]\nurl = https://:8514'
+wrong haul-agent 2 $'[collector]\npin = sha256//short='
+wrong haul-agent 2 $'[collector]\npin = md5//YhKJG3phE6xw3TXJdrKg0MF2SsYP6D9jvQZBqmKUFQU='
+wrong haul-agent 2 $'[agent]\nlisten = 8515'
 wrong haul-agent 2 $'[input x]\ntype = nothing'
 wrong haul-agent 2 $'[input x]\nkeep = (unclosed'
 wrong haul-agent 2 $'[input x]\nmultiline = head:['
@@ -55,6 +60,18 @@ expect_equal 'a bad file in conf.d' 78 "$code"
 grep -qF "$T/good.conf.d/10-x.conf:3:" "$T/said" || fail "not named: $(cat "$T/said")"
 rm "$T/good.conf.d/10-x.conf"
 "$HAUL_BIN/haul-agent" check -c "$T/good.conf" >"$T/out" 2>"$T/said" || fail "a good one: $(cat "$T/said")"
+
+# Files that the configuration names and that are not there, or say nothing, are found by check, not by the first batch.
+touch "$T/empty"
+for text in "token_file = $T/nothing" "token_file = $T/empty" "ca_file = $T/nothing" "client_cert = $T/good.conf" \
+	"client_key = $T/good.conf"; do
+	printf '[collector]\n%s\n' "$text" >"$T/files.conf"
+	code=0
+	"$HAUL_BIN/haul-agent" check --quiet -c "$T/files.conf" >"$T/out" 2>"$T/said" || code=$?
+	expect_equal "check of $text ($(cat "$T/said"))" 78 "$code"
+	grep -qF "$T/files.conf:2: [collector] $text: " "$T/said" || fail "$text: $(cat "$T/said")"
+	[ ! -s "$T/out" ] || fail 'check --quiet is not quiet'
+done
 
 # Beyond loopback a collector wants to know who talks to it.
 printf '[collector]\nlisten = 0.0.0.0:0\ndata_dir = %s\n' "$DATA" >"$T/open.conf"

@@ -32,11 +32,32 @@ kill -HUP "$COLLECTOR_PID"
 wait_until 30 "grep -qF '$T/collector.conf:2:' $T/collector.err"
 cp "$T/collector.good" "$T/collector.conf"
 
+# What is open stays open: the sockets that listen, and the files that are followed; one that has lost its name since
+# would else be gone.
+listening() { # listening PORT: the kernel's number of the socket
+	awk -v port=":$(printf %04X "$1")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' /proc/net/tcp
+}
+held() { # held PATH: descriptors of the agent on it
+	find "/proc/$AGENT_PID/fd" -lname "$1*" -printf '%f\n' | sort
+}
+write_lines "$T/log/gone.log" 1 100
+expect_exactly_once "$T/log/gone.log" gone
+exec 7>>"$T/log/gone.log"
+cp "$T/log/gone.log" "$T/gone.expected"
+rm "$T/log/gone.log"
+before="$(listening "$COLLECTOR_PORT") $(listening "${AGENT_URL##*:}") $(held "$T/log/app.log") $(held "$T/log/gone.log")"
+expect_match 'what is open' '^[0-9]+ [0-9]+ [0-9]+ [0-9]+$' "$before"
+
 for ((i = 0; i < 20 * TORTURE; i++)); do
 	kill -HUP "$AGENT_PID" "$COLLECTOR_PID"
 	wait_more 30 20 app
 done
+after="$(listening "$COLLECTOR_PORT") $(listening "${AGENT_URL##*:}") $(held "$T/log/app.log") $(held "$T/log/gone.log")"
+expect_equal 'what is open after reloads' "$before" "$after"
+seq -f 'line %.0f' 101 200 | tee -a "$T/gone.expected" >&7
+exec 7>&-
 stop_writer "$writer"
 expect_exactly_once "$T/expected" app
+expect_exactly_once "$T/gone.expected" gone
 stop "$AGENT_PID"
 stop "$COLLECTOR_PID"

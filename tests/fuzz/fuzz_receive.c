@@ -137,10 +137,18 @@ void store_counters(struct store *s, struct store_counters *ret)
 	*ret = (struct store_counters){.free_bytes = 1};
 }
 
-void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user)
+void store_hosts(struct store *s, int64_t now_us,
+		 void (*each)(void *user, const struct store_host *h), void *user)
 {
-	(void)s;
+	(void)s, (void)now_us;
 	each(user, &(struct store_host){.host = SPAN_LITERAL("web-01"), .session = 7});
+}
+
+void store_report(struct store *s, struct span host, uint64_t session, const struct report *report,
+		  int64_t received_us)
+{
+	(void)s, (void)session, (void)received_us;
+	fuzz_check(host.len > 0 && report->time_us > 0);
 }
 
 struct submission *submission_new(void)
@@ -380,6 +388,7 @@ static void set_up(void)
 		intake.door = door_new("starting");
 		intake.complaints = complaints_new();
 		intake.inflight = inflight_new();
+		fuzz_check(forecast_new(&intake.forecast) == 0);
 		intake.receiving = budget_new(WORKING);
 		intake.working = budget_new(WORKING);
 		atomic_init(&intake.max_batch, MAX_BATCH);

@@ -35,6 +35,8 @@ struct store {
 	uint64_t opened; /* sessions */
 	struct submission *held;
 	_Atomic uint64_t lines;
+	struct report report;
+	uint64_t report_session;
 };
 
 static struct store fake;
@@ -72,6 +74,14 @@ int store_session_open(struct store *s, const struct session_request *request,
 		return -EIO;
 	done(user, s->session, ++s->opened);
 	return 0;
+}
+
+void store_report(struct store *s, struct span host, uint64_t session, const struct report *report,
+		  int64_t received_us)
+{
+	(void)s, (void)host, (void)received_us;
+	fake.report = *report;
+	fake.report_session = session;
 }
 
 /* Session 7 is web-01's, 6 was, 8 is db-01's; those from 100 on are a crowd's. */
@@ -203,16 +213,38 @@ int store_streams(struct store *s, struct span host, const struct stream_id *aft
 
 void store_counters(struct store *s, struct store_counters *ret)
 {
-	*ret = (struct store_counters){.lines = s->lines, .committed = 3, .free_bytes = 5u << 30};
+	*ret = (struct store_counters){
+		.lines = s->lines, .committed = 3, .free_bytes = UINT64_C(5) << 30};
 }
 
-void store_hosts(struct store *s, void (*each)(void *user, const struct store_host *h), void *user)
+/* web-01 is silent, db-01 far behind with a clock that is ahead, old-01 was taken down, new-01 is well. */
+void store_hosts(struct store *s, int64_t now_us,
+		 void (*each)(void *user, const struct store_host *h), void *user)
 {
 	(void)s;
-	struct store_host web = {.host = SPAN_LITERAL("web-01"), .session = 7, .streams = 2};
-	struct store_host db = {.host = SPAN_LITERAL("db-01"), .session = 8};
+	struct store_host web = {.host = SPAN_LITERAL("web-01"),
+				 .session = 7,
+				 .last_contact_us = now_us - 400 * NUM_SEC_US};
+	struct store_host db = {.host = SPAN_LITERAL("db-01"),
+				.session = 8,
+				.last_contact_us = now_us,
+				.rate = 2048,
+				.lost_bytes = 77,
+				.report = {.time_us = now_us + 30 * NUM_SEC_US,
+					   .lag_bytes = 3 << 20,
+					   .lag_ms = 150500,
+					   .files = 9,
+					   .failing = 1},
+				.report_us = now_us};
+	struct store_host old = {.host = SPAN_LITERAL("old-01"), .last_contact_us = 1};
+	struct store_host new = {.host = SPAN_LITERAL("new-01"),
+				 .last_contact_us = now_us,
+				 .report = {.time_us = now_us},
+				 .report_us = now_us};
 	each(user, &web);
 	each(user, &db);
+	each(user, &old);
+	each(user, &new);
 }
 
 /* --- the house around it --- */
@@ -234,6 +266,7 @@ static void setup(void)
 	intake.door = door_new("starting");
 	intake.complaints = complaints_new();
 	intake.inflight = inflight_new();
+	ck_assert_int_eq(forecast_new(&intake.forecast), 0);
 	intake.receiving = budget_new(1 << 20);
 	intake.working = budget_new(4 << 20);
 	struct auth_config auth = {.tokens_file = tokens_path, .anonymous_allowed = true};
@@ -284,6 +317,7 @@ static void teardown(void)
 	door_free(intake.door);
 	complaints_free(intake.complaints);
 	inflight_free(intake.inflight);
+	forecast_free(intake.forecast);
 	(void)unlink(tokens_path);
 }
 
@@ -1069,8 +1103,50 @@ START_TEST(status)
 {
 	expect(get("/v1/status"), 200, "\"ready\":true");
 	expect(get("/v1/status"), 200, "{\"host\":\"db-01\",\"session\":8");
+	expect(get("/v1/status"), 200, "\"lag_bytes\":3145728,\"lag_seconds\":150.500,\"files\":9");
+	expect(get("/v1/status"), 200, "\"clock_offset_seconds\":30.000}}");
+	expect(get("/v1/status"), 200, "\"rate_bytes_per_second\":0.0,\"report\":null}]");
+	expect(get("/v1/status"), 200, "\"disk_full_in_seconds\":null");
 	expect(get("/v1/status?format=text"), 200, "state       ready\n");
-	expect(get("/v1/status?format=text"), 200, "\nweb-01  never               2");
+	expect(get("/v1/status?format=text"), 200, "\nweb-01  6m ago ");
+	expect(get("/v1/status?format=text"), 200, "    3.0 MiB      2m    2.0 KiB/s    +30.0s");
+}
+END_TEST
+
+START_TEST(problems)
+{
+	expect(get("/v1/status?format=text"), 200,
+	       "! db-01 is 3.0 MiB and 2m behind\n"
+	       "! db-01 cannot read 1 of its files: haul-agent status there says which\n"
+	       "! the clock of db-01 is 30s ahead\n"
+	       "! web-01 has not been heard of for 6m\n\n");
+	expect(get("/v1/status"), 200, "\"problems\":[\"db-01 is 3.0 MiB and 2m behind\",");
+	for (int64_t minute = 0; minute < 30; minute++) /* 1 GiB in twenty minutes, of 5 */
+		forecast_note(intake.forecast, (100 + minute) * 60 * NUM_SEC_NS,
+			      (UINT64_C(10) << 30) - ((uint64_t)minute << 30) / 20);
+	expect(get("/v1/status?format=text"), 200, "m: it fills by 3.0 GiB an hour\n");
+	(void)door_shut(intake.door, "shut for a test");
+	expect(get("/v1/status?format=text"), 200, "! no batches are taken: ");
+}
+END_TEST
+
+START_TEST(reports)
+{
+	static const char *const with_report[] = {"Haul-Agent: a 7 haul-agent/1",
+						  "Haul-Report: time_us=5 lag_bytes=6 lag_ms=7",
+						  NULL};
+	static const char *const damaged[] = {"Haul-Agent: a 7 haul-agent/1", "Haul-Report: 17",
+					      NULL};
+	expect(request("GET", "/v1/streams?host=web-01&limit=1", with_report, NULL), 200, "");
+	ck_assert_int_eq(fake.report.time_us, 5);
+	ck_assert_uint_eq(fake.report.lag_bytes, 6);
+	ck_assert_uint_eq(fake.report_session, 7);
+	expect(request("GET", "/v1/streams?host=web-01&limit=1", damaged, NULL), 200, "");
+	ck_assert_int_eq(fake.report.time_us, 5);
+	expect(request("GET", "/metrics", NULL, NULL), 200,
+	       "haul_collector_host_lag_seconds{host=\"db-01\"} 150.5\n");
+	expect(request("GET", "/metrics", NULL, NULL), 200,
+	       "haul_collector_host_lost_bytes_total{host=\"db-01\"} 77\n");
 }
 END_TEST
 
@@ -1146,6 +1222,8 @@ int main(void)
 	tcase_add_test(tcase, streams_of_others);
 	tcase_add_test(tcase, paths);
 	tcase_add_test(tcase, status);
+	tcase_add_test(tcase, problems);
+	tcase_add_test(tcase, reports);
 	tcase_add_test(tcase, metrics_are_documented);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
