@@ -15,6 +15,7 @@ TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 CONFDIR     = /etc/haul
 BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR  = $(PREFIX)/share/zsh/site-functions
+EXAMPLESDIR = $(PREFIX)/share/doc/haul/examples
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
@@ -262,8 +263,8 @@ cost: ## count instructions on the hot paths and hold them against their budgets
 # Lint: silent when clean; what passed once is not looked at again before it changes
 
 L := build/lint
-SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh tests/*.sh tests/lib/*.sh tests/e2e/*.sh \
-	     tests/bench/*.sh))
+SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh packaging/completion/*.bash tests/*.sh tests/lib/*.sh \
+	     tests/e2e/*.sh tests/bench/*.sh tests/install/*.sh))
 MAN_SRC   := $(sort $(wildcard man/*.[1-8]))
 C_SRC     := $(SRC) $(TEST_SRC) $(PRELOAD_SRC)
 C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h))
@@ -326,30 +327,54 @@ demo: ## see it work: collector and agent on this machine, data under ./demo
 	@packaging/demo.sh
 
 # Everything goes below PREFIX, but the configuration, which is never overwritten, to /etc/haul.
+UNITS    = $(wildcard packaging/systemd/*.service)
+SYSUSERS = $(wildcard packaging/sysusers.d/*.conf)
+TMPFILES = $(wildcard packaging/tmpfiles.d/*.conf)
+COMPLETE = $(patsubst packaging/completion/%.bash,%,$(wildcard packaging/completion/*.bash))
+EXAMPLES = $(wildcard packaging/container/* packaging/grafana/*.json packaging/prometheus/*.yml packaging/lnav/*.json)
 installed = $(foreach p,$(PROGRAMS),$(BINDIR)/$(notdir $(p))) \
 	    $(foreach m,$(MAN_SRC),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
-	    $(patsubst packaging/systemd/%,$(UNITDIR)/%,$(wildcard packaging/systemd/*.service)) \
-	    $(SYSUSERSDIR)/haul.conf $(TMPFILESDIR)/haul.conf \
-	    $(addprefix $(BASHCOMPDIR)/,haul haul-agent haul-collector) $(ZSHCOMPDIR)/_haul
+	    $(foreach f,$(UNITS),$(UNITDIR)/$(notdir $(f))) \
+	    $(foreach f,$(SYSUSERS),$(SYSUSERSDIR)/$(notdir $(f))) \
+	    $(foreach f,$(TMPFILES),$(TMPFILESDIR)/$(notdir $(f))) \
+	    $(foreach c,$(COMPLETE),$(BASHCOMPDIR)/$(c) $(ZSHCOMPDIR)/_$(c)) \
+	    $(foreach f,$(EXAMPLES),$(EXAMPLESDIR)/$(notdir $(f)))
 
 install: all ## install into DESTDIR, PREFIX=/usr/local
 	@for f in $(PROGRAMS); do \
 		install -D -m 0755 "$$f" "$(DESTDIR)$(BINDIR)/$$(basename "$$f")" || exit 1; done
 	@for f in $(MAN_SRC); do \
 		install -D -m 0644 "$$f" "$(DESTDIR)$(MANDIR)/man$${f##*.}/$$(basename "$$f")" || exit 1; done
-	@for f in packaging/systemd/*.service; do \
+	@for f in $(UNITS); do \
 		install -d "$(DESTDIR)$(UNITDIR)" && \
 		sed 's|@BINDIR@|$(BINDIR)|g' "$$f" >"$(DESTDIR)$(UNITDIR)/$$(basename "$$f")" || exit 1; done
-	@install -D -m 0644 packaging/sysusers.d/haul.conf "$(DESTDIR)$(SYSUSERSDIR)/haul.conf"
-	@install -D -m 0644 packaging/tmpfiles.d/haul.conf "$(DESTDIR)$(TMPFILESDIR)/haul.conf"
-	@install -D -m 0644 packaging/completion/haul.bash "$(DESTDIR)$(BASHCOMPDIR)/haul"
-	@for f in haul-agent haul-collector; do ln -sf haul "$(DESTDIR)$(BASHCOMPDIR)/$$f" || exit 1; done
-	@install -D -m 0644 packaging/completion/_haul "$(DESTDIR)$(ZSHCOMPDIR)/_haul"
+	@install -d "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(EXAMPLESDIR)"
+	@install -m 0644 $(SYSUSERS) "$(DESTDIR)$(SYSUSERSDIR)/"
+	@install -m 0644 $(TMPFILES) "$(DESTDIR)$(TMPFILESDIR)/"
+	@install -m 0644 $(EXAMPLES) "$(DESTDIR)$(EXAMPLESDIR)/"
+	@for c in $(COMPLETE); do \
+		install -D -m 0644 "packaging/completion/$$c.bash" "$(DESTDIR)$(BASHCOMPDIR)/$$c" && \
+		install -D -m 0644 "packaging/completion/_$$c" "$(DESTDIR)$(ZSHCOMPDIR)/_$$c" || exit 1; done
 	@for f in packaging/conf/*.conf; do to="$(DESTDIR)$(CONFDIR)/$$(basename "$$f")"; \
 		[ -e "$$to" ] || install -D -m 0644 "$$f" "$$to" || exit 1; done
 
 uninstall: ## remove what install put there (not /etc/haul)
 	@for f in $(installed); do rm -f "$(DESTDIR)$$f"; done
+
+# ---------------------------------------------------------------------------------------------------
+# Packages: built in a copy of the tree, where packaging/debian stands as debian/. Its tests are `make check`'s.
+
+deb: ## build the Debian packages into build/deb, and check them with lintian
+	@packaging/deps.sh build deb
+	@packaging/deb.sh $(VERSION)
+
+rpm: ## build the RPM packages into build/rpm
+	@packaging/deps.sh build rpm
+	@packaging/rpm.sh $(VERSION)
+
+check-install: deb ## as root: install the packages in a fresh Debian 12 (debootstrap) and run what README says
+	@packaging/deps.sh install
+	@tests/install/fresh-debian.sh
 
 dist: ## pack the committed tree as build/haul-VERSION.tar.gz
 	@mkdir -p build
@@ -362,5 +387,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9_.-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | \
 	while IFS="$$(printf '\t')" read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all check unit e2e tsan torture fuzz bench cost lint lint-all format deps demo install uninstall dist \
-	clean help tests-build tsan-build FORCE
+.PHONY: all check unit e2e tsan torture fuzz bench cost lint lint-all format deps demo install uninstall deb rpm \
+	check-install dist clean help tests-build tsan-build FORCE

@@ -2,15 +2,18 @@
 # The only place where haul's Debian packages are named. Installs what is missing of the groups asked
 # for; silent and without the network when all is there.
 #
-#     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz, containers, bench
+#     packaging/deps.sh [--check] GROUP...      build, test, lint, fuzz, deb, rpm, install, extras, containers, bench
 #     packaging/deps.sh --unpack DIR GROUP...   peers, writers
 #
 # --check only tells what is missing (exit 1 then). --unpack installs nothing: the packages' files go below DIR, for
-# programs that conflict with what a machine has or with each other, and for daemons that shall not become services of it. Debian 12 and Ubuntu 24.04; a name that differs
+# programs that conflict with what a machine has or with each other, and for daemons that shall not become services of
+# it. Debian 12 and Ubuntu 24.04; a name that differs
 # between them is written as alternatives A|B: any that is installed will do, else the first that the
-# machine's sources have. `containers` are the engines that some scenarios run containers with: 300 MB, which
-# nobody needs to build haul; without them those scenarios are skipped.
+# machine's sources have. `extras` are programs whose formats haul ships files in (Prometheus, systemd): the
+# tests that try those are skipped without them. `containers` are the engines that some scenarios run containers with:
+# 300 MB, which nobody needs to build haul; without them those scenarios are skipped.
 set -euo pipefail
+groups='build, test, lint, fuzz, deb, rpm, install, extras, containers, bench, peers, writers'
 
 group_packages() {
 	case $1 in
@@ -18,15 +21,20 @@ group_packages() {
 		'libcurl4-gnutls-dev|libcurl4-openssl-dev' libmicrohttpd-dev libisal-dev zlib1g-dev \
 		libzstd-dev libyajl-dev libsqlite3-dev libpcre2-dev libgnutls28-dev libsystemd-dev \
 		'libinotifytools0-dev|libinotifytools-dev' ;;
-	test) echo check curl gzip zstd ripgrep lnav pigz python3 util-linux procps valgrind strace openssl sqlite3 systemd-journal-remote zsh ;;
+	test) echo check curl gzip zstd ripgrep lnav pigz python3 util-linux procps valgrind strace openssl sqlite3 \
+		systemd-journal-remote zsh libyaml-libyaml-perl ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc check ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
+	deb) echo debhelper dpkg-dev fakeroot lintian ;;
+	rpm) echo rpm rpmlint ;;
+	install) echo debootstrap ;;
+	extras) echo prometheus systemd ;;
 	containers) echo docker.io runc podman busybox-static ;;
 	bench) echo ripgrep gzip zstd curl procps time ;;
 	peers) echo rsyslog libestr0 libfastjson4 liblognorm5 syslog-ng-core libivykis0 libnet1 libjson-c5 \
 		libpcre3 libwrap0 ;;
 	writers) echo logrotate libpopt0 nginx rsyslog libestr0 libfastjson4 liblognorm5 ;;
-	*) echo "deps.sh: no group $1 (build, test, lint, fuzz, containers, bench, peers, writers)" >&2 && exit 2 ;;
+	*) echo "deps.sh: no group $1 ($groups)" >&2 && exit 2 ;;
 	esac
 }
 
@@ -72,7 +80,7 @@ if [ "${1-}" = --unpack ]; then
 	shift $(($# > 1 ? 2 : 1))
 fi
 [ $# -gt 0 ] || {
-	echo 'usage: deps.sh [--check | --unpack DIR] GROUP... (build, test, lint, fuzz, containers, bench, peers, writers)' >&2
+	echo "usage: deps.sh [--check | --unpack DIR] GROUP... ($groups)" >&2
 	exit 2
 }
 

@@ -562,8 +562,8 @@ static bool send_guest(struct shipper *s, bool own_due)
 static bool may_fill(const struct shipper *s)
 {
 	enum uplink_state state = s->way.state(s->way.self);
-	return !s->finishing && (state == UPLINK_READY || state == UPLINK_SENDING ||
-				 state == UPLINK_REPORTING);
+	return !s->finishing &&
+	       (state == UPLINK_READY || state == UPLINK_SENDING || state == UPLINK_REPORTING);
 }
 
 static void rest(struct shipper *s, int64_t now_ns)

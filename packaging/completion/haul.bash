@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Completion for bash: haul(1) with the services, hosts and days that the archive has, and the daemons' commands.
+# Completion of haul(1) for bash: commands, options, and the services, hosts and days that the archive has.
 
 _haul_names() { # _haul_names services|hosts|days
 	local dir=()
@@ -60,55 +60,4 @@ _haul() {
 	esac
 }
 
-# _haul_daemon COMMANDS: the commands and options of a daemon; for words behind a command see the callers.
-_haul_daemon() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} i
-	_haul_command=''
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		-c | --config) ((i++)) ;;
-		-*) ;;
-		*) [ -n "$_haul_command" ] || _haul_command=${COMP_WORDS[i]} ;;
-		esac
-	done
-	case $before in
-	-c | --config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return 1 ;;
-	esac
-	[ -n "$_haul_command" ] && return
-	mapfile -t COMPREPLY < <(compgen -W "$1 --config --help --version" -- "$word")
-	return 1
-}
-
-_haul_agent() {
-	local word=${COMP_WORDS[COMP_CWORD]} _haul_command
-	COMPREPLY=()
-	_haul_daemon 'check status explain join' || return 0
-	case $_haul_command in
-	status) mapfile -t COMPREPLY < <(compgen -W '--json --config' -- "$word") ;;
-	explain) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-	esac
-}
-
-_haul_collector() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} _haul_command
-	COMPREPLY=()
-	_haul_daemon 'check status init token retain reindex' || return 0
-	case $_haul_command in
-	status) mapfile -t COMPREPLY < <(compgen -W '--json --config' -- "$word") ;;
-	init) mapfile -t COMPREPLY < <(compgen -W "--renew --config $(hostname -f 2>/dev/null)" -- "$word") ;;
-	retain) mapfile -t COMPREPLY < <(compgen -W '--dry-run --config' -- "$word") ;;
-	token)
-		case $before in
-		token) mapfile -t COMPREPLY < <(compgen -W 'add list revoke' -- "$word") ;;
-		revoke)
-			mapfile -t COMPREPLY < <(compgen -W "$(haul-collector token list 2>/dev/null | cut -d' ' -f1)" \
-				-- "$word")
-			;;
-		esac
-		;;
-	esac
-}
-
 complete -F _haul haul
-complete -F _haul_agent haul-agent
-complete -F _haul_collector haul-collector
