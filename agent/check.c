@@ -71,9 +71,9 @@ int check_run(const struct agent_setup *s, bool quiet)
 	bool fine = files_are_fine(s);
 	struct buf out = BUF_EMPTY;
 	int r = quiet ? 0 : print(s, &out);
-	if (r == 0)
+	if (r == 0 && out.len)
 		(void)fwrite(out.ptr, 1, out.len, stdout);
-	else
+	else if (r < 0)
 		log_error("check: %s", strerror(-r));
 	buf_free(&out);
 	if (r < 0)

@@ -91,7 +91,9 @@ if perl -MYAML::XS -e 1 2>/dev/null; then
 				die "$file: $rule->{alert}: severity\n" unless $rule->{labels}{severity} =~ /^(info|warning|critical)$/;
 				die "$file: $rule->{alert}: summary\n" unless $rule->{annotations}{summary} } } }
 		' "$T" || fail 'the manifests'
-	# Its configuration is one that the agent takes.
+	# Its configuration is one that the agent takes, when the secret is there.
+	echo a-token >"$T/token"
+	sed -i "s,/etc/haul-token/,$T/," "$T/agent.conf"
 	"$HAUL_BIN/haul-agent" check --quiet -c "$T/agent.conf" || fail 'the configuration in daemonset.yaml'
 else
 	note 'skipped: YAML::XS is not installed'
