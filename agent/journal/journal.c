@@ -309,6 +309,8 @@ static int add_record(struct journal *j)
 		return r;
 	}
 	take_texts(j, e);
+	if (e->partial)
+		j->waits = s->journal->waits = true; /* until the pump knows better */
 	if (e->cut)
 		log_gated(&j->cut_gate, LOG_LEVEL_WARNING,
 			  "%s: a message of %s is longer than %zu bytes: the rest is left out",
@@ -519,7 +521,8 @@ void journal_read(struct journal *j, int64_t now_ns, bool readable)
 		read_on(j, now_ns);
 	if (now_ns >= j->tidy_due_ns || j->tidy_due_ns == INT64_MAX)
 		tidy(j, now_ns);
-	wake_waiting(j, now_ns);
+	if (j->waits)
+		wake_waiting(j, now_ns);
 }
 
 bool journal_is_listening(const struct journal *j, int64_t now_ns)

@@ -37,7 +37,7 @@ struct journal {
 	bool again_found; /* ... where the entry before it is there still */
 
 	bool at_end;          /* nothing more was there when it was read last */
-	bool waits;           /* a stream of it waits for the rest of a line */
+	bool waits;           /* a stream of it may wait for the rest of a line */
 	int64_t processed_ns; /* monotonic */
 	int64_t open_due_ns;  /* when it is opened, or looked at whether it has to be anew */
 	int64_t tidy_due_ns;  /* when quiet streams are looked at */
