@@ -86,12 +86,6 @@ static void drop(struct message *m)
 	free(m);
 }
 
-static struct message *next_message(struct ferry *f)
-{
-	struct list_node *n = list_take_first(&f->messages);
-	return n ? LIST_ENTRY(n, struct message, node) : NULL;
-}
-
 void ferry_free(struct ferry *f)
 {
 	if (!f)
