@@ -193,6 +193,20 @@ static void show_files_sum(yajl_val root)
 		printf("registry   %s\n", text_of(root, "registry_problem", ""));
 }
 
+static void show_journals(yajl_val root)
+{
+	yajl_val journals = array_of(root, "journals");
+	for (size_t i = 0; journals && i < journals->u.array.len; i++) {
+		yajl_val j = journals->u.array.values[i];
+		const char *error = text_of(j, "error", NULL);
+		printf("journal    %s: ", text_of(j, "path", "?"));
+		if (error)
+			printf("CANNOT BE READ: %s\n", error);
+		else
+			printf("%.0f services\n", number_of(j, "streams"));
+	}
+}
+
 /* --- a row a file ----------------------------------------------------------------------------------- */
 
 static void show_file(yajl_val f, int width)
@@ -250,6 +264,7 @@ static void show(yajl_val root)
 	show_collector(root);
 	show_lag(root);
 	show_files_sum(root);
+	show_journals(root);
 	show_losses(root);
 	show_files(root);
 }

@@ -3,7 +3,7 @@
 # none; priorities; filters; restarts and kills in the middle.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/../lib/journal.sh"
-need_programs haul-agent haul-collector
+need_programs haul-agent haul-collector haul
 need_journal_remote
 
 mkdir "$T/journal"
@@ -56,6 +56,9 @@ F user=x password=*** ok
 F first second
 Fe between' "$(lines_on_disk app | cut -d' ' -f4- )"
 lines_on_disk app | grep -c '^2026-11-22T06:03:21.225242Z ' | grep -cx 3 || fail 'the time of the source'
+# What is masked leaves no trace but in the journal.
+! grep -raqs hunter2 "$DATA" "$T/web-01.state" "$T"/*.err || fail 'what is masked has left the journal'
+"$HAUL_BIN/haul" --data-dir "$DATA" verify >"$T/verify" || fail "verify: $(tail -n 3 "$T/verify")"
 expect_equal 'metrics' '2 1' "$(metric "$AGENT_URL" haul_agent_dropped_lines_total) $(metric "$AGENT_URL" haul_agent_masked_total)"
 
 # Killed again and again, either side, while entries are written.
@@ -94,7 +97,8 @@ start_agent web-01 "$journal_input" '[collector]' 'failover = yes'
 expect_exactly_once "$T/db" db
 expect_exactly_once "$T/web" web
 wait_count 30 8 app
-"$HAUL_BIN/haul-agent" status -c "$T/web-01.conf" | grep -q "journal:$T/journal.* web " || fail 'status'
+"$HAUL_BIN/haul-agent" status -c "$T/web-01.conf" >"$T/status"
+grep -q "^journal:$T/journal.* web " "$T/status" && grep -q "^journal .*: [0-9]* services$" "$T/status" || fail 'status'
 "$HAUL_BIN/haul-agent" check -c "$T/web-01.conf" | grep -q "^journal:$T/journal .*Z to .*Z" || fail 'check'
 stop "$AGENT_PID"
 stop "$COLLECTOR_PID"
