@@ -8,6 +8,7 @@
 #include "common/log.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,7 +87,12 @@ static int explain(const struct agent_setup *s, const char *path)
 {
 	struct buf out = BUF_EMPTY;
 	struct discover_config dc = discover_config(s);
+	char absolute[PATH_MAX];
 	int r = discover_explain(&dc, path, &out);
+	if (r == 0)
+		r = discover_absolute(path, absolute);
+	if (r == 0)
+		r = status_explain(s->agent->listen, absolute, &out);
 	if (r == 0)
 		(void)fwrite(out.ptr, 1, out.len, stdout);
 	else

@@ -32,6 +32,12 @@ static double rate_now(const struct source *s, int64_t now_ns)
 	return now_ns - s->rate_ns > 30 * NUM_SEC_NS ? 0 : s->rate;
 }
 
+/* One that is not sent waits for nothing. */
+static bool is_sent(const struct source *s)
+{
+	return !s->refusal && s->state != SOURCE_STRAY;
+}
+
 static bool is_shown(const struct source *s)
 {
 	return s->state != SOURCE_ENDED && s->state != SOURCE_MISSING;
@@ -49,7 +55,7 @@ void status_side(const struct source_table *t, const struct discover *d, const s
 	shipper_counters(s, &ret->shipper);
 	for (const struct source *at = source_first_of_all(t); at;
 	     at = source_after_of_all(t, at)) {
-		if (!is_shown(at) || at->refusal)
+		if (!is_shown(at) || !is_sent(at))
 			continue;
 		double lag = lag_seconds(at, now_ns);
 		ret->files++;
@@ -190,6 +196,14 @@ static void add_time(struct page *p, const char *key, int64_t real_ns)
 	add_text(p, key, real_ns ? text : NULL);
 }
 
+/* What an operator calls it. */
+static const char *state_name(const struct source *s)
+{
+	if (s->refusal)
+		return "refused";
+	return s->state == SOURCE_STRAY && s->copy ? "copy" : source_state_name(s->state);
+}
+
 static void add_source(struct page *p, const struct source *s, int64_t now_ns)
 {
 	char id[STREAM_ID_HEX + 1] = "";
@@ -201,11 +215,11 @@ static void add_source(struct page *p, const struct source *s, int64_t now_ns)
 	add_text(p, "instance", s->instance);
 	add_text(p, "input", s->input ? s->input->name : NULL);
 	add_text(p, "stream", id);
-	add_text(p, "state", s->refusal ? "refused" : source_state_name(s->state));
+	add_text(p, "state", state_name(s));
 	add_u64(p, "offset", s->committed.offset);
 	add_u64(p, "size", s->size);
-	add_u64(p, "lag_bytes", s->refusal ? 0 : lag_bytes(s));
-	add_double(p, "lag_seconds", s->refusal ? 0 : lag_seconds(s, now_ns));
+	add_u64(p, "lag_bytes", is_sent(s) ? lag_bytes(s) : 0);
+	add_double(p, "lag_seconds", is_sent(s) ? lag_seconds(s, now_ns) : 0);
 	add_double(p, "rate_bytes_per_second", rate_now(s, now_ns));
 	add_u64(p, "lines", s->lines);
 	add_u64(p, "dropped", s->dropped);

@@ -58,4 +58,8 @@ int status_metrics(const struct status_view *v, struct buf *out) MUST_CHECK;
  * JSON as it came, or a table). Returns an exit code: 0, or 1 when no agent answers. */
 int status_show(const char *address, bool json);
 
+/* For `haul-agent explain`: one more line about what the running agent does with the file; none when no agent answers
+ * or it does not have the path. Errors: -ENOMEM. */
+int status_explain(const char *address, const char *path, struct buf *out) MUST_CHECK;
+
 #endif

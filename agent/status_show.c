@@ -26,11 +26,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user)
 	return buf_add(b, bytes, size * n) < 0 ? 0 : size * n;
 }
 
-static int fetch(const char *address, struct buf *out)
+static int fetch(const char *address, bool quiet, struct buf *out)
 {
 	char url[256], error[CURL_ERROR_SIZE] = "";
 	if (!*address) {
-		log_error("[agent] listen is empty: the agent has no status to show");
+		if (!quiet)
+			log_error("[agent] listen is empty: the agent has no status to show");
 		return -ENOENT;
 	}
 	(void)snprintf(url, sizeof(url), "http://%s/status", address);
@@ -48,6 +49,8 @@ static int fetch(const char *address, struct buf *out)
 	curl_easy_cleanup(c);
 	if (r == CURLE_OK)
 		return 0;
+	if (quiet)
+		return -EIO;
 	log_error("no agent answers at %s: %s", address, *error ? error : curl_easy_strerror(r));
 	return -EIO;
 }
@@ -274,7 +277,7 @@ int status_show(const char *address, bool json)
 	struct buf body = {.max = ANSWER_MAX};
 	char why[256] = "out of memory";
 	int code = 1;
-	if (fetch(address, &body) == 0) {
+	if (fetch(address, false, &body) == 0) {
 		const char *text = buf_cstr(&body);
 		yajl_val root = text ? yajl_tree_parse(text, why, sizeof(why)) : NULL;
 		if (!root) {
@@ -290,4 +293,55 @@ int status_show(const char *address, bool json)
 	}
 	buf_free(&body);
 	return code;
+}
+
+/* --- explain ---------------------------------------------------------------------------------------- */
+
+static yajl_val row_of(yajl_val root, const char *path)
+{
+	yajl_val files = array_of(root, "files");
+	for (size_t i = 0; files && i < files->u.array.len; i++)
+		if (strcmp(text_of(files->u.array.values[i], "path", ""), path) == 0)
+			return files->u.array.values[i];
+	return NULL;
+}
+
+static int explain_row(yajl_val row, struct buf *out)
+{
+	const char *state = text_of(row, "state", "?"), *error = text_of(row, "error", NULL);
+	if (strcmp(state, "refused") == 0)
+		return buf_printf(out, "The running agent leaves it alone: it is %s.\n",
+				  error ? error : "not to be followed");
+	if (strcmp(state, "copy") == 0)
+		return buf_printf(out,
+				  "The running agent holds it back: it takes it for a copy of a "
+				  "file that it reads already.\n");
+	if (strcmp(state, "stray") == 0)
+		return buf_printf(out,
+				  "The running agent holds it back until it knows whether it is a "
+				  "copy of a file that it reads already.\n");
+	if (strcmp(state, "new") == 0)
+		return buf_printf(out,
+				  "The running agent has it, and waits for the collector to say "
+				  "what it knows of it.\n");
+	return buf_printf(out, "The running agent has sent %.0f of its %.0f bytes (%s)%s%s.\n",
+			  number_of(row, "offset"), number_of(row, "size"), state,
+			  error ? "; the last error was: " : "", error ? error : "");
+}
+
+int status_explain(const char *address, const char *path, struct buf *out)
+{
+	struct buf body = {.max = ANSWER_MAX};
+	char why[256];
+	int r = 0;
+	if (fetch(address, true, &body) == 0) {
+		const char *text = buf_cstr(&body);
+		yajl_val root = text ? yajl_tree_parse(text, why, sizeof(why)) : NULL;
+		yajl_val row = root ? row_of(root, path) : NULL;
+		if (row)
+			r = explain_row(row, out);
+		yajl_tree_free(root);
+	}
+	buf_free(&body);
+	return r;
 }

@@ -91,6 +91,8 @@ static void count_loss(struct source *s, const char *cause)
 	s->lost_from = s->tail_at;
 	s->lost_to = s->sure_size;
 	s->lost_cause = cause;
+	if (s->cut_cause)
+		return; /* that has been said */
 	log_warning("%s: bytes %" PRIu64 " to %" PRIu64 " were %s before they could be read: "
 		    "recorded as lost",
 		    s->path, s->lost_from, s->lost_to, cause);
@@ -121,9 +123,12 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 		look_begin(d, s);
 	}
 	if (!found || s->cut) {
-		end_here(d, s, s->cut ? "truncated" : "deleted");
+		const char *cause = s->cut ? "truncated" : "deleted";
+		s->cut = s->cut || s->cut_cause;
+		end_here(d, s, s->cut_cause ? s->cut_cause : cause);
 		return;
 	}
+	s->cut_cause = NULL;
 	s->closing = false;
 	if (s->state == SOURCE_UNLINKED)
 		source_move(d->table, s, SOURCE_ROTATED);

@@ -3,7 +3,8 @@
  *
  * Beyond it files are given up: first one that is larger than the bound by itself, for it could not be held whatever
  * else goes; then the oldest, whose lines are the least likely to be looked for. What had been read of the file is in
- * memory and still goes to the collector; the rest is a loss with cause `limit` and its exact range.
+ * memory and still goes to the collector; the rest is a loss with cause `limit` and its exact range, unless a compressed
+ * version of the file has it.
  *
  * Not given up: compressed rests, for it is not known how many bytes of lines they have (they are small, and do not
  * grow); files whose bytes are being compared; those of which a loss is still to be told (at the next look). */
@@ -50,7 +51,8 @@ static uint64_t look_at_all(struct discover *d)
 
 static bool may_go(const struct source *s)
 {
-	return !s->compressed && !s->held && !s->cut && s->lost_to <= s->lost_from;
+	return s->state != SOURCE_STRAY && !s->compressed && !s->held && !s->cut &&
+	       s->lost_to <= s->lost_from;
 }
 
 /* The next one that goes; NULL: none may. */
@@ -70,23 +72,35 @@ static struct source *choose(const struct discover *d, struct identity *ret)
 	return oldest;
 }
 
+static void say(struct discover *d, const struct source *s, uint64_t size, uint64_t sum)
+{
+	log_gated(&d->deleted_gate, LOG_LEVEL_ERROR,
+		  "%s: bytes %" PRIu64 " to %" PRIu64
+		  " are given up, and recorded as lost unless a copy "
+		  "has them: it was deleted, and %" PRIu64
+		  " bytes of deleted files were held open, more "
+		  "than max_deleted",
+		  s->path, s->tail_at, size, sum);
+}
+
 static void give_up(struct discover *d, struct source *s, uint64_t size, uint64_t sum)
 {
+	if (size > s->tail_at)
+		say(d, s, size, sum);
 	descriptor_close(d->table, s);
-	s->cut = s->closing = true;
+	s->closing = true;
 	s->cut_cause = "limit";
-	if (size > s->tail_at) {
-		s->lost_from = s->tail_at;
-		s->lost_to = size;
-		s->lost_cause = s->cut_cause;
-		log_gated(&d->deleted_gate, LOG_LEVEL_ERROR,
-			  "%s: bytes %" PRIu64 " to %" PRIu64 " are given up and recorded as lost: "
-			  "it was deleted, and %" PRIu64 " bytes of deleted files were held open, "
-			  "more than max_deleted",
-			  s->path, s->lost_from, s->lost_to, sum);
+	s->sure_size = size > s->tail_at ? size : s->tail_at;
+	if (s->state == SOURCE_UNLINKED) {
+		rest_search(d, s); /* a compressed version may have it; else it ends here */
+		return;
 	}
+	/* The collector's streams are not known yet: the loss is told once they are. */
+	s->cut = s->searched = true;
+	s->lost_from = s->tail_at;
+	s->lost_to = s->sure_size;
+	s->lost_cause = s->cut_cause;
 	leave_add(d, s);
-	source_set_ready(d->table, s);
 }
 
 void deleted_check(struct discover *d)

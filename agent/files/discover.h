@@ -53,6 +53,8 @@ struct stream_row;
 void discover_row(struct discover *d, const struct stream_row *row);
 void discover_rows_end(struct discover *d);
 
+/* The path from the root on, without //, . and .. ; what is a link stays one. `dst` has PATH_MAX bytes. Errors: -errno. */
+int discover_absolute(const char *path, char *dst) MUST_CHECK;
 /* Why a path is or is not followed, as one sentence; for `haul-agent explain` and check. */
 int discover_explain(const struct discover_config *config, const char *path,
 		     struct buf *out) MUST_CHECK;

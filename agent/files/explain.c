@@ -310,8 +310,7 @@ static int explain_followed(const struct wanted *w, const char *path, struct inp
 	return r;
 }
 
-/* From the root on, without //, . and .. ; what is a link stays one. */
-static int make_absolute(const char *path, char dst[PATH_MAX])
+int discover_absolute(const char *path, char *dst)
 {
 	char cwd[PATH_MAX] = "", text[2 * PATH_MAX];
 	if (*path != '/' && !getcwd(cwd, sizeof(cwd)))
@@ -339,7 +338,7 @@ int discover_explain(const struct discover_config *config, const char *path, str
 	struct wanted w = {config->inputs, config->n_inputs, WANTED_ALL};
 	struct identity id;
 	char absolute[PATH_MAX];
-	int made = make_absolute(path, absolute);
+	int made = discover_absolute(path, absolute);
 	if (made < 0)
 		return made;
 	path = absolute;

@@ -17,7 +17,10 @@ start_agent web-01 "$(input app "$T/log/*.log" 'service = app')"
 write_lines "$T/log/app.log" 1 100
 expect_exactly_once "$T/log/app.log" app
 expect_equal 'files followed' 1 "$(metric "$AGENT_URL" haul_agent_files)"
-"$HAUL_BIN/haul-agent" explain -c "$T/web-01.conf" "$T/log/app.log" | grep -q 'is followed by input app' || fail 'explain'
+"$HAUL_BIN/haul-agent" explain -c "$T/web-01.conf" "$T/log/app.log" >"$T/explained"
+grep -q 'is followed by input app as service app' "$T/explained" || fail "explain: $(cat "$T/explained")"
+size=$(stat -c %s "$T/log/app.log")
+grep -q "has sent $size of its $size bytes" "$T/explained" || fail "explain: $(cat "$T/explained")"
 
 # A collector that comes and goes.
 before=$(said web-01)

@@ -179,6 +179,32 @@ START_TEST(holes_take_nothing)
 }
 END_TEST
 
+/* What logrotate compresses it deletes: the lines are still to be had. */
+START_TEST(a_compressed_version_has_it)
+{
+	h.max_deleted = 256 * 1024;
+	host_start(&h);
+	grow("a.log", 64 * 1024);
+	host_run(&h);
+	h.down = true;
+	h.arena_max = 0;
+	grow("a.log", 512 * 1024);
+	host_run(&h);
+	host_rename(&h, "a.log", "a.log.1");
+	host_run(&h);
+	host_shell(&h, "gzip a.log.1");
+	host_run(&h);
+	host_pass(&h, 12);
+	ck_assert_uint_eq(held(), 0);
+	h.down = false;
+	h.arena_max = UINT64_MAX;
+	host_run(&h);
+	host_pass(&h, 65);
+	ck_assert_uint_eq(lost("a.log"), 0);
+	ck_assert_uint_eq(host_stream(&h, "a.log")->lines.len, 576 * 1024);
+}
+END_TEST
+
 /* A name elsewhere keeps the disk space whatever the agent does. */
 START_TEST(other_names_count_for_nothing)
 {
@@ -212,6 +238,7 @@ int main(void)
 	tcase_add_test(tcase, what_was_read_is_kept);
 	tcase_add_test(tcase, written_after_it_was_deleted);
 	tcase_add_test(tcase, holes_take_nothing);
+	tcase_add_test(tcase, a_compressed_version_has_it);
 	tcase_add_test(tcase, other_names_count_for_nothing);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
