@@ -37,7 +37,7 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 	struct source *fresh = look_find(d, &id);
 	if (fresh) {
 		/* Since then an event has led to the file. */
-		look_rename_all(d, s, fresh);
+		names_hand_over(d, s, fresh);
 		return fresh;
 	}
 	fresh = look_make(d, s->path, &id, s->input, s->path);
@@ -48,8 +48,8 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 		descriptor_give(d->table, fresh, fd);
 	if (descriptor_open(d->table, fresh) == 0 && identity_of_fd(fresh->fd, &id) == 0)
 		fresh->size = fresh->sure_size = id.size;
-	look_rename_all(d, s, fresh);
-	look_remember_head(d, fresh);
+	names_hand_over(d, s, fresh);
+	grown_remember_head(d, fresh);
 	return fresh;
 }
 
@@ -120,7 +120,7 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 		if (!found)
 			return; /* cut_missing decides */
 		source_move(d->table, s, SOURCE_NEW);
-		look_begin(d, s);
+		names_begin(d, s);
 	}
 	if (!found || s->cut) {
 		const char *cause = s->cut ? "truncated" : "deleted";

@@ -43,7 +43,7 @@ static uint64_t look_at_all(struct discover *d)
 		uint64_t held = held_by(s, &id);
 		/* It may still be written, and no event tells. */
 		if (held && s->state == SOURCE_UNLINKED && !s->held)
-			look_grown(d, s, &id);
+			grown_look(d, s, &id);
 		sum += held;
 	}
 	return sum;

@@ -145,15 +145,15 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 	if (dir->orphan) {
 		/* Its path is not known, so a name in it cannot be looked at. */
 		if (n && e->mask & (IN_DELETE | IN_MOVED_FROM))
-			look_lost(d, n);
+			names_lost(d, n);
 		else if (n && n->source)
-			look_modified(d, n->source);
+			grown_event(d, n->source);
 		return;
 	}
 	if (!scan_join(path, dir, e->name) || (!n && !dir->full && !wanted_below(&d->wanted, path)))
 		return;
 	if (e->mask & (IN_MODIFY | IN_ATTRIB) && n && n->source) {
-		look_modified(d, n->source);
+		grown_event(d, n->source);
 	} else if (e->mask & IN_MOVED_FROM) {
 		moved_from(d, dir, path, e);
 	} else if (e->mask & IN_MOVED_TO) {
@@ -286,7 +286,7 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 		rescan(d);
 	if (d->nameless.n)
 		d->deleted_due_ns = 0;
-	look_nameless(d);
+	names_check_lost(d);
 	forget_moves(d, false);
 	leave_noticed(d);
 	if (now_ns >= d->deleted_due_ns)
@@ -373,7 +373,7 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 			    strerror(-e));
 	rescan(d);
 	scan_missing(d);
-	look_nameless(d);
+	names_check_lost(d);
 	*ret = d;
 	return 0;
 }
@@ -447,7 +447,7 @@ int discover_reload(struct discover *d, const struct discover_config *config)
 	configure(d, config);
 	d->now_ns = clock_mono_ns();
 	rescan(d);
-	look_nameless(d);
+	names_check_lost(d);
 	return 0;
 }
 

@@ -2,7 +2,9 @@
  *
  *     discover.c   the object, its turns, events
  *     scan.c       directories: which are watched, what is in them
- *     look.c       what a name leads to: sources made, named, renamed, without a name
+ *     look.c       what a name leads to: sources found, sources made
+ *     names.c      which names lead to a source, and the state that they say
+ *     grown.c      what has become of its file
  *     cut.c        files that were truncated or are gone
  *     rest.c       where what was not read of them goes on
  *     stray.c      files with the names of rotated ones: rests, copies, or logs of their own
@@ -154,25 +156,8 @@ bool scan_join(char *dst, const struct dir *dir, const char *name);
 
 /* The name may lead to something else than before. `origin` (may be NULL): it is what was moved away from there. */
 void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin);
-/* The name leads nowhere any more. */
-void look_lost(struct discover *d, struct name *n);
 /* The name's directory has another path, or inputs have changed: what is the name to its source now? */
 void look_again(struct discover *d, struct name *n);
-/* The name leads to its source still, but it is not one that an input wants. */
-void look_unfollow(struct discover *d, struct name *n);
-/* The file of a source has changed, as `id` has it. */
-void look_grown(struct discover *d, struct source *s, const struct identity *id);
-void look_remember_head(struct discover *d, struct source *s);
-/* An event said that it was written. */
-void look_modified(struct discover *d, struct source *s);
-/* Those that lost their last name in this turn: have they another one somewhere? */
-void look_nameless(struct discover *d);
-/* A source in state NEW begins: it gets the state that its names say. */
-void look_begin(struct discover *d, struct source *s);
-/* All names of one source go over to another. */
-void look_rename_all(struct discover *d, struct source *from, struct source *to);
-/* Takes the source out of everything; it is freed at the end of the turn. */
-void look_drop(struct discover *d, struct source *s);
 /* Makes a source for a file; NULL: memory is short (said). */
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
 			 struct input *input, const char *origin_path);
@@ -180,6 +165,39 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 struct input *look_input(const struct discover *d, const struct source *s);
 /* The live source in that file; NULL: none. */
 struct source *look_find(const struct discover *d, const struct identity *id);
+
+/* Sources get a name's input before anything of them is shipped; later it stays. */
+void look_take_input(struct discover *d, struct source *s, struct input *want, const char *path);
+
+/* --- names.c --- */
+
+/* The name leads to that source. */
+void names_link(struct discover *d, struct name *n, struct source *s, struct input *want,
+		const struct origin *origin, const struct identity *id);
+void names_unlink(struct discover *d, struct name *n);
+/* The name leads nowhere any more. */
+void names_lost(struct discover *d, struct name *n);
+/* The name leads to its source still, but it is not one that an input wants. */
+void names_unfollow(struct discover *d, struct name *n);
+/* Those that lost their last name in this turn: have they another one somewhere? */
+void names_check_lost(struct discover *d);
+/* A source in state NEW begins: it gets the state that its names say. */
+void names_begin(struct discover *d, struct source *s);
+/* All names of one source go over to another. */
+void names_hand_over(struct discover *d, struct source *from, struct source *to);
+/* Takes the source out of everything; it is freed at the end of the turn. */
+void names_drop(struct discover *d, struct source *s);
+
+/* --- grown.c --- */
+
+/* Opens a file at once: it may have no name a moment later. */
+void grown_open(struct discover *d, struct source *s, const char *path);
+/* The file of a source has changed, as `id` has it. */
+void grown_look(struct discover *d, struct source *s, const struct identity *id);
+/* Its first bytes, while nothing has been read of it. */
+void grown_remember_head(struct discover *d, struct source *s);
+/* An event said that it was written. */
+void grown_event(struct discover *d, struct source *s);
 
 /* --- cut.c --- */
 

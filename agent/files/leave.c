@@ -132,7 +132,7 @@ static int64_t leave_file(struct discover *d, struct source *s)
 		return s->names ? STAYS : leave_without_file(d, s);
 	if (identity_of_fd(s->fd, &id) < 0)
 		return d->now_ns + LOOK_AGAIN_NS;
-	look_grown(d, s, &id);
+	grown_look(d, s, &id);
 	if (s->cut)
 		return INT64_MAX;
 	if (s->state == SOURCE_ROTATED && !s->names && id.nlink == 0) {
@@ -195,7 +195,7 @@ static void bury(struct discover *d, struct source *s)
 	if (kept)
 		past_add(source_past(d->table), &p);
 	registry_forget(d->registry, s, kept ? &p : NULL);
-	look_drop(d, s);
+	names_drop(d, s);
 	source_drop(d->table, s);
 }
 

@@ -98,8 +98,8 @@ void rest_take(struct discover *d, struct comparison *c)
 	match_forget(d, s);
 	s->copied = true;
 	if (file) {
-		look_rename_all(d, file, s);
-		look_drop(d, file);
+		names_hand_over(d, file, s);
+		names_drop(d, file);
 	} else {
 		give_name(d, s, c->path);
 	}

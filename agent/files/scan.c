@@ -444,7 +444,7 @@ void scan_dir(struct discover *d, struct dir *dir)
 void scan_drop(struct discover *d, struct dir *dir)
 {
 	for (struct list_node *n; (n = list_first(&dir->names)) != NULL;)
-		look_lost(d, LIST_ENTRY(n, struct name, node));
+		names_lost(d, LIST_ENTRY(n, struct name, node));
 	int wd = dir->wd;
 	tree_drop_dir(&d->tree, dir);
 	if (wd >= 0 && !tree_by_wd(&d->tree, wd))
@@ -482,7 +482,7 @@ void scan_moved_away(struct discover *d, const char *path)
 		}
 		for (struct list_node *n = list_first(&dir->names); n;
 		     n = list_next(&dir->names, n))
-			look_unfollow(d, LIST_ENTRY(n, struct name, node));
+			names_unfollow(d, LIST_ENTRY(n, struct name, node));
 		tree_orphan(&d->tree, dir);
 	}
 }

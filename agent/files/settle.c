@@ -230,7 +230,7 @@ static bool begin_first(struct discover *d, struct source *s)
 void settle_new_stream(struct discover *d, struct source *s)
 {
 	(void)begin_first(d, s);
-	look_begin(d, s);
+	names_begin(d, s);
 }
 
 void settle_fresh(struct discover *d, struct source *s)
@@ -238,7 +238,7 @@ void settle_fresh(struct discover *d, struct source *s)
 	/* One that the registry knows has been looked at already. */
 	bool unknown = !s->recorded || s->undecided;
 	if (begin_first(d, s) || !unknown || !stray_hold(d, s))
-		look_begin(d, s);
+		names_begin(d, s);
 }
 
 /* --- comparing -------------------------------------------------------------------------------------- */
@@ -248,7 +248,7 @@ static void go_on(struct discover *d, struct source *s)
 	s->held = false;
 	heir_wake(d->table, s);
 	if (s->state == SOURCE_NEW)
-		look_begin(d, s);
+		names_begin(d, s);
 	source_set_ready(d->table, s);
 }
 
@@ -451,8 +451,8 @@ static void adopt(struct discover *d, struct source *s, const struct row *row)
 	int fd = descriptor_take(d->table, s);
 	if (fd >= 0)
 		descriptor_give(d->table, known, fd);
-	look_rename_all(d, s, known);
-	look_drop(d, s);
+	names_hand_over(d, s, known);
+	names_drop(d, s);
 	go_on(d, known);
 }
 
@@ -671,7 +671,7 @@ void discover_rows_end(struct discover *d)
 		if (!s->listed)
 			without_row(d, s);
 		else if (s->state == SOURCE_NEW)
-			look_begin(d, s);
+			names_begin(d, s);
 		if (s->state == SOURCE_MISSING)
 			s->last_growth_ns = d->now_ns;
 	}

@@ -212,7 +212,7 @@ void stray_is_of_past(struct discover *d, struct comparison *c)
 	p.btime_ns = c->id.btime_ns;
 	past_add(source_past(d->table), &p);
 	log_info("%s is a copy of a stream that has ended: it is not shipped again", c->path);
-	look_drop(d, c->file);
+	names_drop(d, c->file);
 }
 
 /* --- judging ---------------------------------------------------------------------------------------- */
@@ -338,7 +338,7 @@ static void judge(struct discover *d, struct source *file)
 	if ((is_another && !is_known) || (is_old && file->followed))
 		release(d, file);
 	else if (!is_another && (!is_of_use || (is_old && file->names)))
-		look_drop(d, file); /* a copy that somebody made, and no input wants it */
+		names_drop(d, file); /* a copy that somebody made, and no input wants it */
 	else if (is_known || d->now_ns - file->compared_ns >= COMPARE_AGAIN_NS)
 		compare_with_family(d, file);
 }
