@@ -35,7 +35,9 @@ bool resume_was_sent(struct journal *j, struct journal_stream *s, const struct c
 void resume_journal(struct journal *j, const struct journal_point *from, bool from_head)
 {
 	window_clear(&j->window);
-	j->window.upto = from_head ? (struct journal_point){0} : *from;
+	j->window.upto = *from;
+	if (from_head)
+		j->window.upto = (struct journal_point){0};
 	j->read = j->window.upto;
 	j->n_series = 0;
 	j->again = false;

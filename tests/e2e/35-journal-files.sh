@@ -95,4 +95,31 @@ wait_until 60 'messages web | grep -cx "web 1100"'
 [ -z "$(messages web | sort | uniq -d)" ] || fail 'something came twice'
 alive "$AGENT_PID" || fail 'the agent has ended'
 stop "$AGENT_PID"
+
+# From the end: what was there already is passed over, also when the agent ends before anything new comes; then another
+# input takes the journal over, and goes on.
+mkdir "$T/other"
+log=$T/other/system.journal
+put 1 50
+journal_input="[input journal]
+type = journal
+path = $T/other
+from = end
+service = {unit}-late"
+start_agent web-02 "$journal_input"
+wait_until 30 "curl -fsS '$AGENT_URL/status' | grep -q '\"service\":\"journal\"'"
+wait_until 30 "[ \"\$(metric $AGENT_URL haul_agent_lag_bytes)\" = 0 ]"
+stop "$AGENT_PID"
+put 51 60
+start_agent web-02
+wait_count 30 10 web-late
+put 61 70
+wait_count 30 20 web-late
+agent_config web-02 "${journal_input/input journal/input renamed}"
+kill -HUP "$AGENT_PID"
+wait_until 30 'grep -q "configuration reloaded" "$T/web-02.err"'
+put 71 80
+wait_count 30 30 web-late
+seq -f 'web %.0f' 51 80 | cmp - <(messages web-late) || fail 'from the end'
+stop "$AGENT_PID"
 stop "$COLLECTOR_PID"
