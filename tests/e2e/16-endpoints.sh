@@ -34,8 +34,23 @@ page() {
 		function bad(what) { print what; failed = 1 }
 		END { if (!n) bad("no metrics"); exit failed }' "$T/page" || fail "metrics of $1"
 }
+# Every metric stands in the manual page, and every one of the manual is there.
+documented() { # documented MANUAL PREFIX
+	sed -n "s/^\.It Cm \($2[a-z0-9_]*\).*/\1/p" "$ROOT/man/$1" | sort -u >"$T/documented"
+	sed -n 's/^# TYPE \([a-z0-9_]*\) .*/\1/p' "$T/page" | sort >"$T/shown"
+	diff "$T/documented" "$T/shown" || fail "$1 and the page differ"
+}
 page "$URL" haul_collector_
+documented haul-collector.8 haul_collector_
 page "$AGENT_URL" haul_agent_
+documented haul-agent.8 haul_agent_
+if command -v promtool >/dev/null; then
+	for url in "$URL" "$AGENT_URL"; do
+		curl -fsS "$url/metrics" | promtool check metrics >"$T/said" 2>&1 || fail "promtool: $(cat "$T/said")"
+	done
+else
+	note 'skipped: promtool is not installed'
+fi
 [ "$(metric "$URL" haul_collector_lines_total)" = 1000 ] || fail "haul_collector_lines_total: $(metric "$URL" haul_collector_lines_total)"
 [ "$(metric "$AGENT_URL" haul_agent_lines_total)" = 1000 ] || fail "haul_agent_lines_total: $(metric "$AGENT_URL" haul_agent_lines_total)"
 
