@@ -1,7 +1,7 @@
 #!/bin/bash
 # make bench: all figures, side by side in one run: ourselves, the peers that Debian packages, the bare limit.
 #
-#     run.sh [PART...]     agent, collector, delay, archive, search, growth; all by default
+#     run.sh [PART...]     agent, collector, delay, archive, janitor, search, growth; all by default
 #
 # BENCH_BYTES=64M BENCH_RUNS=1 make bench is a try; lib.sh has the settings. HAUL_CORPUS=DIR adds real logs (*.log below it).
 set -euo pipefail
@@ -18,7 +18,7 @@ machine() {
 }
 
 machine
-[ $# -gt 0 ] || set -- agent collector delay archive search growth
+[ $# -gt 0 ] || set -- agent collector delay archive janitor search growth
 for part in "$@"; do
 	if [ "$part" = archive ]; then
 		printf '\n## Archive: sealing beside gzip and zstd of the whole\n\n'
