@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/gzip.h"
 #include "common/log.h"
+#include "common/report.h"
 #include "tests/fuzz/rendered.h"
 
 #include <assert.h>
@@ -53,7 +54,7 @@ enum {
 
 static struct {
 	uint8_t what, shape, around, piece;
-	const char *agent;
+	const char *agent, *report;
 } control;
 
 /* --- the store that pretends --- */
@@ -148,7 +149,8 @@ void store_report(struct store *s, struct span host, uint64_t session, const str
 		  int64_t received_us)
 {
 	(void)s, (void)session, (void)received_us;
-	fuzz_check(host.len > 0 && report->time_us > 0);
+	check_host(host);
+	fuzz_check(report->time_us > 0);
 }
 
 struct submission *submission_new(void)
@@ -258,6 +260,8 @@ struct span http_header(struct http_exchange *x, const char *name)
 		return types ? SPAN_LITERAL("gzip") : span_of(control.agent);
 	if (strcasecmp(name, "Haul-Agent") == 0)
 		return span_of(control.agent);
+	if (strcasecmp(name, REPORT_HEADER) == 0)
+		return span_of(control.report);
 	if (strcasecmp(name, "Authorization") == 0)
 		return span_of(control.shape & SHAPE_NO_TOKEN ? control.agent : token);
 	return span_of(NULL);
@@ -453,6 +457,15 @@ static void exchange(struct http_exchange *x, struct span body)
 		fuzz_check(http_answered(x));
 }
 
+/* What of it fits, and a NUL. */
+static void take_line(struct span *rest, char *dst, size_t size)
+{
+	size_t len = span_find(*rest, '\n'), n = len < size - 1 ? len : size - 1;
+	memcpy(dst, rest->ptr, n);
+	dst[n] = '\0';
+	*rest = span_from(*rest, len < rest->len ? len + 1 : len);
+}
+
 static struct span make_body(struct span rest, struct buf *gz)
 {
 	struct gzip_encoder *e = gzip_encoder_new();
@@ -485,11 +498,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[4] < 200) {
 		control.agent = agents[data[4] % 6];
 	} else { /* the input's own first line */
-		size_t len = span_find(rest, '\n');
-		memcpy(text, rest.ptr, len < 255 ? len : 255);
-		rest = span_from(rest, len < rest.len ? len + 1 : len);
+		take_line(&rest, text, sizeof(text));
 		control.agent = text;
 	}
+	char report[REPORT_MAX + 64] = "";
+	if (data[5] & 1) /* so is its next one */
+		take_line(&rest, report, sizeof(report));
+	control.report = report;
 	struct buf gz = BUF_EMPTY;
 	struct span body = make_body(rest, &gz);
 	struct http_exchange x = {
