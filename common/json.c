@@ -407,6 +407,12 @@ size_t json_fit_string(struct span s, size_t room)
 {
 	size_t taken = 0;
 	while (taken < s.len) {
+		size_t run = plain_run(span_from(s, taken));
+		run = run < room ? run : room;
+		taken += run;
+		room -= run;
+		if (taken == s.len)
+			break;
 		char escape[ESCAPE_MAX];
 		size_t n;
 		size_t written = escape_first(span_from(s, taken), escape, &n);

@@ -240,7 +240,9 @@ static void on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 	case CHUNK_COMMITTED:
 		/* After an answer that was lost, the collector may stand behind a later
 		 * chunk already. */
-		reached = chunk_ending_at(s, src, v);
+		reached = c->to.offset == v->offset && c->to.crc == v->crc
+				  ? c
+				  : chunk_ending_at(s, src, v);
 		if (reached)
 			commit(s, c->to.offset <= reached->to.offset ? c : reached);
 		else
