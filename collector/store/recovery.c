@@ -392,6 +392,11 @@ static int replay_all(struct recovery *r)
 		s->hosts.last_session = r->base.last_session;
 	/* Each missing record may have been a session. */
 	s->hosts.last_session += r->lost_records;
+	if (r->rebuilt && r->base.lsn == 0 && s->lsn > 0)
+		log_warning("%s/%s: it was missing or damaged, and so was its copy; rebuilt from "
+			    "the WAL and "
+			    "from the files of the archive",
+			    s->data_dir, LEDGER_PATH);
 	if (s->lsn > r->base.lsn)
 		log_info("%s: recovered %llu records of the WAL, %llu lines (%llu bytes) written "
 			 "to their "

@@ -18,8 +18,18 @@ more
 write_lines "$T/log/still.log" 1 100
 expect_exactly_once "$T/log/still.log" still
 
+# said REGEX: by this start of the collector.
+said() {
+	SAID=$(sed "1,${told}d" "$T/collector.err" | grep -E "$1") || fail "$damage: not said: $1"
+}
+
+set_aside() { # set_aside NAME: in quarantine
+	find "$DATA/.haul/quarantine" -name "$1" -size +0 | grep -q . || fail "$damage: $1 is not set aside"
+}
+
 for damage in delete cut overwrite delete-all; do
 	more
+	told=$(wc -l <"$T/collector.err")
 	kill9 "$COLLECTOR_PID"
 	ledger=$DATA/.haul/ledger.db
 	case $damage in
@@ -29,6 +39,10 @@ for damage in delete cut overwrite delete-all; do
 	delete-all) rm -f "$DATA"/.haul/ledger* ;;
 	esac
 	start_collector
+	said 'ledger\.db: it '
+	case $damage in
+	cut | overwrite) set_aside 'ledger.db-*' ;;
+	esac
 	expect_exactly_once "$T/log/app.log" app
 	more
 	compare_lines "$T/log/still.log" still
@@ -39,6 +53,7 @@ done
 for damage in middle end; do
 	more
 	more
+	told=$(wc -l <"$T/collector.err")
 	kill9 "$COLLECTOR_PID"
 	wal=$(find "$DATA/.haul/wal" -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
 	used=$(perl -e 'local $/; my $f = <>; $f =~ s/\0+\z//; print length $f' "$wal")
@@ -48,6 +63,13 @@ for damage in middle end; do
 	esac
 	head -c 64 /dev/urandom | dd of="$wal" bs=1 seek="$at" conv=notrunc status=none
 	start_collector
+	if [ $damage = middle ]; then
+		# With the range, which holds the damage.
+		said "${wal##*/}: bytes [0-9]+ to [0-9]+: "
+		expect_match 'the range' 'bytes ([0-9]+) to ([0-9]+)' "$SAID"
+		((BASH_REMATCH[1] < at + 64 && BASH_REMATCH[2] > at)) || fail "damage at $at, said: $SAID"
+		set_aside "wal-*-${BASH_REMATCH[1]}"
+	fi
 	expect_exactly_once "$T/log/app.log" app
 	more
 	compare_lines "$T/log/still.log" still

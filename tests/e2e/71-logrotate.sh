@@ -135,7 +135,7 @@ start_nginx() {
 			compress
 			delaycompress
 			notifempty
-			create 0640 root root
+			create 0640
 			sharedscripts
 			postrotate
 				kill -USR1 \$(cat $T/nginx.pid)
