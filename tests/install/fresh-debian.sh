@@ -72,8 +72,9 @@ expect_mode() { # PATH MODE USER GROUP
 	[ "$found" = "$2 $3 $4" ] || fail "$1: wanted $2 $3 $4, found $found"
 }
 
-# A line from a file that only root can read to the collector's disk, by the daemons as their users, with the
-# configuration as it was installed.
+# A line from a file that only root can read to the collector's disk, by the daemons as their users; with the
+# configuration as it was installed, and then over TLS by the commands of README.md. Arguments: how many lines there
+# shall be in all, `tls`.
 # shellcheck disable=SC2016
 line_arrives='
 	wanted=$1
@@ -84,8 +85,18 @@ line_arrives='
 	ip link set lo up
 	mkdir -p /var/log/shop && echo "{\"level\":\"info\",\"request_id\":\"5d9d77aa\"}" >>/var/log/shop/shop.log
 	chmod 0700 /var/log/shop && chmod 0600 /var/log/shop/shop.log
+	if [ "${2-}" = tls ]; then
+		haul-collector init localhost && haul-collector token add "$(hostname -s)" >/tmp/join || exit 1
+	fi
 	setpriv --reuid haul --regid haul --init-groups --inh-caps=-all --bounding-set=-all \
 		haul-collector 2>/tmp/collector.err & collector=$!
+	if [ "${2-}" = tls ]; then
+		for i in $(seq 100); do
+			haul-collector status >/dev/null 2>&1 && break
+			sleep 0.2
+		done
+		grep -o "haul://.*" /tmp/join | haul-agent join - || { cat /tmp/collector.err; exit 1; }
+	fi
 	setpriv --reuid haul-agent --regid haul-agent --init-groups --inh-caps=-all,+dac_read_search \
 		--ambient-caps=+dac_read_search --bounding-set=-all,+dac_read_search haul-agent 2>/tmp/agent.err & agent=$!
 	for i in $(seq 300); do
@@ -129,6 +140,10 @@ stage_packages() {
 	out=$(in_chroot unshare -n bash -c "$line_arrives" bash 1) || fail "no line arrived: $out"
 	grep -q '"request_id":"5d9d77aa"' <<<"$out" || fail "haul grep finds nothing: $out"
 
+	note 'another, over TLS'
+	out=$(in_chroot unshare -n bash -c "$line_arrives" bash 2 tls 2>&1) || fail "no line arrived over TLS: $out"
+	! grep -rq 'BEGIN.*PRIVATE' "$root/etc/haul/agent.conf.d" || fail 'the agent has a private key of the collector'
+
 	note 'upgrade'
 	echo '# mine' >>"$root/etc/haul/agent.conf"
 	for deb in "$root"/debs/*.deb; do
@@ -143,9 +158,9 @@ stage_packages() {
 	in_chroot dpkg-query -W -f '${Version}' haul-agent | grep -q next || fail 'nothing was upgraded'
 	grep -qx '# mine' "$root/etc/haul/agent.conf" || fail 'the upgrade took the configuration away'
 	compgen -G "$root/var/lib/haul-agent/*" >/dev/null || fail 'the upgrade took the registry away'
-	out=$(in_chroot unshare -n bash -c "$line_arrives" bash 2) || fail "after the upgrade: $out"
-	# The second run wrote the line once more; the registry and the ledger know the first.
-	[ "$(grep -rh 5d9d77aa "$root"/var/log/haul/2*/shop | wc -l)" = 2 ] || fail 'after the upgrade lines stand twice or are missing'
+	out=$(in_chroot unshare -n bash -c "$line_arrives" bash 3) || fail "after the upgrade: $out"
+	# Each run wrote the line once more; the registry and the ledger know those before.
+	[ "$(grep -rh 5d9d77aa "$root"/var/log/haul/2*/shop | wc -l)" = 3 ] || fail 'after the upgrade lines stand twice or are missing'
 
 	note 'remove'
 	apt remove haul haul-agent haul-collector
