@@ -232,6 +232,36 @@ START_TEST(the_end_of_a_condition_is_told_when_its_start_was)
 }
 END_TEST
 
+static void file_fails(int i)
+{
+	struct log_gate gate = {0};
+	log_gated(&gate, LOG_LEVEL_WARNING, "file %d cannot be read", i);
+}
+
+/* Each of many things has a gate of its own: together they are bounded all the same. */
+START_TEST(many_things_fail_at_once)
+{
+	log_limit();
+	for (int i = 0; i < 1000; i++)
+		file_fails(i);
+	log_warning("another message");
+	const char *text = told();
+	ck_assert_ptr_nonnull(strstr(text, "prog: file 0 cannot be read\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+				     "prog: file 19 cannot be read; what more there is like this "
+				     "is left out for a minute\n"));
+	ck_assert_ptr_null(strstr(text, "file 20 "));
+	ck_assert_ptr_nonnull(strstr(text, "prog: another message\n"));
+	now_ns += 61 * NUM_SEC_NS;
+	file_fails(1000);
+	file_fails(1001);
+	text = told();
+	ck_assert_ptr_nonnull(strstr(
+		text, "prog: file 1000 cannot be read (980 more like this were left out)\n"));
+	ck_assert_ptr_nonnull(strstr(text, "prog: file 1001 cannot be read\n"));
+}
+END_TEST
+
 START_TEST(a_gate_keeps_to_the_level)
 {
 	struct log_gate gate = {0};
@@ -255,6 +285,7 @@ int main(void)
 	tcase_add_test(tcase, errno_stays);
 	tcase_add_test(tcase, a_repeated_error_is_told_once_and_then_in_sums);
 	tcase_add_test(tcase, the_end_of_a_condition_is_told_when_its_start_was);
+	tcase_add_test(tcase, many_things_fail_at_once);
 	tcase_add_test(tcase, a_gate_keeps_to_the_level);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
