@@ -91,7 +91,8 @@ rm "$T/log/lost.log"
 wait_until 30 "grep -q 'lost.log: bytes 0 to $size are given up' $T/web-01.err"
 start_collector
 lost() {
-	! "$HAUL_BIN/haul" --data-dir "$DATA" verify --path "$T/log/lost.log" >"$T/report" 2>"$T/said" && told "lost bytes"
+	! "$HAUL_BIN/haul" --data-dir "$DATA" verify --path "$T/log/lost.log" >"$T/report" 2>"$T/said" &&
+		grep -q 'lost bytes' "$T/report"
 }
 wait_until 60 lost
 told "^web-01 $T/log/lost.log \(lost\): NOT complete"
