@@ -95,7 +95,7 @@ int wal_parse_name(struct span name, enum wal_kind *ret_kind, uint64_t *ret_sequ
 		if (name.len <= DIGITS || !span_is(span_from(name, DIGITS), suffixes[i]))
 			continue;
 		*ret_kind = (enum wal_kind)i;
-		return num_parse_u64(span_first(name, DIGITS), ret_sequence);
+		return num_parse_u64(span_first(name, DIGITS), ret_sequence) < 0 ? -EINVAL : 0;
 	}
 	return -EINVAL;
 }
