@@ -8,7 +8,7 @@ need_programs haul-agent haul-collector
 WRITERS=$ROOT/build/writers
 PATH=$WRITERS/usr/sbin:$PATH:/usr/sbin
 WRITERS_LIB=$(printf '%s:' "$WRITERS"/usr/lib/*-linux-gnu)
-MODULES=$(find "$WRITERS/usr/lib" /usr/lib -name lmnet.so -path "*/rsyslog/*" -printf "%h\n" 2>/dev/null | head -n 1)
+MODULES=$(find "$WRITERS/usr/lib" /usr/lib -name lmnet.so -path "*/rsyslog/*" -printf "%h\n" 2>/dev/null | head -n 1) || true
 need logrotate gzip
 note "seed $SEED"
 
