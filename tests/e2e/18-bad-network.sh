@@ -16,14 +16,14 @@ two=$PID
 
 wait_count 30 100 one
 network bad 0.1 0.3 0.2
-for ((i = 0; i < 10 * TORTURE; i++)); do
+for ((i = 0; i < 6 * TORTURE; i++)); do
 	wait_grown 60 1 "$T/proxy.out"
 	((i % 3)) || mv "$T/log/two.log" "$T/log/two.log.$i"
 	wait_until 30 "[ -e $T/log/two.log ]"
 done
 wait_until 120 "grep -q drop $T/proxy.out && grep -q cut $T/proxy.out"
 network bad 0.02 0.05 0.1 0.5 0.2 0.1
-for ((i = 0; i < 5 * TORTURE; i++)); do
+for ((i = 0; i < 4 * TORTURE; i++)); do
 	wait_grown 60 2 "$T/proxy.out"
 	((i % 2)) || mv "$T/log/two.log" "$T/log/two.log.later.$i"
 	wait_until 30 "[ -e $T/log/two.log ]"
