@@ -5,9 +5,9 @@
  * The descriptor is looked at only when everything is read, for only then libsystemd lets go of files
  * that journald has deleted: so what is unread stays readable, as a deleted log file does.
  *
- * Gaps. The entries of a series have numbers without gaps. When one is missing it may only have been overtaken (two
- * files are written at a time), so reading begins again before the gap; what is missing then too is lost: vacuumed
- * unread, or in a damaged file. The loss is told under the service JOURNAL_OWN_SERVICE, with as many entries. Nothing is
+ * Gaps. A journald numbers its entries with one counter, over all of its files. When a number is missing its entry may
+ * only have been overtaken (two files are written at a time), so reading begins again before the gap; what is missing
+ * then too is lost: vacuumed unread, or in a damaged file. The loss is told under the service JOURNAL_OWN_SERVICE, with as many entries. Nothing is
  * concluded where some files are closed to this program.
  *
  * Failure modes: the journal cannot be opened or read: said once, tried again every five seconds; memory is short:
@@ -73,7 +73,11 @@ int journal_init(struct journal *j, struct input *in, struct source_table *t, st
 	*j = (struct journal){.input = in, .table = t, .registry = r};
 	map_init(&j->by_name, has_name);
 	j->tidy_due_ns = INT64_MAX;
-	return journal_path(in, &j->path);
+	j->series = calloc(SERIES_MAX, sizeof(*j->series));
+	int e = j->series ? journal_path(in, &j->path) : -ENOMEM;
+	if (e < 0)
+		free(j->series);
+	return e;
 }
 
 void journal_free(struct journal *j)
@@ -88,6 +92,7 @@ void journal_free(struct journal *j)
 	buf_free(&j->service);
 	buf_free(&j->instance);
 	map_free(&j->by_name);
+	free(j->series);
 	free(j->path);
 }
 
@@ -222,43 +227,47 @@ static void added(struct journal *j, struct source *s, struct journal_entry *e)
 	source_set_ready(j->table, s);
 }
 
-static struct cursor *series_of(struct journal *j, const struct cursor *c)
+static struct series *series_of(struct journal *j, const struct cursor *c)
 {
 	for (size_t i = 0; i < j->n_series; i++)
-		if (cursor_same_series(&j->series[i], c))
+		if (cursor_same_series(&j->series[i].last, c))
 			return &j->series[i];
 	return NULL;
 }
 
-static void remember_series(struct journal *j, const struct cursor *c)
+void journal_remember(struct journal *j, const struct cursor *c, uint64_t lost)
 {
-	struct cursor *known = series_of(j, c);
-	if (!known) {
-		if (j->n_series == SERIES_MAX) {
-			memmove(j->series, j->series + 1, (SERIES_MAX - 1) * sizeof(*j->series));
-			j->n_series--;
-		}
-		known = &j->series[j->n_series++];
-	}
-	*known = *c;
+	struct series *own = series_of(j, c);
+	for (size_t i = 0; i < j->n_series; i++)
+		if (&j->series[i] != own && c->seqnum > j->series[i].base)
+			j->series[i].others += 1 + lost;
+	if (!own && j->n_series == SERIES_MAX)
+		j->too_many_series = true;
+	else if (!own)
+		own = &j->series[j->n_series++];
+	if (own)
+		*own = (struct series){.last = *c, .base = c->seqnum};
 }
 
-/* The entry before which the record's number leaves a gap; NULL: there is none. */
-static const struct cursor *before_gap(struct journal *j)
+/* How many numbers are missing before the record's: those that no series has had since the last one of its own. Numbers
+ * of another counter among them make it fewer, never more. */
+static uint64_t gap_before(const struct journal *j, const struct series *own)
 {
-	const struct cursor *known = series_of(j, &j->record.cursor);
-	bool gap = known && j->record.cursor.seqnum > known->seqnum + 1;
-	return gap && reader_sees_all(j->reader) ? known : NULL;
+	uint64_t between;
+	if (!own || j->too_many_series || !reader_sees_all(j->reader) ||
+	    j->record.cursor.seqnum <= own->base)
+		return 0;
+	between = j->record.cursor.seqnum - own->base - 1;
+	return between > own->others ? between - own->others : 0;
 }
 
-/* The entries between `before` and the record are lost. */
-static int add_loss(struct journal *j, const struct cursor *before)
+/* So many entries before the record are lost. */
+static int add_loss(struct journal *j, uint64_t lost)
 {
 	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
 	struct journal_point read = j->read;
 	struct source *s;
 	struct journal_entry *e;
-	uint64_t lost = j->record.cursor.seqnum - before->seqnum - 1;
 	int r = find_source(j, own, &s);
 	if (r < 0)
 		return r;
@@ -322,21 +331,23 @@ static int add_record(struct journal *j)
 /* The record at hand. Errors: -EAGAIN: reading has gone back; -ENOMEM. */
 static int take_record(struct journal *j)
 {
-	const struct cursor *known = series_of(j, &j->record.cursor), *before = before_gap(j);
-	if (known && j->record.cursor.seqnum <= known->seqnum)
+	const struct series *own = series_of(j, &j->record.cursor);
+	uint64_t lost = gap_before(j, own);
+	if (own && j->record.cursor.seqnum <= own->last.seqnum)
 		return 0; /* it was read before reading had gone back */
-	if (before && !j->again) {
+	if (lost && !j->again) {
 		j->again = true;
-		int r = reader_to(j->reader, before, &j->again_found);
+		int r = reader_to(j->reader, &own->last, &j->again_found);
 		return r < 0 ? r : -EAGAIN;
 	}
-	int r = before ? add_loss(j, before) : 0;
+	int r = lost ? add_loss(j, lost) : 0;
 	if (r == 0)
 		r = add_record(j);
 	if (r < 0)
 		return r;
-	j->again = false;
-	remember_series(j, &j->record.cursor);
+	if (own)
+		j->again = false;
+	journal_remember(j, &j->record.cursor, lost);
 	return 0;
 }
 
@@ -366,7 +377,7 @@ static int pass_over(struct journal *j)
 		return r;
 	j->read.number++;
 	j->read.cursor = j->record.cursor;
-	remember_series(j, &j->record.cursor);
+	journal_remember(j, &j->record.cursor, 0);
 	r = add_entry(j, s, SPAN_LITERAL(""), &e);
 	if (r < 0)
 		return r;

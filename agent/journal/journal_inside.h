@@ -12,10 +12,19 @@
 #include "agent/journal/stream.h"
 #include "common/map.h"
 
-enum { SERIES_MAX = 16, STREAMS_MAX = 1000 };
+enum { SERIES_MAX = 256, STREAMS_MAX = 1000 };
 
 /* The service of entries that were lost, and of what comes beyond STREAMS_MAX. */
 #define JOURNAL_OWN_SERVICE "journal"
+
+/* A series of numbers: each file of a journald, and what it is rotated to, is one. All of them take their numbers from
+ * one counter. */
+struct series {
+	struct cursor last; /* that was read */
+	uint64_t base; /* no number up to here is missing; last's, or a greater one after a start */
+	uint64_t
+		others; /* so many greater numbers have been read, or told lost, of other series since */
+};
 
 struct journal {
 	struct input *input;
@@ -28,11 +37,12 @@ struct journal {
 	struct map by_name;           /* its sources by service and instance */
 	struct buf service, instance; /* of the entry at hand */
 
-	bool settled;                     /* it is known from where to read */
-	bool to_tail;                     /* at the very first start, and `from = end` */
-	struct journal_point read;        /* the last entry that was read; number 0: none */
-	struct cursor series[SERIES_MAX]; /* of each series of numbers the last that was read */
+	bool settled;              /* it is known from where to read */
+	bool to_tail;              /* at the very first start, and `from = end` */
+	struct journal_point read; /* the last entry that was read; number 0: none */
+	struct series *series; /* SERIES_MAX of them; more are not followed, and then no gap is */
 	size_t n_series;
+	bool too_many_series;
 	bool again;       /* there was a gap: it is read a second time from before it */
 	bool again_found; /* ... where the entry before it is there still */
 
@@ -86,6 +96,8 @@ int journal_adopt(struct journal *j, struct source *s) MUST_CHECK;
 void journal_disown(struct journal *j, struct source *s);
 /* It is to be opened anew, at once, and read from where it stands. */
 void journal_close(struct journal *j, int64_t again_ns);
+/* This number of the series has been read, and `lost` numbers before it are lost. */
+void journal_remember(struct journal *j, const struct cursor *c, uint64_t lost);
 /* What is in `path`, the way a journal's sources are called. */
 int journal_path(const struct input *in, char **ret) MUST_CHECK;
 

@@ -40,6 +40,7 @@ void resume_journal(struct journal *j, const struct journal_point *from, bool fr
 		j->window.upto = (struct journal_point){0};
 	j->read = j->window.upto;
 	j->n_series = 0;
+	j->too_many_series = false;
 	j->again = false;
 	for (size_t at = 0;;) {
 		struct source *s = map_next(&j->by_name, &at);
@@ -93,6 +94,43 @@ static int begin(struct journal *j)
 	return 0; /* the journal does that: what is there already is an entry that it passes over */
 }
 
+static void remember_point(struct journal *j, const struct journal_point *p)
+{
+	if (!p->number || p->number > j->read.number)
+		return;
+	for (size_t i = 0; i < j->n_series; i++) {
+		struct cursor *last = &j->series[i].last;
+		if (!cursor_same_series(last, &p->cursor))
+			continue;
+		if (p->cursor.seqnum > last->seqnum)
+			*last = p->cursor;
+		return;
+	}
+	journal_remember(j, &p->cursor, 0);
+}
+
+/* The series that streams have had entries of. Everything up to where it goes on was read, whichever of them had
+ * the numbers. */
+static void remember_what_was_read(struct journal *j)
+{
+	const struct cursor *from = &j->read.cursor;
+	struct source *s;
+	remember_point(j, &j->read);
+	for (size_t at = 0; (s = map_next(&j->by_name, &at)) != NULL;) {
+		remember_point(j, &s->journal->committed.last);
+		remember_point(j, &s->journal->committed.upto);
+	}
+	for (size_t i = 0; i < j->n_series; i++) {
+		struct series *known = &j->series[i];
+		bool same_boot =
+			memcmp(known->last.boot_id, from->boot_id, sizeof(from->boot_id)) == 0;
+		known->others = 0;
+		known->base = known->last.seqnum;
+		if (same_boot && known->base < from->seqnum)
+			known->base = from->seqnum;
+	}
+}
+
 int resume_place(struct journal *j)
 {
 	const struct cursor *c = &j->read.cursor;
@@ -114,6 +152,6 @@ int resume_place(struct journal *j)
 		return reader_to_head(j->reader);
 	}
 	if (!j->n_series)
-		j->series[j->n_series++] = *c;
+		remember_what_was_read(j);
 	return found ? 0 : reader_to(j->reader, c, &found);
 }

@@ -7,7 +7,7 @@ for journald in /usr/lib/systemd/systemd-journald /lib/systemd/systemd-journald 
 	[ ! -x "$journald" ] || break
 done
 [ -n "$journald" ] || skip 'systemd-journald is not on this machine'
-need logger unshare
+need logger unshare setpriv
 [ "$(id -u)" = 0 ] || skip 'a journald takes root'
 [ -s /etc/machine-id ] || skip 'this machine has no id, so its journal has no place'
 if [ -z "${HAUL_OWN_MOUNTS-}" ]; then
@@ -82,6 +82,20 @@ for i in 1 2 3 4; do
 	start_agent web-01
 done
 expect_all
+
+# Users have files of their own, which take their numbers from the same counter: nothing is missing there.
+loggers=()
+for user in 0 1001 1002; do
+	seq -f "of $user %.0f" 1 500 | setpriv --reuid "$user" --clear-groups \
+		logger --socket /run/systemd/journal/dev-log -t "user$user" &
+	loggers+=($!)
+done
+wait "${loggers[@]}"
+for user in 0 1001 1002; do
+	seq -f "of $user %.0f" 1 500 >"$T/of-user"
+	expect_exactly_once "$T/of-user" "user$user"
+done
+expect_equal 'losses' 0 "$(metric "$AGENT_URL" haul_agent_losses_total)"
 
 # Vacuumed of what was not read: as many entries are a loss.
 stop "$AGENT_PID"
