@@ -350,9 +350,10 @@ static int run_once(struct store *s, bool last)
 		keep_copy(s, last);
 		drop_wal(s);
 		room_make_ballast(&s->room);
-		keep_clock(s);
 	}
 	(void)pthread_mutex_unlock(&s->ledger_lock);
+	if (r == 0)
+		keep_clock(s);
 	int64_t ns = clock_mono_ns() - start_ns;
 	s->checkpointer->duration_ns = ns;
 	(void)pthread_mutex_lock(&s->lock);
