@@ -38,11 +38,13 @@ static int tell_host(const struct teller *t, const struct picture *p, const stru
 	const struct store_host *h = &row->h;
 	char a[32], b[32];
 	int64_t silent_s = (p->now_us - h->last_contact_us) / NUM_SEC_US;
+	/* Reports are not in the ledger: after a start, quiet hosts get the time to be heard again. */
+	bool had_time = p->now_us - p->started_us > SILENT_S * NUM_SEC_US;
 	double ahead_s = roster_clock_offset_s(h);
 	int r = 0;
 	if (silent_s > GONE_S)
 		return 0;
-	if (silent_s > SILENT_S)
+	if (silent_s > SILENT_S && had_time)
 		return tell(t, "%s has not been heard of for %s", row->host,
 			    picture_time(silent_s, a));
 	if (h->report_us && h->report.lag_ms > BEHIND_MS)

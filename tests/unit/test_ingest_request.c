@@ -1121,6 +1121,12 @@ START_TEST(problems)
 	       "! the clock of db-01 is 30s ahead\n"
 	       "! web-01 has not been heard of for 6m\n\n");
 	expect(get("/v1/status"), 200, "\"problems\":[\"db-01 is 3.0 MiB and 2m behind\",");
+	intake.started_us =
+		clock_real_ns() / NUM_US_NS; /* quiet hosts have yet to be heard again */
+	struct reply fresh = get("/v1/status?format=text");
+	ck_assert_ptr_null(strstr(fresh.body.ptr, "web-01 has not been heard of"));
+	buf_free(&fresh.head);
+	buf_free(&fresh.body);
 	for (int64_t minute = 0; minute < 30; minute++) /* 1 GiB in twenty minutes, of 5 */
 		forecast_note(intake.forecast, (100 + minute) * 60 * NUM_SEC_NS,
 			      (UINT64_C(10) << 30) - ((uint64_t)minute << 30) / 20);
