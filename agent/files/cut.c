@@ -68,7 +68,7 @@ bool cut_part(struct discover *d, struct source *s)
 	s->closing = true;
 	source_move(d->table, s, SOURCE_UNLINKED);
 	if (fresh && fresh->state == SOURCE_NEW)
-		settle_new_stream(d, fresh);
+		begin_stream(d, fresh);
 	return true;
 }
 

@@ -11,7 +11,9 @@
  *     match.c    the bytes of a file against those of a stream
  *     leave.c      files that go: read to the end, then let go
  *     deleted.c    deleted files that are held open, and how much of them
- *     settle.c     the collector's streams against the files that are here
+ *     rows.c       the collector's streams, as they come
+ *     settle.c     ... against the files that are here
+ *     begin.c      where a file without a stream begins
  */
 #ifndef HAUL_AGENT_DISCOVER_INSIDE_H
 #define HAUL_AGENT_DISCOVER_INSIDE_H
@@ -48,8 +50,19 @@ struct sources { /* a growing array of borrowed pointers */
 	size_t n, capacity;
 };
 
-struct row; /* settle.c */
-struct check;
+/* A stream, as the collector has it. */
+struct row {
+	struct stream_id id;
+	char *texts; /* path, service, instance: three C strings; owned */
+	const char *path, *service, *instance;
+	uint64_t ino;
+	int64_t btime_ns;
+	uint64_t start;
+	struct position at;
+	bool by_path; /* the file that may be it has only its path */
+};
+
+struct check; /* settle.c */
 
 /* One file compared with one stream. */
 struct comparison {
@@ -277,6 +290,17 @@ uint64_t deleted_bytes(const struct discover *d);
 /* Looks how much that is, and gives up what is beyond max_deleted; sets deleted_due_ns. */
 void deleted_check(struct discover *d);
 
+/* --- rows.c --- */
+
+/* All rows go. */
+void rows_drop(struct discover *d);
+
+/* --- begin.c --- */
+
+/* A file without a stream begins one, at the place that its input says; begin_fresh: unless it is a copy. */
+void begin_fresh(struct discover *d, struct source *s);
+void begin_stream(struct discover *d, struct source *s);
+
 /* --- settle.c --- */
 
 void settle_free(struct discover *d);
@@ -284,9 +308,6 @@ void settle_free(struct discover *d);
 void settle_forget(struct discover *d, const struct source *s);
 /* Compares file contents, a piece at a time; sets check_due_ns. */
 void settle_step(struct discover *d);
-/* A file without a stream begins one, at the place that its input says; settle_fresh: unless it is a copy. */
-void settle_fresh(struct discover *d, struct source *s);
-void settle_new_stream(struct discover *d, struct source *s);
 
 /* --- discover.c --- */
 

@@ -283,7 +283,7 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	if (is_link)
 		look_along(d, path, s);
 	if (d->settled && s->state == SOURCE_NEW && !s->held)
-		settle_fresh(d, s);
+		begin_fresh(d, s);
 }
 
 void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin)

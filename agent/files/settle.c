@@ -23,16 +23,11 @@
 #include "agent/files/descriptor.h"
 #include "agent/files/follow.h"
 #include "agent/files/heir.h"
-#include "agent/files/past.h"
-#include "agent/files/rotation.h"
 #include "agent/files/zreader.h"
-#include "common/chunk.h"
 #include "common/clock.h"
 #include "common/crc64.h"
-#include "common/file.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -43,17 +38,6 @@
 #define TRY_AGAIN_NS NUM_SEC_NS
 #define READ_BYTES   (128 * 1024)
 
-struct row {
-	struct stream_id id;
-	char *texts; /* path, service, instance: three C strings; owned */
-	const char *path, *service, *instance;
-	uint64_t ino;
-	int64_t btime_ns;
-	uint64_t start;
-	struct position at;
-	bool by_path; /* the file that may be it has only its path */
-};
-
 struct check {
 	struct check *next;
 	struct source *source;
@@ -63,91 +47,6 @@ struct check {
 	uint64_t at;  /* compared up to here */
 	uint64_t crc; /* of [row->at.base, at) */
 };
-
-/* --- rows ------------------------------------------------------------------------------------------- */
-
-static int copy_row(const struct stream_row *from, struct row *to)
-{
-	struct buf texts = BUF_EMPTY;
-	int r = buf_add_span(&texts, from->path);
-	r = r == 0 ? buf_add_char(&texts, '\0') : r;
-	r = r == 0 ? buf_add_span(&texts, from->service) : r;
-	r = r == 0 ? buf_add_char(&texts, '\0') : r;
-	r = r == 0 ? buf_add_span(&texts, from->instance) : r;
-	if (r < 0 || !buf_cstr(&texts)) {
-		buf_free(&texts);
-		return -ENOMEM;
-	}
-	*to = (struct row){
-		.id = from->stream,
-		.texts = texts.ptr,
-		.path = texts.ptr,
-		.service = texts.ptr + from->path.len + 1,
-		.instance = texts.ptr + from->path.len + 1 + from->service.len + 1,
-		.ino = from->ino,
-		.btime_ns = from->btime_ns,
-		.start = from->start,
-	};
-	position_init(&to->at, from->start);
-	to->at.offset = from->offset;
-	to->at.base = from->base;
-	to->at.crc = from->crc;
-	if (frame_state_decode(from->state, &to->at.frame) < 0)
-		frame_state_init(&to->at.frame);
-	return 0;
-}
-
-/* One that has ended is only there to recognise copies of it. */
-static void bury_row(struct discover *d, const struct stream_row *row)
-{
-	char path[CHUNK_PATH_MAX + 1];
-	size_t n = row->path.len < CHUNK_PATH_MAX ? row->path.len : CHUNK_PATH_MAX;
-	memcpy(path, row->path.ptr, n);
-	path[n] = '\0';
-	struct past p = {
-		.id = row->stream,
-		.family = rotation_family(path_name(path)),
-		.ino = row->ino,
-		.btime_ns = row->btime_ns,
-		.start = row->start,
-		.base = row->base,
-		.end = {row->offset, row->crc},
-		.ended_s = clock_real_ns() / NUM_SEC_NS,
-	};
-	past_add(source_past(d->table), &p);
-}
-
-void discover_row(struct discover *d, const struct stream_row *row)
-{
-	d->rows_seen++;
-	if (row->ended && !source_by_id(d->table, &row->stream)) {
-		bury_row(d, row);
-		return;
-	}
-	if (d->n_rows == d->rows_capacity) {
-		size_t capacity = d->rows_capacity ? d->rows_capacity * 2 : 64;
-		struct row *rows = realloc(d->rows, capacity * sizeof(*rows));
-		if (!rows) {
-			discover_short_of_memory(d);
-			return;
-		}
-		d->rows = rows;
-		d->rows_capacity = capacity;
-	}
-	if (copy_row(row, &d->rows[d->n_rows]) < 0)
-		discover_short_of_memory(d);
-	else
-		d->n_rows++;
-}
-
-static void drop_rows(struct discover *d)
-{
-	for (size_t i = 0; i < d->n_rows; i++)
-		free(d->rows[i].texts);
-	free(d->rows);
-	d->rows = NULL;
-	d->n_rows = d->rows_capacity = d->rows_seen = 0;
-}
 
 static struct row *current(const struct check *c)
 {
@@ -164,7 +63,7 @@ static void drop_check(struct check *c)
 
 void settle_free(struct discover *d)
 {
-	drop_rows(d);
+	rows_drop(d);
 	for (struct check *c; (c = d->checks) != NULL;) {
 		d->checks = c->next;
 		drop_check(c);
@@ -181,64 +80,6 @@ void settle_forget(struct discover *d, const struct source *s)
 			at = &c->next;
 		}
 	}
-}
-
-/* --- beginning -------------------------------------------------------------------------------------- */
-
-/* Where the last line begins that is not whole yet, for a stream that begins at the end. */
-static uint64_t last_line_start(const struct source *s)
-{
-	char bytes[64 * 1024];
-	uint64_t from = s->size > sizeof(bytes) ? s->size - sizeof(bytes) : 0;
-	ssize_t n = s->fd < 0 ? -1 : file_pread_full(s->fd, bytes, sizeof(bytes), from);
-	for (ssize_t i = n; i > 0; i--)
-		if (bytes[i - 1] == '\n')
-			return from + (uint64_t)i;
-	return n == (ssize_t)s->size ? 0 : s->size;
-}
-
-static void begin_at(struct source *s, uint64_t start)
-{
-	s->start = s->tail_at = start;
-	s->tail_known = start == 0;
-	if (start == 0)
-		ladder_free(
-			&s->ladder); /* else its first bytes tell a copy of it from another file */
-	position_init(&s->committed, start);
-	position_init(&s->cursor, start);
-}
-
-/* Files that are there at the very first start. false: it begins as any other. */
-static bool begin_first(struct discover *d, struct source *s)
-{
-	struct identity id;
-	if (!d->first_start || s->born || s->cursor.offset != 0)
-		return false;
-	if (d->oldest_ns && identity_of_path(s->path, true, &id) == 0 &&
-	    id.mtime_ns < d->oldest_ns) {
-		d->counters.skipped_old_files++;
-		d->counters.skipped_old_bytes += s->size;
-		begin_at(s, s->size);
-		return true;
-	}
-	if (!s->input || s->input->from != INPUT_FROM_END || !s->size)
-		return false;
-	begin_at(s, descriptor_open(d->table, s) == 0 ? last_line_start(s) : s->size);
-	return true;
-}
-
-void settle_new_stream(struct discover *d, struct source *s)
-{
-	(void)begin_first(d, s);
-	names_begin(d, s);
-}
-
-void settle_fresh(struct discover *d, struct source *s)
-{
-	/* One that the registry knows has been looked at already. */
-	bool unknown = !s->recorded || s->undecided;
-	if (begin_first(d, s) || !unknown || !stray_hold(d, s))
-		names_begin(d, s);
 }
 
 /* --- comparing -------------------------------------------------------------------------------------- */
@@ -486,7 +327,7 @@ static bool compared(struct discover *d, struct check *c, bool same)
 		go_on(d, s);
 	} else if (c->adopt) {
 		descriptor_compressed(d->table, s, false);
-		settle_fresh(d, s);
+		begin_fresh(d, s);
 	} else {
 		log_notice("%s is not the file that the collector knows: it is shipped as a new "
 			   "stream",
@@ -508,7 +349,7 @@ static void vanished(struct discover *d, struct check *c)
 	if (c->adopt) {
 		while (next_row(d, c))
 			; /* none of them is here */
-		settle_fresh(d, s);
+		begin_fresh(d, s);
 		return;
 	}
 	place(d, s, current(c));
@@ -644,7 +485,7 @@ static void without_row(struct discover *d, struct source *s)
 	}
 	s->born = false;
 	if (s->state == SOURCE_NEW)
-		settle_fresh(d, s);
+		begin_fresh(d, s);
 	source_set_ready(d->table, s);
 }
 
@@ -676,7 +517,7 @@ void discover_rows_end(struct discover *d)
 			s->last_growth_ns = d->now_ns;
 	}
 	d->missing_due_ns = 0;
-	drop_rows(d);
+	rows_drop(d);
 	settle_step(d);
 	leave_noticed(d);
 	cut_missing(d);

@@ -291,7 +291,7 @@ static void release(struct discover *d, struct source *file)
 		log_info("%s came and was rotated away unseen: it is followed", file->path);
 	file->begun_ns = clock_real_ns();
 	source_move(d->table, file, SOURCE_NEW);
-	settle_new_stream(d, file);
+	begin_stream(d, file);
 }
 
 /* Has everything that it has arrived from the file that it is a copy of? */

@@ -1,0 +1,62 @@
+/* Where a file without a stream begins: see discover_inside.h. At 0; at the very first start what is older than the
+ * collector keeps, and what an input wants only from the end, begins there. What may be a copy is held first (stray.c). */
+#include "agent/files/discover_inside.h"
+
+#include "agent/files/descriptor.h"
+#include "common/file.h"
+
+/* Where the last line begins that is not whole yet, for a stream that begins at the end. */
+static uint64_t last_line_start(const struct source *s)
+{
+	char bytes[64 * 1024];
+	uint64_t from = s->size > sizeof(bytes) ? s->size - sizeof(bytes) : 0;
+	ssize_t n = s->fd < 0 ? -1 : file_pread_full(s->fd, bytes, sizeof(bytes), from);
+	for (ssize_t i = n; i > 0; i--)
+		if (bytes[i - 1] == '\n')
+			return from + (uint64_t)i;
+	return n == (ssize_t)s->size ? 0 : s->size;
+}
+
+static void begin_at(struct source *s, uint64_t start)
+{
+	s->start = s->tail_at = start;
+	s->tail_known = start == 0;
+	if (start == 0)
+		ladder_free(
+			&s->ladder); /* else its first bytes tell a copy of it from another file */
+	position_init(&s->committed, start);
+	position_init(&s->cursor, start);
+}
+
+/* Files that are there at the very first start. false: it begins as any other. */
+static bool begin_first(struct discover *d, struct source *s)
+{
+	struct identity id;
+	if (!d->first_start || s->born || s->cursor.offset != 0)
+		return false;
+	if (d->oldest_ns && identity_of_path(s->path, true, &id) == 0 &&
+	    id.mtime_ns < d->oldest_ns) {
+		d->counters.skipped_old_files++;
+		d->counters.skipped_old_bytes += s->size;
+		begin_at(s, s->size);
+		return true;
+	}
+	if (!s->input || s->input->from != INPUT_FROM_END || !s->size)
+		return false;
+	begin_at(s, descriptor_open(d->table, s) == 0 ? last_line_start(s) : s->size);
+	return true;
+}
+
+void begin_stream(struct discover *d, struct source *s)
+{
+	(void)begin_first(d, s);
+	names_begin(d, s);
+}
+
+void begin_fresh(struct discover *d, struct source *s)
+{
+	/* One that the registry knows has been looked at already. */
+	bool unknown = !s->recorded || s->undecided;
+	if (begin_first(d, s) || !unknown || !stray_hold(d, s))
+		names_begin(d, s);
+}
