@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span meta = span_make((const char *)data + 1, size - 1);
 	switch (data[0] % 3) {
 	case 0: check_batch(meta); break;
-	case 1: (void)walrecord_decode_session(meta, &s); break;
-	default: (void)walrecord_decode_move(meta, &m); break;
+	case 1: (void)!walrecord_decode_session(meta, &s); break;
+	default: (void)!walrecord_decode_move(meta, &m); break;
 	}
 	return 0;
 }
