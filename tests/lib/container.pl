@@ -108,7 +108,7 @@ my @letters = (('a' .. 'z') x 3, ' ', '"', '\\', '<', '&', "\t", '{', '}', ':');
 sub text {
 	my ($tag, $n) = @_;
 	my $length = rand() < 0.05 ? int rand 100_000 : int rand 200;
-	$length = 1_048_576 - 20 if $n == 50;
+	$length = 1_048_576 - 20 if $n == 50 && $rotate_bytes >= 1_000_000; # else it would fill several files
 	return sprintf("%s %08d %s", $tag, $n, join '', map { $letters[rand @letters] } 1 .. $length);
 }
 
