@@ -30,7 +30,7 @@ wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
 
 # Rotation with compression, under an agent that is busy, then down.
 rotating=(--log-opt max-size=100k --log-opt max-file=20 --log-opt compress=true)
-engine_run turning "${rotating[@]}" -- sh -c "$COUNT" $((4000 * TORTURE))
+engine_run turning "${rotating[@]}" -- sh -c "$PACED" $((4000 * TORTURE))
 expect_numbers turning $((4000 * TORTURE))
 mkdir "$T/go"
 engine_run asleep -d "${rotating[@]}" -v "$T/go:/go:ro" -- \

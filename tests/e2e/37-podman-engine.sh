@@ -30,9 +30,7 @@ engine_run unfinished -- sh -c 'printf "no end"'
 wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
 
 # conmon begins its file anew at a size: while the agent reads it, nothing is missing.
-# shellcheck disable=SC2016 # the container's shell is meant
-paced='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); [ $((i % 100)) != 0 ] || sleep 0.1; done'
-engine_run turning --log-opt max-size=50kb -- sh -c "$paced" 2000
+engine_run turning --log-opt max-size=50kb -- sh -c "$PACED" 2000
 expect_numbers turning 2000
 
 # Written while the agent is down.

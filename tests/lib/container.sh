@@ -65,7 +65,7 @@ start_engine_dockerd() {
 		-H "unix://$T/docker/sock" --shutdown-timeout 1
 	# shellcheck disable=SC2153 # `start` sets it
 	ENGINE_PID=$PID
-	trap 'ENGINE_CODE=$?; trap - ERR; end_engine; (exit "$ENGINE_CODE"); at_exit' EXIT
+	trap 'ENGINE_CODE=$?; set +e; trap - ERR; end_engine; (exit "$ENGINE_CODE"); at_exit' EXIT
 	if ! try_until 30 'engine version'; then
 		# Not everywhere may one run containers, not even as root.
 		end_engine
@@ -99,7 +99,7 @@ start_engine_podman() {
 			--storage-driver=vfs --events-backend=file "$@"
 	}
 	PODMAN_RUN=$(mktemp -d /tmp/haul-podman.XXXXXX) # whose path has to be a short one
-	trap 'ENGINE_CODE=$?; trap - ERR; end_podman; (exit "$ENGINE_CODE"); at_exit' EXIT
+	trap 'ENGINE_CODE=$?; set +e; trap - ERR; end_podman; (exit "$ENGINE_CODE"); at_exit' EXIT
 	make_image "$T/image.tar"
 	said=$(engine import "$T/image.tar" box 2>&1) || skip "no podman here: $(tail -n 1 <<<"$said")"
 	said=$(engine run --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 box echo works 2>&1) || true
@@ -128,6 +128,10 @@ engine_run() {
 # The command of a container that counts to its argument, on both outputs.
 # shellcheck disable=SC2016,SC2034 # the containers' shells are meant
 COUNT='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); done'
+
+# The same at a pace: an engine rotates and compresses several files a second else.
+# shellcheck disable=SC2016,SC2034 # the containers' shells are meant
+PACED='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); [ $((i % 100)) != 0 ] || sleep 0.1; done'
 
 expect_numbers() { # expect_numbers SERVICE N: COUNT wrote that
 	wait_count 60 $((2 * $2)) "$1"
