@@ -260,11 +260,12 @@ static int open_as(const struct segments *s, const struct segment *seg, enum seg
 	return fd < 0 ? -errno : fd;
 }
 
-/* A segment whose number is known, under whatever name it has now. */
+/* A segment whose number is known, under whatever name it has now; but under the one it was listed with as long as
+ * that is there: the plain file beside a sealed one is about to go, and it may have to be opened again. */
 static int open_number(const struct segments *s, struct segment *seg, uint32_t number)
 {
 	static const enum segment_form forms[] = {SEGMENT_CLOSED, SEGMENT_ZSTD, SEGMENT_GZIP};
-	int fd = -ENOENT;
+	int fd = seg->form == SEGMENT_LIVE ? -ENOENT : open_as(s, seg, seg->form, number);
 	for (size_t i = 0; fd == -ENOENT && i < sizeof(forms) / sizeof(*forms); i++) {
 		fd = open_as(s, seg, forms[i], number);
 		if (fd >= 0)
