@@ -41,6 +41,9 @@ struct envelope {
 	struct list_node node; /* linked: something is open; by due_ns */
 	int64_t due_ns;
 	bool waits; /* for the file before this one */
+	bool has_heir;
+	struct stream_id
+		heir; /* the file behind it that took pieces over, whatever the names say by now */
 };
 
 struct envelopes {
@@ -262,12 +265,18 @@ int envelope_take(struct source *s, struct frame_state *f, const struct frame_li
 
 /* --- what goes out as it is ---------------------------------------------------------------- */
 
+static struct source *heir_of(const struct envelope *e)
+{
+	struct source *heir = e->has_heir ? source_by_id(e->all->table, &e->heir) : NULL;
+	return heir ? heir : heir_behind(e->all->table, e->source);
+}
+
 enum fate { FATE_WAIT, FATE_GO, FATE_DROP };
 
 /* What becomes of the open pieces of an output that are old or at the file's end? */
 static enum fate decide_fate(struct envelope *e, int output, int64_t now_ns)
 {
-	struct source *heir = heir_behind(e->all->table, e->source);
+	struct source *heir = heir_of(e);
 	if (!heir)
 		return FATE_GO;
 	switch (heir->cursor.frame.outputs[output].heir) {
@@ -284,7 +293,7 @@ static enum fate decide_fate(struct envelope *e, int output, int64_t now_ns)
  * read again first. */
 static bool take_back(struct envelope *e, int output)
 {
-	struct source *heir = heir_behind(e->all->table, e->source);
+	struct source *heir = heir_of(e);
 	struct pieces *p = &e->outputs[output];
 	struct pieces *h = heir && heir->envelope ? &heir->envelope->outputs[output] : NULL;
 	if (!p->lent)
@@ -444,6 +453,8 @@ static void inherit(struct envelope *e, struct source *before, int output)
 	p->heritage = o->heir == HEIR_UNDECIDED;
 	from->text = BUF_EMPTY;
 	from->lent = true;
+	b->has_heir = true;
+	b->heir = e->source->id;
 }
 
 /* Gets what the file before this one has left open. */
