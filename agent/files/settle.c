@@ -270,7 +270,12 @@ static struct source *source_of_row(struct discover *d, const struct row *row)
  * looked at again. */
 static void missing_row(struct discover *d, const struct row *row)
 {
-	(void)source_of_row(d, row);
+	struct source *s = source_of_row(d, row);
+	if (s) {
+		/* Only now others can be compared with it: strays that were seen before the rows came. */
+		s->input = look_input(d, s);
+		s->begun_ns = clock_real_ns();
+	}
 	d->rescan_due_ns = d->now_ns;
 }
 

@@ -335,6 +335,8 @@ static void judge(struct discover *d, struct source *file)
 	bool is_of_use = file->followed || !has_arrived(d, file);
 	bool is_old = quiet_ns >= COPY_QUIET_NS;
 	bool is_known = is_another && has_new_relative(d, file); /* or may be */
+	if (is_another && d->checks)
+		return; /* the collector may know a stream of this family whose file is still looked for */
 	if ((is_another && !is_known) || (is_old && file->followed))
 		release(d, file);
 	else if (!is_another && (!is_of_use || (is_old && file->names)))

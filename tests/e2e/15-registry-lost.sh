@@ -42,27 +42,34 @@ for damage in delete cut zero rubbish old; do
 	note "registry $damage: exact"
 done
 
-# Deleted when files have been renamed, and copied and truncated: their names and inodes are those of several streams,
-# and what has not been read yet may be in a file that no input names.
-write_lines "$T/log/renamed.log" 1 150 a
-write_lines "$T/log/copied.log" 1 150 c
-rm -r "$T/web-01.state"
-start_agent web-01 "$(input app "$T/log/renamed.log $T/log/copied.log" 'service = rotated')"
-wait_count 30 300 rotated
-mv "$T/log/renamed.log" "$T/log/renamed.log.1"
-cp "$T/log/copied.log" "$T/log/copied.log.1"
-truncate -s 0 "$T/log/copied.log"
-write_lines "$T/log/renamed.log" 1 150 b
-write_lines "$T/log/copied.log" 1 150 d
-wait_count 30 600 rotated
-stop "$AGENT_PID"
-rm "$T"/web-01.state/*
-write_lines "$T/log/renamed.log" 151 160 b
-write_lines "$T/log/renamed.log.1" 151 160 a
-start_agent web-01
-cat "$T"/log/renamed.log{.1,} "$T"/log/copied.log{.1,} >"$T/expected"
-expect_each_in_order "$T/expected" rotated "$T"/log/renamed.log{.1,} "$T"/log/copied.log{.1,}
-stop "$AGENT_PID"
-expect_each_in_order "$T/expected" rotated "$T"/log/renamed.log{.1,} "$T"/log/copied.log{.1,}
-note 'deleted after rotations: exact'
+# Lost when files have been renamed, and copied and truncated: their names and inodes are those of several streams, and
+# what has not been read yet may be in a file that no input names.
+for lost in deleted damaged; do
+	log=$T/$lost
+	mkdir "$log"
+	write_lines "$log/renamed.log" 1 150 a
+	write_lines "$log/copied.log" 1 150 c
+	rm -rf "$T/web-01.state"
+	start_agent web-01 "$(input app "$log/*.log" "service = $lost")"
+	wait_count 30 300 $lost
+	mv "$log/renamed.log" "$log/renamed.log.1"
+	cp "$log/copied.log" "$log/copied.log.1"
+	truncate -s 0 "$log/copied.log"
+	write_lines "$log/renamed.log" 1 150 b
+	write_lines "$log/copied.log" 1 150 d
+	wait_count 30 600 $lost
+	stop "$AGENT_PID"
+	case $lost in
+	deleted) rm "$T"/web-01.state/* ;;
+	damaged) head -c 3000 /dev/urandom >"$T/web-01.state/registry" ;;
+	esac
+	write_lines "$log/renamed.log" 151 160 b
+	write_lines "$log/renamed.log.1" 151 160 a
+	start_agent web-01
+	cat "$log"/renamed.log{.1,} "$log"/copied.log{.1,} >"$T/expected"
+	expect_each_in_order "$T/expected" $lost "$log"/renamed.log{.1,} "$log"/copied.log{.1,}
+	stop "$AGENT_PID"
+	expect_each_in_order "$T/expected" $lost "$log"/renamed.log{.1,} "$log"/copied.log{.1,}
+	note "registry $lost after rotations: exact"
+done
 stop "$COLLECTOR_PID"
