@@ -6,8 +6,8 @@
  * more than the page faults would.
  *
  * A live file may end in the middle of a line that is just being appended. Its rest is
- * waited for, for a few milliseconds; a line that stays without LF is shown as it is, as
- * grep would. */
+ * waited for, for the writer may be put aside by a busy machine between two pages; a line
+ * that stays without LF (the collector died over it) is shown as it is, as grep would. */
 #include "collector/query/plainfile.h"
 
 #include "common/file.h"
@@ -17,7 +17,7 @@
 enum {
 	WINDOW_BYTES = 256 * 1024,
 	TAIL_BYTES = 64 * 1024, /* read behind the range for the end of its last line */
-	TAIL_TRIES = 5,
+	TAIL_TRIES = 200,       /* a millisecond each */
 };
 
 void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to)
