@@ -77,7 +77,8 @@ expect_mode() { # PATH MODE USER GROUP
 # shall be in all, `tls`.
 # shellcheck disable=SC2016
 line_arrives='
-	wanted=$1
+	wanted=$1 collector= agent=
+	trap "kill \$collector \$agent 2>/dev/null" EXIT # whoever fails leaves nothing behind
 	arrived() { # what was written so far, each line once
 		haul-collector status >/dev/null 2>&1 || return
 		[ "$(cat /var/log/haul/2*/shop/*.log 2>/dev/null | grep -c 5d9d77aa)" -ge "$wanted" ]
@@ -89,7 +90,7 @@ line_arrives='
 		haul-collector init localhost && haul-collector token add "$(hostname -s)" >/tmp/join || exit 1
 	fi
 	setpriv --reuid haul --regid haul --init-groups --inh-caps=-all --bounding-set=-all \
-		haul-collector 2>/tmp/collector.err & collector=$!
+		haul-collector >/dev/null 2>/tmp/collector.err & collector=$!
 	if [ "${2-}" = tls ]; then
 		for i in $(seq 100); do
 			haul-collector status >/dev/null 2>&1 && break
@@ -98,7 +99,7 @@ line_arrives='
 		grep -o "haul://.*" /tmp/join | haul-agent join - || { cat /tmp/collector.err; exit 1; }
 	fi
 	setpriv --reuid haul-agent --regid haul-agent --init-groups --inh-caps=-all,+dac_read_search \
-		--ambient-caps=+dac_read_search --bounding-set=-all,+dac_read_search haul-agent 2>/tmp/agent.err & agent=$!
+		--ambient-caps=+dac_read_search --bounding-set=-all,+dac_read_search haul-agent >/dev/null 2>/tmp/agent.err & agent=$!
 	for i in $(seq 300); do
 		arrived && break
 		sleep 0.2
