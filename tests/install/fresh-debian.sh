@@ -78,7 +78,11 @@ expect_mode() { # PATH MODE USER GROUP
 # shellcheck disable=SC2016
 line_arrives='
 	wanted=$1 collector= agent=
-	trap "kill \$collector \$agent 2>/dev/null" EXIT # whoever fails leaves nothing behind
+	at_exit() { # whoever fails says why, and leaves nothing behind
+		[ $? = 0 ] || cat /tmp/collector.err /tmp/agent.err
+		kill $collector $agent 2>/dev/null
+	}
+	trap at_exit EXIT
 	arrived() { # what was written so far, each line once
 		haul-collector status >/dev/null 2>&1 || return
 		[ "$(cat /var/log/haul/2*/shop/*.log 2>/dev/null | grep -c 5d9d77aa)" -ge "$wanted" ]
@@ -96,7 +100,7 @@ line_arrives='
 			haul-collector status >/dev/null 2>&1 && break
 			sleep 0.2
 		done
-		grep -o "haul://.*" /tmp/join | haul-agent join - || { cat /tmp/collector.err; exit 1; }
+		grep -o "haul://.*" /tmp/join | haul-agent join - || exit 1
 	fi
 	setpriv --reuid haul-agent --regid haul-agent --init-groups --inh-caps=-all,+dac_read_search \
 		--ambient-caps=+dac_read_search --bounding-set=-all,+dac_read_search haul-agent >/dev/null 2>/tmp/agent.err & agent=$!
@@ -106,8 +110,7 @@ line_arrives='
 	done
 	haul-collector status && haul-agent status && haul grep -F 5d9d77aa && haul ls || exit 1
 	kill -HUP $collector $agent && haul-collector status >/dev/null || exit 1
-	kill $collector $agent && wait $collector && wait $agent && exit 0
-	cat /tmp/collector.err /tmp/agent.err; exit 1'
+	kill $collector $agent && wait $collector && wait $agent'
 
 stage_packages() {
 	local debs=(build/deb/haul{,-agent,-collector}_*.deb) names deb name out
