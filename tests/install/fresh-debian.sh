@@ -58,6 +58,7 @@ else
 		>"$root.log" 2>&1 || fail "debootstrap: $(tail -n 5 "$root.log")"
 	rm -f "$root.log"
 fi
+chmod 0755 "$root" # mktemp makes it for root alone, and the daemons are not root
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
