@@ -110,6 +110,7 @@ start_nginx() {
 		error_log $T/nginx.err;
 		events {}
 		http {
+			access_log off;
 			log_format short '\$request_uri \$status';
 			client_body_temp_path $T/nginx.body;
 			proxy_temp_path $T/nginx.proxy;
