@@ -157,7 +157,7 @@ static void begin_anew(struct hits *h, const uint64_t *lines)
 
 int hits_list(struct hits *h, struct segments *segments)
 {
-	uint64_t lines[SCAN_THREADS_MAX];
+	uint64_t lines[SCAN_THREADS_MAX] = {0};
 	bool may_crowd = h->may_crowd;
 	int r = prepare_day(h, segments);
 	if (r < 0)

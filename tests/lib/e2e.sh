@@ -422,6 +422,31 @@ expect_exactly_once() {
 	compare_lines "$expected" "$@"
 }
 
+# compare_files SERVICE FILE...: each line of the files (all different) stands there once, and those of a file in its order;
+# a file that was rotated away before the agent saw it may come behind the next one.
+compare_files() {
+	messages "$1" >"$T/found.$1"
+	perl -e '
+		my ($found, @files) = @ARGV;
+		my (%at, $n, $doubled, $missing, $order, $written);
+		open my $f, "<", $found or die "$found: $!";
+		while (<$f>) { $doubled++ if exists $at{$_}; $at{$_} = $n++ }
+		for my $file (@files) {
+			open my $f, "<", $file or die "$file: $!";
+			my $last = -1;
+			while (<$f>) {
+				$written++;
+				if (!exists $at{$_}) { $missing++; next }
+				$order++ if $at{$_} < $last;
+				$last = $at{$_};
+			}
+		}
+		printf "%d lines in files, %d found: %d missing, %d more than once, %d out of order\n", $written, $n, $missing // 0,
+			$doubled // 0, $order // 0;
+		exit(($missing || $doubled || $order || $n != $written) ? 1 : 0)' "$T/found.$1" "${@:2}" ||
+		fail "service $1 is not what was written"
+}
+
 compare_lines() { # EXPECTED SERVICE [HOST]: as they stand now
 	local expected=$1
 	shift
