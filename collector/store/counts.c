@@ -221,7 +221,7 @@ static int put_number(struct buf *out, uint64_t v)
 /* Small numbers of either sign: 0, -1, 1, -2 ... */
 static uint64_t fold(int64_t v)
 {
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+	return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
 }
 
 static int64_t unfold(uint64_t v)
