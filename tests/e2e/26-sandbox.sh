@@ -169,6 +169,11 @@ if [ $traced = yes ] && [ $measured = yes ]; then
 	# MemoryDenyWriteExecute of the collector's unit.
 	! grep -hE '^(mmap|mprotect)\(.*PROT_WRITE\|PROT_EXEC' "$T"/collector.strace.* || fail 'the collector makes code'
 	! grep -hE '^mprotect\(.*PROT_EXEC' "$T"/collector.strace.* || fail 'the collector makes code'
+	# RestrictSUIDSGID cannot look at what openat2 is given, so systemd has it fail with ENOSYS.
+	for unit in haul-agent haul-collector; do
+		! used "${unit#haul-}" | grep -qx openat2 || ! grep -q '^RestrictSUIDSGID=yes' "$UNITS/$unit.service" ||
+			fail "$unit: openat2 would not be there under RestrictSUIDSGID"
+	done
 	# RestrictAddressFamilies of both.
 	families=$(grep -hoE '^socket\(AF_[A-Z0-9]+' "$T"/*.strace.* | sed 's/.*(//' | sort -u)
 	for unit in haul-agent haul-collector; do
