@@ -177,7 +177,7 @@ static void dir_event(struct discover *d, struct dir *dir, const struct watch_ev
 		(void)snprintf(own, sizeof(own), "%s", dir->path);
 		scan_leave(d, own);
 		scan_enter(d, own);
-	} else if (dir->listed && e->mask & (IN_CREATE | IN_MOVED_TO)) {
+	} else if (dir->listed && !dir->refusal && e->mask & (IN_CREATE | IN_MOVED_TO)) {
 		if (dir->full)
 			scan_enter(d, path);
 		else if (wanted_below(&d->wanted, path))
