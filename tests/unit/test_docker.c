@@ -63,6 +63,9 @@ static const struct line lines[] = {
 	{LOG("\\x"), NULL, 0, false},
 	{LOG("\\u12g4"), NULL, 0, false},
 	{LOG("\\"), NULL, 0, false},
+	{"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"attrs\":{\"a\":\"b\"}", NULL, 0, false},
+	{"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"}", NULL, 0, false},
+	{"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"t", NULL, 0, false},
 	{"{\"log\":\"x\\n\",\"stream\":\"stdin\"," TIME, NULL, 0, false},
 	{"{\"log\":\"x\\n\"," TIME, NULL, 0, false},
 	{"{\"log\":\"x\\n\",\"stream\":\"stdout\"}", NULL, 0, false},
@@ -142,6 +145,39 @@ START_TEST(all_bytes_at_all_places)
 }
 END_TEST
 
+/* Escapes in any order and at any distance: what is read at once means what yajl reads one by one. */
+START_TEST(any_mixture_of_escapes)
+{
+	static const char *const parts[] = {
+		"\\\"", "\\\"",    "\\\"", "\\\\", "\\n",
+		"\\t",  "\\u0041", "x",    "yy",   "a longer run of text"};
+	struct buf line = BUF_EMPTY, laid_out = BUF_EMPTY, scratch = BUF_EMPTY, other = BUF_EMPTY;
+	unsigned seed = 1;
+	for (int round = 0; round < 20000; round++) {
+		buf_clear(&line);
+		ck_assert_int_eq(buf_add_str(&line, "{\"log\":\""), 0);
+		for (int n = rand_r(&seed) % 24; n > 0; n--) {
+			size_t i = (size_t)rand_r(&seed) % (sizeof(parts) / sizeof(parts[0]));
+			ck_assert_int_eq(buf_add_str(&line, parts[i]), 0);
+		}
+		ck_assert_int_eq(buf_add_str(&line, "\"" OUT), 0);
+		buf_clear(&laid_out);
+		ck_assert_int_eq(buf_add_char(&laid_out, ' '), 0);
+		ck_assert_int_eq(buf_add_span(&laid_out, buf_span(&line)), 0);
+		struct container_line l, want;
+		ck_assert_int_eq(decode(buf_span(&line), &scratch, &l), 0);
+		ck_assert_int_eq(decode(buf_span(&laid_out), &other, &want), 0);
+		ck_assert_msg(span_equal(l.text, want.text), "%.*s", (int)line.len, line.ptr);
+		ck_assert(l.partial == want.partial && l.time_us == want.time_us);
+		ck_assert(!l.clean || line_clean(l.text));
+	}
+	buf_free(&line);
+	buf_free(&laid_out);
+	buf_free(&scratch);
+	buf_free(&other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("docker");
@@ -149,6 +185,7 @@ int main(void)
 	tcase_add_loop_test(t, table, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(t, nothing_is_copied_without_need);
 	tcase_add_test(t, all_bytes_at_all_places);
+	tcase_add_test(t, any_mixture_of_escapes);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
