@@ -146,6 +146,13 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	return r;
 }
 
+/* Until the names of fields are known every window is looked at. */
+static const struct finder *lead(void *worker)
+{
+	const struct counter_worker *w = worker;
+	return w->names.n ? sieve_lead(&w->counter->search->sieve) : NULL;
+}
+
 /* --- what the index counts --- */
 
 /* The lines of a row: what is known of them. */
@@ -334,7 +341,8 @@ static int check_fields(struct counter *c, const char *option)
 
 int counter_run(struct counter *c, const char *option)
 {
-	static const struct scan_ops ops = {.window = take_window, .known = take_counts};
+	static const struct scan_ops ops = {
+		.window = take_window, .lead = lead, .known = take_counts};
 	for (size_t day = 0; day < c->search->n_days && !search_stopped(c->search); day++) {
 		struct segments *segments;
 		int r = search_list(c->search, day, &segments);

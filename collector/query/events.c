@@ -242,6 +242,11 @@ int events_window_end(struct events *e)
 	return r;
 }
 
+bool events_open(const struct events *e)
+{
+	return e->n_open > 0;
+}
+
 static void begin_window(struct events *e, const struct window *w)
 {
 	e->window = *w;

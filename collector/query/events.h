@@ -32,6 +32,9 @@ int events_hit(struct events *e, struct span line) MUST_CHECK;
 /* The window is over, and still there. */
 int events_window_end(struct events *e) MUST_CHECK;
 
+/* May lines behind the window belong to an event that was found? */
+bool events_open(const struct events *e);
+
 /* The piece is over: the rest of the events that are open is looked for behind it. */
 int events_piece_end(struct events *e, struct segments *segments) MUST_CHECK;
 

@@ -53,6 +53,13 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	return r < 0 ? r : 0;
 }
 
+/* What goes on an event that is open is of interest, too. */
+static const struct finder *lead(void *worker)
+{
+	const struct hits_worker *w = worker;
+	return w->events && events_open(w->events) ? NULL : sieve_lead(&w->hits->search->sieve);
+}
+
 static int end_piece(void *worker, struct segments *segments, const struct piece *piece)
 {
 	struct hits_worker *w = worker;
@@ -129,6 +136,7 @@ static int prepare_day(struct hits *h, const struct segments *segments)
 static int scan(struct hits *h, struct segments *segments)
 {
 	static const struct scan_ops ops = {.window = take_window,
+					    .lead = lead,
 					    .piece_end = end_piece,
 					    .wanted = is_wanted,
 					    .choose = choose};

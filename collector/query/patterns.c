@@ -71,9 +71,15 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	return r;
 }
 
+static const struct finder *lead(void *worker)
+{
+	const struct worker *w = worker;
+	return sieve_lead(&w->patterns->search.sieve);
+}
+
 static int search_days(struct patterns *p)
 {
-	static const struct scan_ops ops = {.window = take_window};
+	static const struct scan_ops ops = {.window = take_window, .lead = lead};
 	void *workers[SCAN_THREADS_MAX];
 	for (unsigned i = 0; i < p->search.threads; i++)
 		workers[i] = &p->workers[i];

@@ -2,8 +2,8 @@
  *
  * Ranges part a file among threads: a line belongs to the range in which it begins. Bytes
  * are read, not mapped: a file that is truncated under a mapping kills the reader, and a
- * window that fits the second level cache is searched there, so that the copy costs no
- * more than the page faults would.
+ * window that fits the second level cache is searched there. Where only lines with some
+ * string are wanted, what has none of them is passed over without a copy (glance.h).
  *
  * A live file may end in the middle of a line that is just being appended. Its rest is
  * waited for, for the writer may be put aside by a busy machine between two pages; a line
@@ -16,13 +16,15 @@
 
 enum {
 	WINDOW_BYTES = 256 * 1024,
-	TAIL_BYTES = 64 * 1024, /* read behind the range for the end of its last line */
-	TAIL_TRIES = 200,       /* a millisecond each */
+	TAIL_BYTES = 64 * 1024,   /* read behind the range for the end of its last line */
+	TAIL_TRIES = 200,         /* a millisecond each */
+	GLANCE_BEYOND = 8 * 1024, /* looked at behind the range for the end of its last line */
 };
 
 void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to)
 {
 	linebuf_reset(&f->lines);
+	glance_end(&f->glance);
 	f->fd = fd;
 	f->size = size;
 	f->to = to < size ? to : size;
@@ -87,6 +89,20 @@ static void skip_first(struct plainfile *f, struct span *lines)
 	f->skip = false;
 }
 
+/* What waits in the buffer is the beginning of the line at `place`. */
+void plainfile_pass(struct plainfile *f, const struct finder *strings)
+{
+	if (f->ended || f->at >= f->to)
+		return;
+	uint64_t beyond = f->size - f->to < GLANCE_BEYOND ? f->size : f->to + GLANCE_BEYOND;
+	uint64_t place = glance_pass(&f->glance, f->fd, strings, f->place, beyond);
+	if (place == f->place)
+		return;
+	linebuf_reset(&f->lines);
+	f->at = f->place = place;
+	f->skip = false;
+}
+
 int plainfile_next(struct plainfile *f, struct window *ret)
 {
 	struct span lines;
@@ -122,5 +138,6 @@ int plainfile_next(struct plainfile *f, struct window *ret)
 
 void plainfile_free(struct plainfile *f)
 {
+	glance_end(&f->glance);
 	linebuf_free(&f->lines);
 }

@@ -2,12 +2,14 @@
 #ifndef HAUL_COLLECTOR_QUERY_PLAINFILE_H
 #define HAUL_COLLECTOR_QUERY_PLAINFILE_H
 
+#include "collector/query/glance.h"
 #include "collector/query/linebuf.h"
 #include "collector/query/place.h"
 
 /* Zero it to begin. */
 struct plainfile {
 	struct linebuf lines;
+	struct glance glance;
 	int fd;
 	uint64_t at, to, size; /* bytes of the file: read so far, end of the range, end of
 				  the file */
@@ -17,6 +19,8 @@ struct plainfile {
 };
 
 void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to);
+/* Passes over lines in which none of the strings stands, as many as can be seen at a glance. */
+void plainfile_pass(struct plainfile *f, const struct finder *strings);
 /* 1, 0 or -errno; `at.segment` is left alone. */
 int plainfile_next(struct plainfile *f, struct window *ret) MUST_CHECK;
 void plainfile_free(struct plainfile *f);

@@ -54,6 +54,16 @@ int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size
 	return -EINVAL;
 }
 
+void reader_pass(struct reader *r, const struct finder *strings)
+{
+	switch (r->form) {
+	case SEGMENT_LIVE:
+	case SEGMENT_CLOSED: plainfile_pass(&r->plain, strings); break;
+	case SEGMENT_ZSTD:
+	case SEGMENT_GZIP: break;
+	}
+}
+
 int reader_next(struct reader *r, struct window *ret)
 {
 	ret->at.segment = r->piece.segment;

@@ -3,6 +3,7 @@
 #ifndef HAUL_COLLECTOR_QUERY_READER_H
 #define HAUL_COLLECTOR_QUERY_READER_H
 
+#include "collector/query/finder.h"
 #include "collector/query/listing.h"
 #include "collector/query/place.h"
 #include "common/buf.h"
@@ -17,6 +18,9 @@ void reader_free(struct reader *r);
  * a live file has gained since belongs to a later question. Errors: -ENOMEM. */
 int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size,
 		 struct piece piece) MUST_CHECK;
+
+/* Between windows: lines in which none of the strings stands need not be given. Many of them then are not. */
+void reader_pass(struct reader *r, const struct finder *strings);
 
 /* 1 and the next window, valid until the next call; 0 at the end of the piece. Errors:
  * -EBADMSG damaged, with reader_error; the next call goes on behind the damage as far as

@@ -120,6 +120,9 @@ static int read_piece(struct thread *t, const struct piece *piece, int fd)
 	while (r == 0 && !ending(s)) {
 		if (s->ops->wanted && !s->ops->wanted(worker, piece->segment))
 			break;
+		const struct finder *lead = s->ops->lead ? s->ops->lead(worker) : NULL;
+		if (lead)
+			reader_pass(t->reader, lead);
 		r = reader_next(t->reader, &w);
 		if (r == 0)
 			break;

@@ -22,6 +22,9 @@ struct scan_ops {
 	/* The next window of a piece, in file order. Negative: the scan ends with this
 	 * error. */
 	int (*window)(void *worker, struct segments *segments, const struct window *w);
+	/* Before a window is read: strings of which one stands in every line that is of interest from here on. NULL:
+	 * every line is. May be NULL. */
+	const struct finder *(*lead)(void *worker);
 	/* The piece is read to its end; may be NULL. */
 	int (*piece_end)(void *worker, struct segments *segments, const struct piece *piece);
 	/* Before a segment is read, with the thread's lookup: takes what the index knows of its blocks and

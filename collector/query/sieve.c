@@ -56,6 +56,18 @@ void sieve_init(struct sieve *s, const struct matcher *matcher, bool invert,
 		s->lead = s->needs.items[own].any_of;
 }
 
+const struct finder *sieve_lead(const struct sieve *s)
+{
+	const struct finder *strings = NULL;
+	switch (leader_of(s)) {
+	case LEAD_PATTERN: strings = matcher_required(s->matcher); break;
+	case LEAD_WHERE: strings = s->lead; break;
+	case LEAD_INVERT:
+	case LEAD_NONE: break;
+	}
+	return strings && strings->n ? strings : NULL;
+}
+
 bool sieve_all(const struct sieve *s)
 {
 	return leader_of(s) == LEAD_NONE && !s->where && !s->has_since && !s->has_until &&

@@ -36,6 +36,9 @@ void sieve_start(struct sieve_scratch *x, struct span lines);
 /* 1 and the next selected line, without its LF; 0: no more; -ENOMEM. */
 int sieve_next(struct sieve_scratch *x, struct span *ret_line) MUST_CHECK;
 
+/* Strings of which one stands in every line that is selected; NULL: not known. */
+const struct finder *sieve_lead(const struct sieve *s);
+
 /* Does the sieve select every line? */
 bool sieve_all(const struct sieve *s);
 
