@@ -1,7 +1,7 @@
 /* The janitor: see janitor.h. Started and stopped by the store's keeper.
  *
- *     read the ledger's segments -> finish what a crash left -> seal what is closed -> index what is not
- *     -> decide what goes -> delete it
+ *     read the ledger's segments -> seal what is closed -> finish what a crash left -> decide what goes
+ *     -> delete it -> index what is not -> and what large live files have gained
  *
  * All it knows it reads again in each pass, from the ledger and from the files; so a pass may be broken
  * off anywhere. Passes come seldom when the ledger is large: reading it takes at most a hundredth of the
@@ -12,6 +12,7 @@
 #include "collector/store/archive.h"
 #include "collector/store/index.h"
 #include "collector/store/index_format.h"
+#include "collector/store/live_indexer.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/num.h"
@@ -52,7 +53,8 @@ struct janitor {
 	struct store *store;
 	pthread_t thread;
 	struct archive *archive;
-	struct log_gate seal_gate, index_gate, delete_gate, read_gate;
+	struct live_indexer *live;
+	struct log_gate seal_gate, index_gate, delete_gate, read_gate, live_gate;
 	bool checked; /* everything was looked at once since the start */
 
 	/* of the pass */
@@ -117,7 +119,7 @@ static bool failed(struct janitor *j, struct log_gate *gate, int r, const char *
 static int add_row(void *user, const struct segment_row *row)
 {
 	struct janitor *j = user;
-	if (row->state == SEGMENT_STATE_LIVE)
+	if (row->state == SEGMENT_STATE_LIVE && row->length < LIVE_INDEX_MIN)
 		return 0;
 	if (j->n_rows == j->capacity) {
 		size_t capacity = j->capacity ? j->capacity * 2 : 256;
@@ -262,7 +264,7 @@ static int look_at_files(struct janitor *j)
 	for (size_t i = 0; i < j->n_rows; i++) {
 		struct segment_row *row = &j->rows[i];
 		enum segment_form form;
-		if (row->state == SEGMENT_STATE_CLOSED)
+		if (row->state == SEGMENT_STATE_CLOSED || row->state == SEGMENT_STATE_LIVE)
 			continue;
 		if (is_stopping(j))
 			return -ECANCELED;
@@ -346,6 +348,8 @@ static int keep_index(struct janitor *j)
 	if (reindex) {
 		log_notice("the index is made anew");
 		int r = archive_reset_index(j->archive);
+		if (r == 0)
+			r = live_indexer_reset(j->live);
 		if (r < 0)
 			return r;
 	}
@@ -361,8 +365,6 @@ static int keep_index(struct janitor *j)
 static uint64_t wanted_room(const struct janitor *j)
 {
 	struct store_counters c;
-	if (!j->settings.expire)
-		return 0;
 	store_counters(j->store, &c);
 	const struct conf_amount *a = &j->settings.min_free;
 	uint64_t min = a->is_percent ? c.total_bytes / 100 * a->value : a->value;
@@ -497,6 +499,20 @@ static int retain(struct janitor *j)
 	return r;
 }
 
+/* --- live files --- */
+
+/* Sealing goes before: with much waiting, and where room is short, nothing is added. */
+static int index_live(struct janitor *j)
+{
+	uint64_t segments;
+	if (wanted_room(j))
+		return live_indexer_reset(j->live);
+	bool keep = waiting_bytes(j, &segments) > BACKLOG_BYTES;
+	int r = live_indexer_pass(j->live, j->rows, j->n_rows, keep);
+	show(&j->config.meters->live_indexed_bytes, live_indexer_covered(j->live));
+	return r;
+}
+
 /* --- a pass --- */
 
 static bool pass(struct janitor *j)
@@ -511,6 +527,8 @@ static bool pass(struct janitor *j)
 		bad |= failed(j, &j->delete_gate, retain(j), "retention");
 	if (!is_stopping(j))
 		bad |= failed(j, &j->index_gate, keep_index(j), "the index");
+	if (!is_stopping(j))
+		bad |= failed(j, &j->live_gate, index_live(j), "the index of live files");
 	j->checked |= !bad;
 	return !bad;
 }
@@ -519,6 +537,10 @@ static int open_archive(struct janitor *j)
 {
 	struct archive_config config = {
 		.store = j->store, .stop = is_stopping, .step = on_step, .user = j};
+	struct live_indexer_config live = {
+		.tree = store_tree(j->store), .stop = is_stopping, .step = on_step, .user = j};
+	if (!j->live && !(j->live = live_indexer_new(&live)))
+		return -ENOMEM;
 	return archive_open(&config, &j->archive);
 }
 
@@ -581,6 +603,7 @@ static struct janitor *janitor_new(const struct janitor_config *config, struct s
 static void janitor_free(struct janitor *j)
 {
 	archive_free(j->archive);
+	live_indexer_free(j->live);
 	free(j->rows);
 	free(j->bytes);
 	buf_free(&j->arena);

@@ -164,6 +164,8 @@ static int add_archive(struct buf *out, const struct archive_meters *m)
 	const struct row rows[] = {
 		GAUGE("archive_segments", meters_get(&m->archive_segments), "Segments sealed."),
 		GAUGE("archive_bytes", meters_get(&m->archive_bytes), "Bytes of their files."),
+		GAUGE("live_indexed_bytes", meters_get(&m->live_indexed_bytes),
+		      "Bytes of large live files that are indexed."),
 		GAUGE("seal_waiting_segments", meters_get(&m->waiting_segments),
 		      "Closed segments that wait to be sealed."),
 		GAUGE("seal_waiting_bytes", meters_get(&m->waiting_bytes), "Bytes of these."),

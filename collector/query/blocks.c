@@ -97,9 +97,9 @@ static int add_frame(void *user, uint64_t at, uint64_t length)
 	return pieces_add(f->pieces, (struct piece){f->ordinal, at, at + length});
 }
 
-static int add_ranges(uint32_t ordinal, uint64_t size, struct pieces *ret)
+static int add_ranges(uint32_t ordinal, uint64_t from, uint64_t size, struct pieces *ret)
 {
-	for (uint64_t from = 0; from < size; from += PLAIN_PIECE) {
+	for (; from < size; from += PLAIN_PIECE) {
 		uint64_t to = size - from < PLAIN_PIECE ? size : from + PLAIN_PIECE;
 		int r = pieces_add(ret, (struct piece){ordinal, from, to});
 		if (r < 0)
@@ -108,7 +108,18 @@ static int add_ranges(uint32_t ordinal, uint64_t size, struct pieces *ret)
 	return 0;
 }
 
-/* Blocks that stand beside each other are read together. */
+/* Blocks that stand beside each other are read together, up to `most` bytes or a little more. */
+static int add_block(uint32_t ordinal, uint64_t from, uint64_t to, size_t first, uint64_t most,
+		     struct pieces *ret)
+{
+	struct piece *last = ret->n > first ? &ret->items[ret->n - 1] : NULL;
+	if (last && last->to == from && last->to - last->from < most) {
+		last->to = to;
+		return 0;
+	}
+	return pieces_add(ret, (struct piece){ordinal, from, to});
+}
+
 static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
 		      const struct block_set *done, struct pieces *ret)
 {
@@ -117,16 +128,28 @@ static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
 		if (is_done(done, blocks->items[i].block))
 			continue;
 		uint64_t from = blocks->items[i].offset, to = from + blocks->items[i].length;
-		struct piece *last = ret->n > first ? &ret->items[ret->n - 1] : NULL;
-		if (last && last->to == from && last->to - last->from < ZSTD_PIECE) {
-			last->to = to;
-			continue;
-		}
-		int r = pieces_add(ret, (struct piece){ordinal, from, to});
+		int r = add_block(ordinal, from, to, first, ZSTD_PIECE, ret);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* A plain file: what the index of live files knows of its blocks, and all that is behind them. Blocks end at line
+ * ends, so a line belongs to the block in which it begins. */
+static int add_plain(const struct segment *segment, uint32_t ordinal, int fd,
+		     const struct lookup *lookup, struct pieces *ret)
+{
+	struct slab_hits hits = {0};
+	uint64_t covered = 0, size = segment->size;
+	size_t first = ret->n;
+	int r = lookup_live(lookup, segment, fd, &hits, &covered);
+	for (size_t i = 0; i < hits.n && r == 0 && hits.items[i].offset < size; i++) {
+		uint64_t from = hits.items[i].offset, to = from + hits.items[i].length;
+		r = add_block(ordinal, from, to < size ? to : size, first, PLAIN_PIECE, ret);
+	}
+	slab_hits_free(&hits);
+	return r < 0 ? r : add_ranges(ordinal, covered, size, ret);
 }
 
 bool blocks_any(const struct segment *segment, const struct lookup *lookup,
@@ -150,7 +173,7 @@ int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
 		return add_blocks(ordinal, &blocks, done, ret);
 	switch (segment->form) {
 	case SEGMENT_LIVE:
-	case SEGMENT_CLOSED: return add_ranges(ordinal, segment->size, ret);
+	case SEGMENT_CLOSED: return add_plain(segment, ordinal, fd, lookup, ret);
 	case SEGMENT_ZSTD: return zstdfile_walk(fd, segment->size, add_frame, &frames);
 	case SEGMENT_GZIP: return pieces_add(ret, (struct piece){ordinal, 0, segment->size});
 	}

@@ -5,10 +5,17 @@
  * choose. */
 #include "collector/query/lookup.h"
 
+#include "collector/store/live_index.h"
+#include "common/file.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct lookup {
+	int live; /* the directory of the index of live files; -1: there is none */
+	int32_t day;
 	struct index *index;
 	struct index_search *search;
 	struct slab_query query;
@@ -57,14 +64,18 @@ int lookup_open(int archive_fd, const struct needs *needs, bool always, struct l
 	struct lookup *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
+	l->live = -1;
 	int r = prepare(l, needs);
 	if (r == 0 && !always && !chooses(l)) {
 		lookup_close(l);
 		*ret = NULL;
 		return 0;
 	}
-	if (r == 0)
+	if (r == 0) {
+		l->live = openat(archive_fd, LIVE_INDEX_DIR,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = index_open(archive_fd, &l->index);
+	}
 	if (r == 0 && !(l->search = index_search_new(l->index, &l->query)))
 		r = -ENOMEM;
 	if (r < 0) {
@@ -81,12 +92,16 @@ void lookup_close(struct lookup *l)
 		return;
 	index_search_free(l->search);
 	index_free(l->index);
+	file_close(&l->live);
 	free(l);
 }
 
 int lookup_day(struct lookup *l, int32_t day)
 {
-	return l ? index_search_day(l->search, day) : 0;
+	if (!l)
+		return 0;
+	l->day = day;
+	return index_search_day(l->search, day);
 }
 
 static struct segment_name name_of(const struct segment *segment)
@@ -103,6 +118,23 @@ bool lookup_find(const struct lookup *l, const struct segment *segment, struct i
 		return false;
 	struct segment_name name = name_of(segment);
 	return index_search_find(l->search, &name, segment->size, ret);
+}
+
+int lookup_live(const struct lookup *l, const struct segment *segment, int fd,
+		struct slab_hits *ret, uint64_t *ret_covered)
+{
+	struct stat st;
+	*ret_covered = 0;
+	if (!l || l->live < 0 || segment->size < LIVE_INDEX_MIN || fstat(fd, &st) < 0)
+		return 0;
+	struct live_file file = {
+		.day = l->day,
+		.service = span_of(segment->service),
+		.host = span_of(segment->host),
+		.number = segment->form == SEGMENT_LIVE ? 0 : segment->number,
+		.inode = st.st_ino,
+	};
+	return live_index_search(l->live, &file, fd, &l->query, ret, ret_covered);
 }
 
 bool lookup_counts(const struct lookup *l, const struct segment *segment, struct index_counts *c)

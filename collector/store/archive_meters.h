@@ -12,6 +12,7 @@ struct archive_meters {
 	_Atomic uint64_t errors;
 	_Atomic uint64_t waiting_segments, waiting_bytes; /* closed, not yet sealed */
 	_Atomic uint64_t archive_segments, archive_bytes; /* sealed; bytes of their files */
+	_Atomic uint64_t live_indexed_bytes;              /* of large live files */
 	_Atomic int level;                                /* of the last one sealed */
 	_Atomic bool clock_suspect; /* nothing is deleted: the clock is not plausible */
 };

@@ -247,6 +247,16 @@ static int decode_head(struct span head, struct span filters, struct part *p)
 	return r;
 }
 
+int part_record_length(const char header[PART_HEADER_LEN], size_t *ret)
+{
+	uint64_t length = PART_HEADER_LEN + le_get(header + 4, 4) + le_get(header + 8, 4) +
+			  le_get(header + 16, 4);
+	if (le_get(header, 4) != MAGIC || length > 2 * (uint64_t)PART_BYTES_MAX)
+		return -EBADMSG;
+	*ret = (size_t)length;
+	return 0;
+}
+
 int part_decode(struct span *in, bool whole, struct part *ret)
 {
 	if (in->len == 0)

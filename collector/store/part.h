@@ -64,6 +64,9 @@ int part_add(struct part *p, uint64_t offset, uint32_t length, uint32_t plain_le
 /* Appends the record: header and payload. */
 int part_encode(struct part *p, struct buf *out) MUST_CHECK;
 
+/* How long the record is that begins so. -EBADMSG. */
+int part_record_length(const char header[PART_HEADER_LEN], size_t *ret) MUST_CHECK;
+
 /* Takes one record off the front. The view points into `in`. With `whole` the filters are
  * checked, too. -ENODATA: `in` is empty. -EBADMSG. -ENOMEM. Free with part_free. */
 int part_decode(struct span *in, bool whole, struct part *ret) MUST_CHECK;

@@ -199,6 +199,15 @@ int sealed_walk(int fd, enum segment_form form, uint64_t size,
 	return r;
 }
 
+int sealed_walk_plain(int fd, uint64_t from, uint64_t to,
+		      int (*each)(void *user, const struct sealed_block *block), void *user)
+{
+	struct walk w = {.fd = fd, .at = from, .size = to, .each = each, .user = user};
+	int r = walk_plain(&w);
+	buf_free(&w.window);
+	return r;
+}
+
 struct sum {
 	uint64_t bytes, crc;
 	int (*stop)(void *user);

@@ -26,6 +26,11 @@ struct sealed_block {
 int sealed_walk(int fd, enum segment_form form, uint64_t size,
 		int (*each)(void *user, const struct sealed_block *block), void *user) MUST_CHECK;
 
+/* The same for lines of a plain file: from a line's beginning up to `to`. */
+int sealed_walk_plain(int fd, uint64_t from, uint64_t to,
+		      int (*each)(void *user, const struct sealed_block *block),
+		      void *user) MUST_CHECK;
+
 /* Reads the whole file: how many plain bytes it holds, and their checksum. Errors: as
  * above; what `stop` returns when it is negative (asked after each block; may be NULL). */
 int sealed_sum(int fd, enum segment_form form, uint64_t size, int (*stop)(void *user), void *user,

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 # What the reader may see of the store: formats and pure readers. Never what writes or owns the archive
 # (WAL, ledger, shards, sealing).
-export STORE_FORMATS='^collector/store/(account|layout|segment_name|block|counts|index|slab|filter|token|tokens|sealed)[.]h$'
+export STORE_FORMATS='^collector/store/(account|layout|segment_name|block|counts|index|live_index|slab|filter|token|tokens|sealed)[.]h$'
 
 shopt -s nullglob globstar
 files=(common/**/*.[ch] agent/**/*.[ch] collector/**/*.[ch])
