@@ -151,9 +151,9 @@ enum chunk_key {
 #define AT(field) offsetof(struct chunk, field)
 static const struct json_field CHUNK_FIELDS[] = {
 	[STREAM] = {"stream", JSON_FIELD_STREAM, true, AT(stream), 0},
-	[HOST] = {"host", JSON_FIELD_TEXT, true, AT(host), NAME_MAX_LEN},
-	[SERVICE] = {"service", JSON_FIELD_TEXT, true, AT(service), NAME_MAX_LEN},
-	[INSTANCE] = {"instance", JSON_FIELD_TEXT, true, AT(instance), NAME_MAX_LEN},
+	[HOST] = {"host", JSON_FIELD_TEXT, true, AT(host), CHUNK_HEADER_MAX},
+	[SERVICE] = {"service", JSON_FIELD_TEXT, true, AT(service), CHUNK_HEADER_MAX},
+	[INSTANCE] = {"instance", JSON_FIELD_TEXT, true, AT(instance), CHUNK_HEADER_MAX},
 	[PATH] = {"path", JSON_FIELD_NO_NUL, true, AT(path), CHUNK_PATH_MAX},
 	[INO] = {"ino", JSON_FIELD_NUMBER_TEXT, true, AT(ino), 0},
 	[BTIME] = {"btime", JSON_FIELD_SIGNED_TEXT, true, AT(btime_ns), 0},

@@ -28,11 +28,13 @@ refused() { # refused WHAT KEY=VALUE...: as a chunk (200 and a verdict), or as a
 	esac
 }
 
-# Names: of services, instances; JSON escapes spell them, too.
+# Names: of services, instances; JSON escapes spell them, too. Each as a chunk, so that others of its batch are taken.
 long=$(head -c 300 /dev/zero | tr '\0' a)
 for name in ../../etc/x .. . .haul today/x / 'a b' "$long" wéb аpp 'a\u0000b' 'a\u002fb' '\u002e\u002e' 'a\\b' -rf '*'; do
 	refused "service $name" service="$name"
+	expect_equal "service $name" 200 "$CODE"
 	refused "instance $name" instance="$name"
+	expect_equal "instance $name" 200 "$CODE"
 done
 refused 'no service' service=
 chunk host=../web-01 >"$T/chunk"
