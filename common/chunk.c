@@ -1,4 +1,4 @@
-/* The wire contract's JSON: see chunk.h. The agent writes headers and reads answers and rows, the
+/* The wire contract's JSON: see chunk.h. The agent writes headers and reads rows (and answers: answer.c), the
  * collector does the reverse. Field tables say what each record has; what they cannot say, ranges
  * above all, is checked behind them. */
 #include "common/chunk.h"
@@ -55,18 +55,28 @@ static void put_signed_text(struct writer *w, const char *begin, int64_t v)
 	put(w, "\"");
 }
 
+/* A string in which nothing is to be escaped; the last byte of `digits` is for its quote. */
+static void put_digits(struct writer *w, const char *begin, char *digits, size_t size)
+{
+	put(w, begin);
+	put(w, "\"");
+	digits[size - 1] = '"';
+	if (w->error == 0)
+		w->error = buf_add(w->out, digits, size);
+}
+
 static void put_hex64(struct writer *w, const char *begin, uint64_t v)
 {
-	char digits[16];
+	char digits[16 + 1];
 	num_format_hex64(digits, v);
-	put_string(w, begin, span_make(digits, sizeof(digits)));
+	put_digits(w, begin, digits, sizeof(digits));
 }
 
 static void put_stream(struct writer *w, const char *begin, const struct stream_id *id)
 {
-	char digits[STREAM_ID_HEX];
+	char digits[STREAM_ID_HEX + 1];
 	stream_id_format(digits, id);
-	put_string(w, begin, span_make(digits, sizeof(digits)));
+	put_digits(w, begin, digits, sizeof(digits));
 }
 
 /* What was appended, or nothing: `before` is the length that `out` had. */
@@ -257,90 +267,6 @@ int chunk_encode_answer(const struct chunk_verdict *v, size_t n, struct buf *out
 	}
 	put(&w, "]}\n");
 	return written(&w, before);
-}
-
-enum { ERROR_MAX = 1024 };
-
-struct verdict_record {
-	struct stream_id stream;
-	struct span status, error;
-	uint64_t offset, crc;
-};
-
-#define AT(field) offsetof(struct verdict_record, field)
-static const struct json_field VERDICT_FIELDS[] = {
-	{"stream", JSON_FIELD_STREAM, true, AT(stream), 0},
-	{"status", JSON_FIELD_TEXT, true, AT(status), 16},
-	{"offset", JSON_FIELD_NUMBER, true, AT(offset), 0},
-	{"crc", JSON_FIELD_HEX64, true, AT(crc), 0},
-	{"error", JSON_FIELD_NO_NUL, false, AT(error), ERROR_MAX},
-};
-#undef AT
-
-struct answer_reader {
-	int (*each)(void *user, size_t index, const struct chunk_verdict *v);
-	void *user;
-	size_t index;
-	bool has_chunks;
-	struct buf scratch, error;
-};
-
-static int parse_status(struct span s, enum chunk_status *ret)
-{
-	for (size_t i = 0; i < COUNT(STATUS_NAMES); i++) {
-		if (span_is(s, STATUS_NAMES[i])) {
-			*ret = (enum chunk_status)i;
-			return 0;
-		}
-	}
-	return -EBADMSG;
-}
-
-static int on_verdict(void *user, struct span key, struct json_value value)
-{
-	(void)key;
-	if (value.type != JSON_NESTED)
-		return -EBADMSG;
-	struct answer_reader *a = user;
-	struct verdict_record record = {0};
-	uint64_t seen;
-	const char *why;
-	int r = json_record_read(value.text, VERDICT_FIELDS, COUNT(VERDICT_FIELDS), &record, &seen,
-				 &a->scratch, &why);
-	struct chunk_verdict v = {
-		.stream = record.stream, .offset = record.offset, .crc = record.crc};
-	if (r == 0)
-		r = parse_status(record.status, &v.status);
-	if (r == 0 && record.error.len) {
-		buf_clear(&a->error);
-		r = buf_add_span(&a->error, record.error);
-		v.error = r < 0 ? NULL : buf_cstr(&a->error);
-		if (r == 0 && !v.error)
-			r = -ENOMEM;
-	}
-	return r < 0 ? r : a->each(a->user, a->index++, &v);
-}
-
-static int on_answer_key(void *user, struct span key, struct json_value value)
-{
-	struct answer_reader *a = user;
-	if (!span_is(key, "chunks"))
-		return 0;
-	if (a->has_chunks || value.type != JSON_NESTED)
-		return -EBADMSG;
-	a->has_chunks = true;
-	return json_read_array(value.text, on_verdict, a);
-}
-
-int chunk_decode_answer(struct span body,
-			int (*each)(void *user, size_t index, const struct chunk_verdict *v),
-			void *user)
-{
-	struct answer_reader a = {.each = each, .user = user};
-	int r = json_read_object(body, on_answer_key, &a);
-	buf_free(&a.scratch);
-	buf_free(&a.error);
-	return r == 0 && !a.has_chunks ? -EBADMSG : r;
 }
 
 /* ---- Rows of streams ---- */

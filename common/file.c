@@ -60,10 +60,15 @@ int file_pwrite_all(int fd, struct span bytes, uint64_t offset)
 
 ssize_t file_pread_full(int fd, void *dst, size_t size, uint64_t offset)
 {
+	return file_pread_past(fd, dst, size, offset, UINT64_MAX);
+}
+
+ssize_t file_pread_past(int fd, void *dst, size_t size, uint64_t offset, uint64_t known_end)
+{
 	if (!range_fits(offset, size))
 		return -EOVERFLOW;
 	size_t done = 0;
-	while (done < size) {
+	while (done < size && (!done || offset + done < known_end)) {
 		ssize_t n = pread(fd, (char *)dst + done, size - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -18,6 +18,9 @@ int file_pwrite_all(int fd, struct span bytes, uint64_t offset) MUST_CHECK;
 /* Reads up to `size` bytes at `offset`, as many as there are. Returns the count (0 at the
  * end). */
 ssize_t file_pread_full(int fd, void *dst, size_t size, uint64_t offset) MUST_CHECK;
+/* The same, but a read that came to `known_end` or beyond is not followed by one that only finds the end. */
+ssize_t file_pread_past(int fd, void *dst, size_t size, uint64_t offset,
+			uint64_t known_end) MUST_CHECK;
 
 /* The whole file, appended to `out`; -EMSGSIZE when it is longer than `max`. On error
  * `out` is as it was. */

@@ -45,10 +45,10 @@ void grown_remember_head(struct discover *d, struct source *s)
 	/* Of one that was known before the start it is not sure yet that it is the same. */
 	if (s->recorded && s->state == SOURCE_NEW)
 		return;
-	if (known && follow_check(s) <= 0)
-		return;
 	if (s->tail_at != s->start || s->fd < 0 || s->compressed || end <= s->start ||
 	    (known && known->offset >= end))
+		return;
+	if (known && follow_check(s) <= 0)
 		return;
 	size_t n = (size_t)(end - s->start);
 	if (file_pread_full(s->fd, head, n, s->start) != (ssize_t)n ||

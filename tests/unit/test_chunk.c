@@ -553,6 +553,9 @@ static const char *const BAD_ANSWERS[] = {
 	"{\"chunks\":[[]]}",
 	"{\"chunks\":[{}]}",
 	"{\"chunks\":[" GOOD "," GOOD "}",
+	"{\"chunks\":[" GOOD ",]}\n",
+	"{\"chunks\":[{\"stream\":\"" STREAM
+	"\",\"status\":\"committed\",\"offset\":01,\"crc\":\"0000000000000000\"}]}\n",
 	"{\"chunks\":[\"{\\\"stream\\\":\\\"" STREAM
 	"\\\",\\\"status\\\":\\\"committed\\\",\\\"offset\\\":1,\\\"crc\\\":"
 	"\\\"0000000000000000\\\"}\"]}",
@@ -589,6 +592,44 @@ START_TEST(unknown_keys_of_an_answer_are_ignored)
 	struct span text = SPAN_LITERAL("{\"server\":[1],\"chunks\":[ " GOOD " ],\"took_ms\":4}");
 	ck_assert_int_eq(chunk_decode_answer(text, count_until, &n), 0);
 	ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
+struct verdicts {
+	size_t n;
+	struct chunk_verdict v[4];
+};
+
+static int keep_verdict(void *user, size_t index, const struct chunk_verdict *v)
+{
+	struct verdicts *all = user;
+	ck_assert_uint_eq(index, all->n);
+	all->v[all->n++] = *v;
+	return 0;
+}
+
+/* As it is written, and laid out otherwise. */
+START_TEST(an_answer_means_the_same_however_it_is_laid_out)
+{
+	static const char answer[] =
+		"{\"chunks\":[" GOOD ",{\"stream\":\"" STREAM "\",\"status\":\"duplicate\","
+		"\"offset\":18446744073709551615,\"crc\":\"995dc9bbdf1939fa\"},{\"stream\":"
+		"\"" STREAM
+		"\",\"status\":\"conflict\",\"offset\":0,\"crc\":\"0000000000000001\"}]}\n";
+	char blank[sizeof(answer) + 1];
+	struct verdicts one = {0}, other = {0};
+	(void)snprintf(blank, sizeof(blank), " %s", answer);
+	ck_assert_int_eq(chunk_decode_answer(span_of(answer), keep_verdict, &one), 0);
+	ck_assert_int_eq(chunk_decode_answer(span_of(blank), keep_verdict, &other), 0);
+	ck_assert_uint_eq(one.n, 3);
+	ck_assert_uint_eq(other.n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(stream_id_equal(&one.v[i].stream, &other.v[i].stream));
+		ck_assert(one.v[i].status == other.v[i].status);
+		ck_assert(one.v[i].offset == other.v[i].offset && one.v[i].crc == other.v[i].crc);
+	}
+	ck_assert_uint_eq(one.v[1].offset, UINT64_MAX);
+	ck_assert(one.v[2].status == CHUNK_CONFLICT);
 }
 END_TEST
 
@@ -703,6 +744,7 @@ int main(void)
 	tcase_add_test(tc, the_callers_error_stops);
 	tcase_add_loop_test(tc, bad_answers_are_refused, 0, COUNT(BAD_ANSWERS));
 	tcase_add_test(tc, unknown_keys_of_an_answer_are_ignored);
+	tcase_add_test(tc, an_answer_means_the_same_however_it_is_laid_out);
 	tcase_add_test(tc, answers_cut_short_are_refused);
 	tcase_add_test(tc, rows_both_ways);
 	tcase_add_loop_test(tc, bad_rows_are_refused, 0, COUNT(BAD_ROWS));
