@@ -269,7 +269,7 @@ static int look_at_files(struct janitor *j)
 		if (is_stopping(j))
 			return -ECANCELED;
 		int r = 0;
-		if (!j->checked)
+		if (!j->checked || row->state == SEGMENT_STATE_DELETED)
 			r = archive_check(j->archive, row, &j->bytes[i]);
 		else if (row->state == SEGMENT_STATE_SEALED)
 			r = archive_look(store_tree(j->store), row, &form, &j->bytes[i]);
@@ -373,23 +373,25 @@ static uint64_t wanted_room(const struct janitor *j)
 	return c.free_bytes < min ? min - c.free_bytes : 0;
 }
 
-static void tell_deleted(const struct retention_segment *s, size_t n, size_t at)
+/* Of the segments [from, to) those of one service's day that went for one reason are told in one line, by the first
+ * of them; nothing is left out and nothing gathered, for this is what is left to say of them. */
+static void tell_deleted(struct retention_segment *s, size_t from, size_t to)
 {
-	/* The last segment of a service's day tells the sum. */
-	if (at + 1 < n && s[at + 1].reason == s[at].reason && s[at + 1].day == s[at].day &&
-	    span_equal(s[at + 1].service, s[at].service))
-		return;
+	const struct retention_segment first = s[from];
 	uint64_t bytes = 0, segments = 0;
-	for (size_t i = at + 1;
-	     i-- > 0 && s[i].day == s[at].day && span_equal(s[i].service, s[at].service);) {
-		bytes += s[i].reason == s[at].reason ? s[i].bytes : 0;
-		segments += s[i].reason == s[at].reason;
+	for (size_t i = from;
+	     i < to && s[i].day == first.day && span_equal(s[i].service, first.service); i++) {
+		if (s[i].reason != first.reason)
+			continue;
+		bytes += s[i].bytes;
+		segments++;
+		s[i].reason = RETENTION_KEPT; /* told */
 	}
 	char day[CIVIL_DAY_LEN + 1] = "";
-	civil_format_day(day, s[at].day);
-	log_notice("retention: %s of %.*s is deleted: %llu bytes in %llu segments, %s", day,
-		   (int)s[at].service.len, s[at].service.ptr, (unsigned long long)bytes,
-		   (unsigned long long)segments, retention_reason_text(s[at].reason));
+	civil_format_day(day, first.day);
+	log_deed("retention: %s of %.*s is deleted: %llu bytes in %llu segments, %s", day,
+		 (int)first.service.len, first.service.ptr, (unsigned long long)bytes,
+		 (unsigned long long)segments, retention_reason_text(first.reason));
 }
 
 /* Rows whose segments go, into a copy of their own; the decided ones carry the row's index. */
@@ -432,7 +434,7 @@ static int decide(struct janitor *j, const struct policy *p, struct decision *re
 	return 0;
 }
 
-/* Rows of the decided segments [from, to), which is said and counted when it is done. */
+/* Rows of the decided segments [from, to). What is gone is said and counted, also when others are not. */
 static int delete_rows(struct janitor *j, const struct decision *d, size_t from, size_t to,
 		       struct segment_row *rows)
 {
@@ -441,34 +443,44 @@ static int delete_rows(struct janitor *j, const struct decision *d, size_t from,
 		if (d->segments[i].reason != RETENTION_KEPT)
 			rows[n++] = j->rows[d->segments[i].row];
 	int r = n ? archive_remove(j->archive, rows, n) : 0;
-	for (size_t i = from; i < to && r == 0; i++) {
-		if (d->segments[i].reason == RETENTION_KEPT)
+	for (size_t i = from, k = 0; i < to; i++) {
+		struct retention_segment *s = &d->segments[i];
+		if (s->reason == RETENTION_KEPT)
 			continue;
+		if (rows[k++].state != SEGMENT_STATE_DELETED) {
+			s->reason = RETENTION_KEPT;
+			continue;
+		}
 		count(&j->config.meters->deleted_segments, 1);
-		count(&j->config.meters->deleted_bytes, d->segments[i].bytes);
-		tell_deleted(d->segments, d->n, i);
+		count(&j->config.meters->deleted_bytes, s->bytes);
 	}
+	for (size_t i = from; i < to; i++)
+		if (d->segments[i].reason != RETENTION_KEPT)
+			tell_deleted(d->segments, i, to);
 	return r;
 }
 
 static int delete_decided(struct janitor *j, const struct decision *d)
 {
 	struct segment_row *rows = calloc(DELETE_BATCH, sizeof(*rows));
-	int r = rows ? 0 : -ENOMEM;
+	int r = rows ? 0 : -ENOMEM, worst = r;
 	int32_t last_day = INT32_MIN;
-	for (size_t from = 0, to; from < d->n && r == 0; from = to) {
+	for (size_t from = 0, to; from < d->n && worst != -ENOSPC && r != -ECANCELED && rows;
+	     from = to) {
 		to = d->n - from < DELETE_BATCH ? d->n : from + DELETE_BATCH;
-		r = delete_rows(j, d, from, to, rows);
 		for (size_t i = from; i < to; i++)
 			if (d->segments[i].reason != RETENTION_KEPT)
 				last_day = d->segments[i].day;
-		if (r == 0 && is_stopping(j))
+		r = delete_rows(j, d, from, to, rows);
+		worst = r < 0 ? r : worst;
+		if (is_stopping(j))
 			r = -ECANCELED;
 	}
-	if (r == 0 && last_day != INT32_MIN)
-		r = archive_sweep(j->archive, last_day);
 	free(rows);
-	return r;
+	if (r == -ECANCELED)
+		return r;
+	r = last_day != INT32_MIN ? archive_sweep(j->archive, last_day) : 0;
+	return r < 0 ? r : worst;
 }
 
 /* What the ledger says of segments that somebody took away is kept as long as they would have been. */
@@ -523,7 +535,8 @@ static bool pass(struct janitor *j)
 	bool bad = failed(j, &j->seal_gate, seal(j), "sealing");
 	int r = look_at_files(j);
 	bad |= failed(j, &j->read_gate, r, "looking at sealed segments");
-	if (r == 0)
+	/* Of one that cannot be looked at the size is not known: others are not kept for that. */
+	if (r != -ECANCELED)
 		bad |= failed(j, &j->delete_gate, retain(j), "retention");
 	if (!is_stopping(j))
 		bad |= failed(j, &j->index_gate, keep_index(j), "the index");

@@ -148,6 +148,20 @@ static enum flood_verdict limit(const char *fmt, uint64_t *ret_left_out)
 	return v;
 }
 
+void log_deed(const char *fmt, ...)
+{
+	if (LOG_LEVEL_NOTICE > most_verbose_level)
+		return;
+	int saved = errno;
+	struct message m = {.len = 0};
+	va_list args;
+	va_start(args, fmt);
+	message_add(&m, fmt, args);
+	va_end(args);
+	write_line(LOG_LEVEL_NOTICE, span_make(m.text, m.len));
+	errno = saved;
+}
+
 /* `times`: how often it happened since it was last told; 0: says nothing about that. */
 __attribute__((format(printf, 3, 0))) static void tell(enum log_level level, uint64_t times,
 						       const char *fmt, va_list args)

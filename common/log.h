@@ -33,6 +33,8 @@ void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A notice that no limit leaves out: of what was done for good, and of which the message is the only record. */
+void log_deed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A repeated error is told once and then in sums. One gate for one condition on one thing
  * (zero it to begin). log_gated tells the first at once, then counts, and tells the sum

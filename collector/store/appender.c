@@ -7,6 +7,8 @@
  *   removed, renamed, replaced    a new segment; what was written to the old one is noted as gone
  *   cut                           what is left is closed under its number; a new segment; noted
  *   longer than it was left       likewise: nothing is put behind foreign bytes
+ *   a directory is a link now     set aside, as anything that is none of ours; then as removed
+ *   it may not be opened          closed under its number; a new segment
  *   no room                       the caller comes again; a half-written queue goes on where it stopped
  *   any other error               final: the store fails, recovery writes the lines to their places
  *
@@ -233,7 +235,7 @@ void appender_tick(struct appender *a)
 
 static bool has_file(enum segment_trouble trouble)
 {
-	return trouble == SEGMENT_CUT || trouble == SEGMENT_GROWN;
+	return trouble == SEGMENT_CUT || trouble == SEGMENT_GROWN || trouble == SEGMENT_LOCKED;
 }
 
 /* What becomes of the file that is not written to any more. */
@@ -245,16 +247,20 @@ static int abandon(struct appender *a, struct segment *s, enum segment_trouble t
 	int r = 0;
 	if (has_file(trouble)) {
 		r = segment_retire(a->tree, s);
-		if (r < 0)
+		if (r == -ESTALE)
+			trouble = SEGMENT_MISSING;
+		else if (r < 0)
 			return r;
+	}
+	if (has_file(trouble)) {
 		state = SEGMENT_STATE_CLOSED;
 		a->names_changed = true;
 		s->length = size;
-		s->crc_known = false;
+		s->crc_known &= trouble == SEGMENT_LOCKED;
 	}
 	if (trouble == SEGMENT_CUT)
 		r = appender_note(a, s, "cut", size, length);
-	else if (trouble == SEGMENT_GROWN)
+	else if (has_file(trouble))
 		r = appender_note(a, s, "foreign", length, size);
 	else
 		r = appender_note(a, s, "gone", 0, length);
@@ -311,14 +317,23 @@ int appender_queue(struct appender *a, struct shard *shard, struct place place,
 	return r;
 }
 
+static bool may_not(int error)
+{
+	return error == -EACCES || error == -EPERM;
+}
+
 /* Makes sure that what is written next stands behind what was written last. */
 static int make_ready(struct appender *a, struct segment **segment)
 {
+	bool locked = false;
 	for (;;) {
 		struct segment *s = *segment;
 		enum segment_trouble trouble = SEGMENT_FINE;
 		uint64_t size = 0;
 		int r = s->made ? segment_look(a->tree, s, &trouble, &size) : 0;
+		if (r == 0 && trouble == SEGMENT_FINE && locked)
+			trouble = SEGMENT_LOCKED;
+		locked = false;
 		if (r == 0 && trouble != SEGMENT_FINE)
 			r = next_segment(a, s, trouble, size, segment);
 		if (r < 0)
@@ -331,8 +346,9 @@ static int make_ready(struct appender *a, struct segment **segment)
 			link_today(a, s);
 			return 0;
 		}
-		/* Taken away since it was looked at: look again. */
-		if (r != -ESTALE && !(r == -ENOENT && s->made))
+		/* Taken away since it was looked at, or nobody may open it: look again. */
+		locked = may_not(r) && s->made;
+		if (r != -ESTALE && !locked && !(r == -ENOENT && s->made))
 			return r;
 	}
 }
@@ -367,6 +383,10 @@ int appender_close(struct appender *a, struct shard *shard, uint32_t number)
 		return r;
 	if (trouble == SEGMENT_FINE) {
 		r = segment_retire(a->tree, s);
+		if (r == -ESTALE)
+			trouble = SEGMENT_MISSING;
+	}
+	if (trouble == SEGMENT_FINE) {
 		a->names_changed = true;
 		if (r == 0)
 			r = appender_retired(a, s, SEGMENT_STATE_CLOSED);

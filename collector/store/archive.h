@@ -54,7 +54,8 @@ int archive_look(const struct tree *t, const struct segment_row *row, enum segme
 /* Adds a sealed segment to the index from its file. -errno. */
 int archive_index(struct archive *a, const struct segment_row *row, const char *class) MUST_CHECK;
 
-/* Deletes sealed segments; their directories, too, when they are empty. -errno: some may be left. */
+/* Deletes sealed segments; their directories, too, when they are empty. Those whose rows then say "deleted" are gone;
+ * -errno: others are left, and archive_check tries again. */
 int archive_remove(struct archive *a, struct segment_row *rows, size_t n) MUST_CHECK;
 
 /* Takes what is gone out of the index; of days up to `last_day`. -errno. */

@@ -440,8 +440,11 @@ static int sort_files(struct restore *r)
 int restore_begin(struct restore *r)
 {
 	int e = sort_files(r);
-	for (size_t i = 0; e == 0 && i < r->n_sorted; i++)
-		e = find_file(r, r->sorted[i]);
+	for (size_t i = 0; e >= 0 && i < r->n_sorted; i++) {
+		e = segment_clear_way(&r->s->tree, r->sorted[i]->segment);
+		if (e >= 0)
+			e = find_file(r, r->sorted[i]);
+	}
 	return e;
 }
 

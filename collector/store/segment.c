@@ -30,6 +30,7 @@ const char *segment_trouble_text(enum segment_trouble trouble)
 	case SEGMENT_REPLACED: return "was replaced by another file";
 	case SEGMENT_CUT: return "was cut";
 	case SEGMENT_GROWN: return "has bytes at its end that haul did not write";
+	case SEGMENT_LOCKED: return "may not be opened any more";
 	}
 	abort();
 }
@@ -95,12 +96,38 @@ int segment_look(const struct tree *t, const struct segment *s, enum segment_tro
 /* Something has the name that a file of ours is to have. */
 static int clear_the_way(const struct tree *t, const char *path)
 {
-	const char *name = strrchr(path, '/') + 1;
+	const char *slash = strrchr(path, '/');
 	char aside[TREE_PATH_MAX];
-	int r = tree_set_aside(t, path, name, aside);
+	int r = tree_set_aside(t, path, slash ? slash + 1 : path, aside);
 	if (r == 0)
 		log_warning("%s: not written by haul; moved to %s", path, aside);
 	return r;
+}
+
+int segment_clear_way(const struct tree *t, const struct segment *s)
+{
+	char path[SEGMENT_PATH_MAX];
+	struct stat st;
+	int found = 0;
+	segment_path(s, path);
+	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		int r = tree_stat(t, path, &st);
+		if (r == 0 && !S_ISDIR(st.st_mode)) {
+			r = clear_the_way(t, path);
+			found = 1;
+		}
+		if (r < 0 && r != -ENOENT)
+			return r;
+		*slash = '/';
+	}
+	return found;
+}
+
+/* What opening a path says when one of its directories is none. */
+static bool is_blocked(int error)
+{
+	return error == -ELOOP || error == -ENOTDIR;
 }
 
 static int take(struct segment *s, int fd)
@@ -126,9 +153,12 @@ int segment_make(const struct tree *t, struct segment *s)
 		if (fd >= 0)
 			return take(s, fd);
 		struct stat st;
-		if (fd != -EEXIST)
-			return fd;
-		int r = tree_stat(t, path, &st);
+		int r = is_blocked(fd) ? segment_clear_way(t, s) : 0;
+		if (r > 0)
+			continue;
+		if (r < 0 || fd != -EEXIST)
+			return r < 0 ? r : fd;
+		r = tree_stat(t, path, &st);
 		/* logrotate's `create` leaves an empty file: it will do. */
 		if (r == 0 && S_ISREG(st.st_mode) && st.st_size == 0) {
 			fd = tree_open_file(t, path, O_WRONLY | O_APPEND | O_CREAT);
@@ -145,9 +175,11 @@ int segment_reopen(const struct tree *t, struct segment *s)
 {
 	char path[SEGMENT_PATH_MAX];
 	segment_path(s, path);
-	int fd = tree_open_file(t, path, O_WRONLY | O_APPEND);
+	int fd = tree_open_file(t, path, O_WRONLY | O_APPEND), c = 0;
+	if (is_blocked(fd))
+		c = segment_clear_way(t, s);
 	if (fd < 0)
-		return fd;
+		return c < 0 ? c : c > 0 ? -ESTALE : fd;
 	uint64_t inode = s->inode;
 	int r = take(s, fd);
 	if (r == 0 && s->inode != inode) {
@@ -170,7 +202,10 @@ int segment_retire(const struct tree *t, const struct segment *s)
 		if (r < 0 && r != -ENOENT)
 			break;
 	}
-	return r;
+	if (!is_blocked(r))
+		return r;
+	int c = segment_clear_way(t, s);
+	return c < 0 ? c : c > 0 ? -ESTALE : r;
 }
 
 /* --- lines --- */

@@ -76,6 +76,7 @@ enum segment_trouble {
 	SEGMENT_REPLACED, /* the name is another file's */
 	SEGMENT_CUT,      /* shorter than it was left */
 	SEGMENT_GROWN,    /* longer */
+	SEGMENT_LOCKED,   /* it may not be opened any more */
 };
 
 const char *segment_trouble_text(enum segment_trouble trouble);
@@ -90,13 +91,19 @@ void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX]);
 int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
 		 uint64_t *ret_size) MUST_CHECK;
 
+/* A directory on the way to the live file is a link or a file: somebody has put it there, and one such name must not
+ * stop the others. It is set aside (said aloud), and so the live file is not there any more. Did it find any?
+ * -errno. */
+int segment_clear_way(const struct tree *t, const struct segment *s) MUST_CHECK;
+
 /* Makes the live file, or opens it again. A file that stands in the way and is not empty
  * is set aside (said aloud). -errno. */
 int segment_make(const struct tree *t, struct segment *s) MUST_CHECK;
-/* -ESTALE when it is another file by now. */
+/* -ESTALE when it is another file by now, or its directory is not what it was. */
 int segment_reopen(const struct tree *t, struct segment *s) MUST_CHECK;
 
-/* Gives the live file its number. One that has that name already is set aside. -errno. */
+/* Gives the live file its number. One that has that name already is set aside. -ESTALE: it is not there any more;
+ * -errno. */
 int segment_retire(const struct tree *t, const struct segment *s) MUST_CHECK;
 
 /* Lines to be written behind what is queued. The bytes stay where they are until then.

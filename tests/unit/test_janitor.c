@@ -50,8 +50,22 @@ static void open_store(void)
 	ck_assert_msg(r == 0, "%s", err.text);
 }
 
+static struct policy *make_policy(const char *text)
+{
+	struct conf *conf;
+	struct conf_error err;
+	ck_assert_int_eq(conf_read_text(options_sections, options_n_sections, "test", span_of(text),
+					&conf, &err),
+			 0);
+	struct policy *p = policy_new(conf);
+	ck_assert_ptr_nonnull(p);
+	conf_free(conf);
+	return p;
+}
+
 static void fresh(void)
 {
+	policy = make_policy("[retention]\nmax_age = 30d\n");
 	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	today = civil_day_of_us(clock_real_ns() / NUM_US_NS);
@@ -61,6 +75,7 @@ static void fresh(void)
 
 static void done(void)
 {
+	policy_free(policy);
 	store_close(store);
 	store = NULL;
 	remove_all();
@@ -377,6 +392,51 @@ START_TEST(what_is_old_goes_with_its_directories)
 }
 END_TEST
 
+/* A file that cannot be deleted, and a directory that is a link by now, keep nothing else. */
+START_TEST(what_cannot_go_keeps_nobody)
+{
+	char path[SEGMENT_PATH_MAX], day[CIVIL_DAY_LEN + 1] = "";
+	struct stat st;
+	fresh();
+	int root = store_tree(store)->root;
+	make_closed(today - 42, 1, 10);
+	make_closed(today - 41, 2, 10);
+	make_closed(today - 40, 3, 10);
+	make_closed(today - 40, 4, 10);
+	path_of(today - 41, 2, SEGMENT_GZIP, path);
+	ck_assert_int_eq(mkdirat(root, path, 0700), 0);
+	struct janitor_config c = config();
+	ck_assert_int_eq(janitor_pass_once(&c, store), -EIO);
+	ck_assert_int_eq(state(1), -1);
+	ck_assert_int_eq(state(2), SEGMENT_STATE_DELETED);
+	ck_assert_int_eq(state(3), -1);
+	ck_assert_int_eq(state(4), -1);
+	ck_assert_uint_eq(atomic_load(&meters.deleted_segments), 3);
+	ck_assert_int_eq(unlinkat(root, path, AT_REMOVEDIR), 0);
+	pass();
+	ck_assert_int_eq(state(2), -1);
+	civil_format_day(day, today - 41);
+	ck_assert_int_eq(tree_stat(store_tree(store), day, &st), -ENOENT);
+
+	make_closed(today - 2, 5, 10);
+	pass();
+	civil_format_day(day, today - 2);
+	ck_assert_int_eq(renameat(root, day, root, "away"), 0);
+	ck_assert_int_eq(symlinkat("away", root, day), 0);
+	make_closed(today - 3, 6, 10);
+	struct policy *usual = policy;
+	policy = make_policy("[retention]\nmax_age = 1d\n");
+	pass();
+	policy_free(policy);
+	policy = usual;
+	ck_assert_int_eq(state(5), -1);
+	ck_assert_int_eq(state(6), -1);
+	/* What the link leads to is not haul's. */
+	ck_assert_int_eq(fstatat(root, "away/checkout/web-01.0005.log.zst", &st, 0), 0);
+	done();
+}
+END_TEST
+
 /* A child opens the store and is gone at the n-th step; 0: it came to its end. */
 static int crash_child(int at)
 {
@@ -475,13 +535,6 @@ END_TEST
 
 int main(void)
 {
-	struct conf *conf;
-	struct conf_error err;
-	static const char text[] = "[retention]\nmax_age = 30d\n";
-	if (conf_read_text(options_sections, options_n_sections, "test", SPAN_LITERAL(text), &conf,
-			   &err) < 0 ||
-	    !(policy = policy_new(conf)))
-		return EXIT_FAILURE;
 	Suite *suite = suite_create("janitor");
 	TCase *c = tcase_create("janitor");
 	tcase_set_timeout(c, 300);
@@ -490,6 +543,7 @@ int main(void)
 	tcase_add_test(c, a_segment_without_its_plain_file_is_adopted);
 	tcase_add_test(c, what_is_in_the_way_stays);
 	tcase_add_test(c, what_is_old_goes_with_its_directories);
+	tcase_add_test(c, what_cannot_go_keeps_nobody);
 	tcase_add_loop_test(c, sealing_is_broken_off_anywhere, 0, 3);
 	tcase_add_test(c, deleting_is_broken_off_anywhere);
 	tcase_add_test(c, a_thread_of_it_starts_and_stops);
@@ -498,7 +552,5 @@ int main(void)
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	policy_free(policy);
-	conf_free(conf);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

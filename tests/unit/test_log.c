@@ -262,6 +262,22 @@ START_TEST(many_things_fail_at_once)
 }
 END_TEST
 
+/* Of what is gone for good each line is told. */
+START_TEST(no_deed_is_left_out)
+{
+	log_limit();
+	for (int i = 0; i < 100; i++) {
+		char wanted[64];
+		(void)snprintf(wanted, sizeof(wanted), "prog: day %d is deleted\n", i);
+		log_deed("day %d is deleted", i);
+		ck_assert_str_eq(told(), wanted);
+	}
+	log_start("prog", LOG_LEVEL_ERROR);
+	log_deed("quiet");
+	ck_assert_str_eq(told(), "");
+}
+END_TEST
+
 START_TEST(a_gate_keeps_to_the_level)
 {
 	struct log_gate gate = {0};
@@ -286,6 +302,7 @@ int main(void)
 	tcase_add_test(tcase, a_repeated_error_is_told_once_and_then_in_sums);
 	tcase_add_test(tcase, the_end_of_a_condition_is_told_when_its_start_was);
 	tcase_add_test(tcase, many_things_fail_at_once);
+	tcase_add_test(tcase, no_deed_is_left_out);
 	tcase_add_test(tcase, a_gate_keeps_to_the_level);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
