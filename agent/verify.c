@@ -13,6 +13,7 @@
 #include "agent/files/registry_format.h"
 #include "agent/files/source.h"
 #include "agent/ship/inquiry.h"
+#include "common/array.h"
 #include "common/file.h"
 #include "common/log.h"
 
@@ -52,26 +53,12 @@ struct verify {
 	const struct candidate *suspect;
 };
 
-static int grow(void *array, size_t n, size_t *capacity, size_t size)
-{
-	void **at = array;
-	if (n < *capacity)
-		return 0;
-	size_t more = *capacity ? *capacity * 2 : 64;
-	void *bigger = realloc(*at, more * size);
-	if (!bigger)
-		return -ENOMEM;
-	*at = bigger;
-	*capacity = more;
-	return 0;
-}
-
 /* --- the collector's streams --- */
 
 static int take_row(void *user, const struct stream_row *row)
 {
 	struct verify *v = user;
-	int r = grow(&v->items, v->n, &v->capacity, sizeof(*v->items));
+	int r = array_room(&v->items, v->n, &v->capacity, sizeof(*v->items));
 	if (r < 0)
 		return r;
 	struct candidate c = {
@@ -126,7 +113,7 @@ static int ask(struct verify *v)
 
 static int add_point(struct verify *v, struct compare_point point)
 {
-	int r = grow(&v->points, v->n_points, &v->points_capacity, sizeof(*v->points));
+	int r = array_room(&v->points, v->n_points, &v->points_capacity, sizeof(*v->points));
 	if (r == 0)
 		v->points[v->n_points++] = point;
 	return r;

@@ -14,6 +14,7 @@
 #include "collector/store/ledger_schema.h"
 #include "collector/store/sql.h"
 #include "collector/store/tree.h"
+#include "common/array.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -239,21 +240,6 @@ static void bind(sqlite3_stmt *s, int i, struct span text)
 
 /* --- streams --- */
 
-/* Room for one more of `size` bytes. */
-static int grow(void *array, size_t n, size_t *capacity, size_t size)
-{
-	void **at = array;
-	if (n < *capacity)
-		return 0;
-	size_t more = *capacity ? *capacity * 2 : 8;
-	void *bigger = realloc(*at, more * size);
-	if (!bigger)
-		return -ENOMEM;
-	*at = bigger;
-	*capacity = more;
-	return 0;
-}
-
 static int ask_about(struct account *a, enum question which, const struct account_stream *of,
 		     sqlite3_stmt **ret)
 {
@@ -270,7 +256,7 @@ static int add_gaps(struct account *a, struct account_stream *of)
 	sqlite3_stmt *s = NULL;
 	int r = ask_about(a, GAPS, of, &s);
 	while (r == 0 && (r = next(s)) > 0) {
-		r = grow(&a->gaps, of->n_gaps, &a->gaps_capacity, sizeof(*a->gaps));
+		r = array_room(&a->gaps, of->n_gaps, &a->gaps_capacity, sizeof(*a->gaps));
 		if (r == 0)
 			a->gaps[of->n_gaps++] =
 				(struct account_gap){.from = sql_u64(s, 0), .to = sql_u64(s, 1)};
@@ -286,7 +272,7 @@ static int add_losses(struct account *a, struct account_stream *of)
 	sqlite3_stmt *s = NULL;
 	int r = ask_about(a, LOSSES, of, &s);
 	while (r == 0 && (r = next(s)) > 0) {
-		r = grow(&a->losses, of->n_losses, &a->losses_capacity, sizeof(*a->losses));
+		r = array_room(&a->losses, of->n_losses, &a->losses_capacity, sizeof(*a->losses));
 		if (r < 0) {
 			(void)sqlite3_reset(s);
 			break;

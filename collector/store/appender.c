@@ -17,6 +17,7 @@
 #include "collector/store/appender.h"
 
 #include "collector/store/today.h"
+#include "common/array.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -25,8 +26,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-
-enum { REPORT_FIRST = 64 };
 
 void appender_init(struct appender *a, const struct tree *tree, size_t max_open,
 		   appender_move *move, void *user)
@@ -80,23 +79,9 @@ void appender_changed(struct appender *a, struct segment *s)
 
 /* --- what is to be reported --- */
 
-static int reserve(void *array, size_t n, size_t *capacity, size_t size)
-{
-	void **at = array;
-	if (n < *capacity)
-		return 0;
-	size_t more = *capacity ? *capacity * 2 : REPORT_FIRST;
-	void *bigger = realloc(*at, more * size);
-	if (!bigger)
-		return -ENOMEM;
-	*at = bigger;
-	*capacity = more;
-	return 0;
-}
-
 int appender_retired(struct appender *a, const struct segment *s, enum segment_state state)
 {
-	int r = reserve(&a->retired, a->n_retired, &a->retired_capacity, sizeof(*a->retired));
+	int r = array_room(&a->retired, a->n_retired, &a->retired_capacity, sizeof(*a->retired));
 	if (r == 0)
 		a->retired[a->n_retired++] = segment_row(s, state);
 	return r;
@@ -107,7 +92,7 @@ int appender_note(struct appender *a, const struct segment *s, const char *what,
 {
 	if (from == to)
 		return 0;
-	int r = reserve(&a->notes, a->n_notes, &a->notes_capacity, sizeof(*a->notes));
+	int r = array_room(&a->notes, a->n_notes, &a->notes_capacity, sizeof(*a->notes));
 	if (r == 0)
 		a->notes[a->n_notes++] = (struct archive_note){
 			.day = s->shard->day,

@@ -10,6 +10,7 @@
  * hit. */
 #include "collector/store/wal_scan.h"
 
+#include "common/array.h"
 #include "common/crc64.h"
 #include "common/file.h"
 
@@ -34,26 +35,10 @@ struct scanner {
 	char *step; /* STEP bytes */
 };
 
-/* --- growing arrays --- */
-
-static int grow(void *array, size_t n, size_t *capacity, size_t size)
-{
-	void **at = array;
-	if (n < *capacity)
-		return 0;
-	size_t more = *capacity ? *capacity * 2 : 64;
-	void *bigger = realloc(*at, more * size);
-	if (!bigger)
-		return -ENOMEM;
-	*at = bigger;
-	*capacity = more;
-	return 0;
-}
-
 static int add_file(struct scanner *s, uint64_t sequence)
 {
 	struct wal_log *log = s->log;
-	int r = grow(&log->files, log->n_files, &s->files_capacity, sizeof(*log->files));
+	int r = array_room(&log->files, log->n_files, &s->files_capacity, sizeof(*log->files));
 	if (r == 0)
 		log->files[log->n_files++] = (struct wal_scan_file){.sequence = sequence};
 	return r;
@@ -62,7 +47,8 @@ static int add_file(struct scanner *s, uint64_t sequence)
 static int add_entry(struct scanner *s, struct wal_entry e)
 {
 	struct wal_log *log = s->log;
-	int r = grow(&log->entries, log->n_entries, &s->entries_capacity, sizeof(*log->entries));
+	int r = array_room(&log->entries, log->n_entries, &s->entries_capacity,
+			   sizeof(*log->entries));
 	if (r == 0)
 		log->entries[log->n_entries++] = e;
 	return r;
@@ -73,7 +59,7 @@ static int add_junk(struct scanner *s, size_t file, uint64_t from, uint64_t to)
 	struct wal_log *log = s->log;
 	if (from == to)
 		return 0;
-	int r = grow(&log->junk, log->n_junk, &s->junk_capacity, sizeof(*log->junk));
+	int r = array_room(&log->junk, log->n_junk, &s->junk_capacity, sizeof(*log->junk));
 	if (r == 0)
 		log->junk[log->n_junk++] = (struct wal_junk){
 			.file = file, .from = from, .to = to, .next_lsn = log->n_entries};
@@ -218,7 +204,8 @@ static int by_sequence(const void *a, const void *b)
 static int add_mirror(struct scanner *s, uint64_t sequence)
 {
 	struct wal_log *log = s->log;
-	int r = grow(&log->mirrors, log->n_mirrors, &s->mirrors_capacity, sizeof(*log->mirrors));
+	int r = array_room(&log->mirrors, log->n_mirrors, &s->mirrors_capacity,
+			   sizeof(*log->mirrors));
 	if (r == 0)
 		log->mirrors[log->n_mirrors++] = sequence;
 	return r;
@@ -269,8 +256,8 @@ static int read_mirror(struct scanner *s, uint64_t sequence)
 		bool needed = e.head.lsn > s->trusted_lsn;
 		if (needed && crc_matches(s, e.mirror_at + WAL_RECORD_HEAD, e.head.meta_len,
 					  e.head.meta_crc)) {
-			r = grow(&s->mirrored, s->n_mirrored, &s->mirrored_capacity,
-				 sizeof(*s->mirrored));
+			r = array_room(&s->mirrored, s->n_mirrored, &s->mirrored_capacity,
+				       sizeof(*s->mirrored));
 			if (r == 0)
 				s->mirrored[s->n_mirrored++] = e;
 		}
