@@ -185,6 +185,10 @@ static int find_source(struct journal *j, struct stream_name n, struct source **
 		return 0;
 	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
 	if (j->by_name.count >= STREAMS_MAX && !span_equal(n.service, own.service)) {
+		log_gated(&j->many_gate, LOG_LEVEL_WARNING,
+			  "%s: more than %d services write to it: what further ones write goes to "
+			  "service " JOURNAL_OWN_SERVICE,
+			  j->path, STREAMS_MAX);
 		j->tidy_due_ns = 0;
 		return find_source(j, own, ret);
 	}
@@ -472,6 +476,16 @@ static uint64_t newest_told(const struct journal *j, const struct source **ret_k
 	return newest;
 }
 
+/* May something be read again after a restart that had no stream of its own, for there were too many? It must find as many
+ * then, or it would come a second time as the first entry of a stream. */
+static bool are_all_needed(struct journal *j)
+{
+	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
+	const struct source *s = map_find(&j->by_name, hash_name(j, own), &own);
+	return s && j->by_name.count >= STREAMS_MAX &&
+	       (s->journal->first || s->journal->committed.last.number > j->window.upto.number);
+}
+
 static void drop_ended(struct journal *j)
 {
 	for (struct source *s = source_first_stream(j->table), *next; s; s = next) {
@@ -491,6 +505,8 @@ static void tidy(struct journal *j, int64_t now_ns)
 	int64_t quiet_ns = j->by_name.count >= STREAMS_MAX / 2 ? QUIET_SHORT_NS : QUIET_NS;
 	struct source *s;
 	j->tidy_due_ns = now_ns + TIDY_NS;
+	if (are_all_needed(j))
+		return;
 	for (size_t at = 0; (s = map_next(&j->by_name, &at)) != NULL;) {
 		bool needed = s == keeper || s->journal->first ||
 			      s->journal->committed.last.number > told;

@@ -52,7 +52,7 @@ struct journal {
 	int64_t open_due_ns;  /* when it is opened, or looked at whether it has to be anew */
 	int64_t tidy_due_ns;  /* when quiet streams are looked at */
 	int error;            /* why it cannot be read; 0: it can */
-	struct log_gate gate, damage_gate, cut_gate;
+	struct log_gate gate, damage_gate, cut_gate, many_gate;
 };
 
 struct journal_row { /* of the collector's list */
