@@ -7,7 +7,8 @@
  * start, in blocks that can be put together with any headers; so playing costs little more than sending, and what is
  * measured beside it is the collector.
  *
- * --pause: after an answer so long until the next batch; without it at once.
+ * --pause: after an answer so long until the next batch, more or less (from nothing to twice as long, at random), and
+ * the first ones spread over that time: hosts do not march in step. Without it the next batch comes at once.
  * --pid: of the collector: its CPU time and memory are read from /proc.
  *
  * Prints the rate of lines' bytes, the collector's CPU seconds per GiB, percentiles of the time from the first byte of a
@@ -284,6 +285,11 @@ static void start_request(struct load *l, struct agent *a, enum agent_state stat
 	send_on(l, a);
 }
 
+static int64_t some_pause(const struct load *l)
+{
+	return l->pause_ns ? (int64_t)(random_u64() % (uint64_t)(2 * l->pause_ns)) : 0;
+}
+
 static void next_batch(struct load *l, struct agent *a)
 {
 	if (l->over) {
@@ -325,13 +331,10 @@ static void count_verdicts(struct load *l, const char *body)
 static void answered(struct load *l, struct agent *a, unsigned status, const char *body)
 {
 	l->by_status[status < 600 ? status : 0]++;
+	int64_t pause_ns = some_pause(l);
 	if (a->state == AGENT_OPENING) {
 		a->session = number_behind(body, "\"session\":");
-		next_batch(l, a);
-		return;
-	}
-	int64_t pause_ns = l->pause_ns;
-	if (status == 200) {
+	} else if (status == 200) {
 		note_latency(l, clock_mono_ns() - a->began_ns);
 		count_verdicts(l, body);
 		l->batches++;
@@ -341,14 +344,9 @@ static void answered(struct load *l, struct agent *a, unsigned status, const cha
 	} else {
 		/* The same batch again; what was not taken is not counted. */
 		pause_ns = (int64_t)number_behind(a->in.ptr, "Retry-After: ") * NUM_SEC_NS;
-	}
-	if (status != 200 && !l->over) {
-		a->state = AGENT_PAUSING;
-		a->wakes_ns = clock_mono_ns() + pause_ns;
 		a->session |= UINT64_C(1) << 63; /* repeat */
-		return;
 	}
-	if (pause_ns && !l->over) {
+	if ((pause_ns || status != 200) && !l->over) {
 		a->state = AGENT_PAUSING;
 		a->wakes_ns = clock_mono_ns() + pause_ns;
 		return;
@@ -510,7 +508,7 @@ static int run(struct load *l)
 		connect_agent(l, &l->agents[i], i);
 	while (l->busy) {
 		struct epoll_event events[256];
-		int n = epoll_wait(l->epoll, events, 256, 5);
+		int n = epoll_wait(l->epoll, events, 256, 1);
 		for (int i = 0; i < n; i++) {
 			struct agent *a = events[i].data.ptr;
 			if (events[i].events & EPOLLOUT)
