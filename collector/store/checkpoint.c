@@ -6,7 +6,7 @@
  *     sync the files that changed, and their directories
  *     one transaction: rows as of X, and X
  *     now and then: a copy of the ledger, beside the WAL and for readers
- *     drop the WAL files that neither the ledger nor the copy needs
+ *     drop the WAL files that neither the ledger nor the copy needs, or keep them as next ones
  *
  * The mark makes it exact: rows copied and bytes appended are both those of the records up to X, whatever
  * comes in meanwhile. Nothing in the ledger is ever ahead of what is durable in the files.
@@ -257,12 +257,13 @@ static void keep_copy(struct store *s, bool last)
 		log_gate_clear(&c->copy_gate, "%s/%s: copied again", s->data_dir, LEDGER_PATH);
 }
 
-static void drop_wal(struct store *s)
+static void drop_wal(struct store *s, bool last)
 {
 	const struct checkpointer *c = s->checkpointer;
+	bool reuse = !last && room_check(&s->room, s->config.checkpoint_bytes) == 0;
 	uint64_t lsn = c->snapshot.lsn && c->snapshot.lsn < c->ledger_lsn ? c->snapshot.lsn
 									  : c->ledger_lsn;
-	int r = wal_drop(s->wal, lsn);
+	int r = wal_files_drop(s->wal_files, lsn, reuse);
 	if (r < 0)
 		log_warning("%s/%s: cannot remove an old file: %s; it stays", s->data_dir, TREE_WAL,
 			    strerror(-r));
@@ -306,7 +307,7 @@ static int mark_and_sync(struct store *s)
 {
 	struct mark mark = {0};
 	struct rows *rows = NULL;
-	int r = wal_prepare(s->wal);
+	int r = wal_files_prepare(s->wal_files);
 	if (r < 0)
 		log_warning("%s/%s: no new file: %s; the log goes on in the one at hand",
 			    s->data_dir, TREE_WAL, strerror(-r));
@@ -348,7 +349,7 @@ static int run_once(struct store *s, bool last)
 		r = commit_rows(s);
 	if (r == 0) {
 		keep_copy(s, last);
-		drop_wal(s);
+		drop_wal(s, last);
 		room_make_ballast(&s->room);
 	}
 	(void)pthread_mutex_unlock(&s->ledger_lock);

@@ -127,6 +127,7 @@ struct store {
 	/* Guards ledger and its copy; taken with no other lock held, and before `lock`. */
 	pthread_mutex_t ledger_lock;
 	struct ledger *ledger;
+	struct wal_files *wal_files;
 	struct wal *wal;          /* the WAL thread's */
 	struct appender appender; /* the append thread's */
 	struct shard **moved;     /* likewise: shards with moves */
@@ -136,7 +137,7 @@ struct store {
 	bool threads_run;
 
 	/* Guards everything below, and the tables' contents. Lock order: this one, then those inside
-	 * room and wal. */
+	 * room and wal_files. */
 	pthread_mutex_t lock;
 	pthread_cond_t queued;     /* for the WAL thread */
 	pthread_cond_t appendable; /* for the append thread */

@@ -27,7 +27,7 @@
 #include <stdlib.h>
 
 /* One write to the WAL holds at most so much, and one more record. */
-#define GROUP_BYTES (UINT64_C(16) << 20)
+#define GROUP_BYTES (UINT64_C(4) << 20)
 
 /* One round of appending holds at most so much, and one more batch. */
 #define ROUND_BYTES (UINT64_C(16) << 20)
@@ -119,6 +119,7 @@ static void wait_for(struct store *s, pthread_cond_t *cond, int64_t ns)
 static bool wait_for_room(struct store *s)
 {
 	(void)room_drop_ballast(&s->tree);
+	(void)!wal_files_drop(s->wal_files, 0, false);
 	(void)pthread_mutex_lock(&s->lock);
 	if (s->failure == 0 && !s->closing)
 		wait_for(s, &s->progress, FULL_PAUSE_NS);

@@ -44,6 +44,8 @@
 /* With less free, the ballast goes before it is needed. */
 #define LOW_ROOM (UINT64_C(32) << 20)
 
+#define WAL_FILE_BYTES (UINT64_C(16) << 20)
+
 enum { STEP = 1 << 16 };
 
 struct recovery {
@@ -313,10 +315,11 @@ static int find_end(struct recovery *r)
 	s->lsn = s->durable_lsn = r->end.last_lsn;
 	tell_damage(r);
 	if (r->end.cut && r->end.torn_bytes)
-		log_notice("%s/%s: cut %llu bytes off the end, which a crash left unfinished: "
-			   "nobody was "
-			   "told about them",
-			   s->data_dir, TREE_WAL, (unsigned long long)r->end.torn_bytes);
+		log_notice(
+			"%s/%s: cut up to %llu bytes off the end, which a crash left unfinished: "
+			"nobody was "
+			"told about them",
+			s->data_dir, TREE_WAL, (unsigned long long)r->end.torn_bytes);
 	return wal_cut(s->tree_wal, &r->log, &r->end);
 }
 
@@ -337,19 +340,22 @@ static int begin_wal(struct recovery *r)
 	for (size_t i = 0; i < r->log.n_mirrors; i++)
 		if (r->log.mirrors[i] > sequence)
 			sequence = r->log.mirrors[i];
-	int x = wal_open(s->tree_wal, s->uuid, sequence + 1, &s->wal);
+	uint64_t file_bytes = s->config.wal_file_bytes ? s->config.wal_file_bytes : WAL_FILE_BYTES;
+	int x = wal_files_open(s->tree_wal, &s->room, file_bytes, sequence + 1, &s->wal_files);
 	size_t keep = r->end.cut ? r->end.file + 1 : r->log.n_files;
 	for (size_t i = 0; x == 0 && i < keep; i++)
-		x = wal_keep(s->wal, r->log.files[i].sequence, r->log.files[i].last_lsn,
-			     r->log.files[i].size);
+		x = wal_files_keep(s->wal_files, r->log.files[i].sequence, r->log.files[i].last_lsn,
+				   r->log.files[i].size);
 	/* Mirrors whose file is gone go with the rest, when the ledger has everything. */
 	for (size_t i = 0; x == 0 && i < r->log.n_mirrors; i++)
 		if (!has_file(&r->log, keep, r->log.mirrors[i]))
-			x = wal_keep(s->wal, r->log.mirrors[i], s->lsn, 0);
+			x = wal_files_keep(s->wal_files, r->log.mirrors[i], s->lsn, 0);
 	if (x == 0)
-		x = wal_prepare(s->wal);
+		x = wal_files_prepare(s->wal_files);
 	if (x == -ENOSPC && room_drop_ballast(&s->tree))
-		x = wal_prepare(s->wal);
+		x = wal_files_prepare(s->wal_files);
+	if (x == 0)
+		x = wal_open(s->wal_files, s->uuid, &s->wal);
 	if (x == 0)
 		wal_switch(s->wal, s->lsn + 1);
 	return x;

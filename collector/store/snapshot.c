@@ -35,7 +35,8 @@ bool snapshot_due(const struct snapshot *n, struct store *s, uint64_t ledger_lsn
 	uint64_t size = tree_stat(&s->tree, LEDGER_PATH, &st) == 0 ? (uint64_t)st.st_size : 0;
 	uint64_t worth = size * WAL_FACTOR > WAL_MIN ? size * WAL_FACTOR : WAL_MIN;
 	int64_t pause_ns = TIME_NS * (int64_t)(1 + size / TIME_BYTES);
-	return wal_bytes(s->wal) >= worth || clock_mono_ns() - n->made_mono_ns >= pause_ns;
+	return wal_files_bytes(s->wal_files) >= worth ||
+	       clock_mono_ns() - n->made_mono_ns >= pause_ns;
 }
 
 static int sync_copy(const struct tree *t)

@@ -52,6 +52,7 @@ static void destroy(struct store *s)
 {
 	appender_free(&s->appender);
 	wal_close(s->wal);
+	wal_files_close(s->wal_files);
 	ledger_close(s->ledger);
 	for (size_t i = 0; i < s->n_losses; i++)
 		free(s->losses[i].text);
@@ -195,7 +196,7 @@ void store_counters(struct store *s, struct store_counters *ret)
 	ret->streams = s->streams.by_key.count;
 	(void)pthread_mutex_unlock(&s->lock);
 	ret->shards_open = __atomic_load_n(&s->appender.n_open, __ATOMIC_RELAXED);
-	ret->wal_files = wal_files(s->wal);
+	ret->wal_files = wal_files_count(s->wal_files);
 	room_figures(&s->room, &ret->free_bytes, &ret->total_bytes, &ret->reserve_bytes);
 }
 

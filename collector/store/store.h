@@ -25,6 +25,7 @@ struct store_config {
 	uint64_t segment_bytes;    /* a live segment is closed at this size */
 	uint64_t checkpoint_bytes; /* of rendered lines between checkpoints; 0: 64 MiB */
 	int64_t checkpoint_ns;     /* at most this long between checkpoints with changes; 0: 30 s */
+	uint64_t wal_file_bytes;   /* of the log's files when much comes in; 0: 16 MiB */
 	struct conf_amount min_free;
 	int64_t close_after_ns; /* a quiet segment is closed so long after its day; 0: 1 h */
 	int64_t clock_ns;       /* the clock is believed in steps of so much; 0: 1 h */

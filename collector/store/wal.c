@@ -1,17 +1,17 @@
 /* Writes the WAL: see wal.h.
  *
  * Happy path: the WAL thread puts the records of all that wait into a group, writes it with one pwritev
- * at the end of the file and syncs once.
+ * behind the last one, over blocks that the file has already, and syncs once.
  *
  * What can go wrong:
  *   the write fails or is short   the file's end does not move; the same group may be written again at
  *                                 the same place. What was written of it is a torn tail until then.
  *   the sync fails                the caller gives up on the whole log (the kernel may have dropped the
  *                                 pages and say success next time)
- *   no next file can be made      the log goes on in the file at hand; it only grows
+ *   no next file is ready         the log goes on in the file at hand, which grows
  *   the mirror cannot be written  it ends there
- *   a crash                       every record of a file is whole but for the tail, which is torn. A file
- *                                 that was prepared and never written to is empty, or has no head yet. */
+ *   a crash                       every record of a file is whole but for the tail, which is torn. What
+ *                                 stands behind it is of no meaning. */
 #include "collector/store/wal.h"
 
 #include "collector/store/io.h"
@@ -22,12 +22,16 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { PIECES_FIRST = 64 };
+
+/* A file that is full becomes twice as long, or longer by so much. */
+#define GROW_MAX (UINT64_C(4) << 20)
+
+/* What is written is filled up to whole blocks, so that no block has to be read for it. */
+static const char zeros[WAL_BLOCK + WAL_RECORD_HEAD];
 
 /* --- groups --- */
 
@@ -104,57 +108,28 @@ void wal_group_free(struct wal_group *g)
 	*g = (struct wal_group){0};
 }
 
-/* --- files --- */
-
-struct wal_file {
-	int fd;
-	int mirror; /* -1: it could not be written */
-	uint64_t sequence;
-	uint64_t end; /* 0: not even the head is written */
-	uint64_t mirror_end;
-};
-
-static void close_file(struct wal_file *f)
-{
-	file_close(&f->fd);
-	file_close(&f->mirror);
-}
-
-/* A file that is written to no more. */
-struct old_file {
-	uint64_t sequence, last_lsn, size;
-};
+/* --- the log --- */
 
 struct wal {
-	int dir;
+	struct wal_files *files;
 	char uuid[STORE_UUID_LEN];
-
-	/* the writer's own */
 	struct wal_file current; /* fd -1: none yet */
 	uint64_t first_lsn;      /* of the current file */
 	uint64_t last_lsn;       /* written */
 	uint64_t durable_lsn;
+	bool failed; /* the last write: something of it may stand in the current file */
 	struct iovec *iov;
 	size_t iov_capacity;
-
-	pthread_mutex_t lock;     /* guards what follows */
-	struct wal_file prepared; /* fd -1: none */
-	uint64_t next_sequence;
-	struct old_file *old; /* the oldest first */
-	size_t n_old, old_capacity;
-	uint64_t current_size; /* a copy of current.end */
 };
 
-int wal_open(int dir, const char uuid[STORE_UUID_LEN], uint64_t sequence, struct wal **ret)
+int wal_open(struct wal_files *files, const char uuid[STORE_UUID_LEN], struct wal **ret)
 {
 	struct wal *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	w->dir = dir;
+	w->files = files;
 	memcpy(w->uuid, uuid, STORE_UUID_LEN);
-	w->current = w->prepared = (struct wal_file){.fd = -1, .mirror = -1};
-	w->next_sequence = sequence;
-	(void)pthread_mutex_init(&w->lock, NULL);
+	w->current = (struct wal_file){.fd = -1, .mirror = -1};
 	*ret = w;
 	return 0;
 }
@@ -163,139 +138,16 @@ void wal_close(struct wal *w)
 {
 	if (!w)
 		return;
-	close_file(&w->current);
-	close_file(&w->prepared);
-	(void)pthread_mutex_destroy(&w->lock);
+	wal_file_close(&w->current);
 	free(w->iov);
-	free(w->old);
 	free(w);
-}
-
-static int make_name(const struct wal *w, enum wal_kind kind, uint64_t sequence)
-{
-	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, kind, sequence);
-	int fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-	return fd < 0 ? -errno : fd;
-}
-
-static int remove_name(const struct wal *w, enum wal_kind kind, uint64_t sequence)
-{
-	char name[WAL_NAME_LEN + 1];
-	wal_format_name(name, kind, sequence);
-	return unlinkat(w->dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int make_file(struct wal *w, uint64_t sequence, struct wal_file *ret)
-{
-	struct wal_file f = {.mirror = make_name(w, WAL_MIRROR, sequence), .sequence = sequence};
-	f.fd = make_name(w, WAL_RECORDS, sequence);
-	/* A record in a file that a crash takes out of its directory would be durable for nothing. */
-	int r = f.fd < 0 ? f.fd : file_sync_dir(w->dir, ".");
-	if (r < 0) {
-		close_file(&f);
-		(void)!remove_name(w, WAL_RECORDS, sequence);
-		(void)!remove_name(w, WAL_MIRROR, sequence);
-		return r;
-	}
-	*ret = f;
-	return 0;
-}
-
-int wal_prepare(struct wal *w)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	bool ready = w->prepared.fd >= 0;
-	uint64_t sequence = ready ? 0 : w->next_sequence++;
-	(void)pthread_mutex_unlock(&w->lock);
-	if (ready)
-		return 0;
-	struct wal_file file;
-	int r = make_file(w, sequence, &file);
-	if (r < 0)
-		return r;
-	(void)pthread_mutex_lock(&w->lock);
-	w->prepared = file;
-	(void)pthread_mutex_unlock(&w->lock);
-	return 0;
-}
-
-/* With the lock held. */
-static int add_old(struct wal *w, struct old_file f)
-{
-	if (w->n_old == w->old_capacity) {
-		size_t capacity = w->old_capacity ? w->old_capacity * 2 : PIECES_FIRST;
-		struct old_file *old = realloc(w->old, capacity * sizeof(*old));
-		if (!old)
-			return -ENOMEM;
-		w->old = old;
-		w->old_capacity = capacity;
-	}
-	w->old[w->n_old++] = f;
-	return 0;
 }
 
 void wal_switch(struct wal *w, uint64_t first_lsn)
 {
-	(void)pthread_mutex_lock(&w->lock);
 	bool empty = w->current.fd >= 0 && w->current.end == 0;
-	struct old_file old = {
-		.sequence = w->current.sequence, .last_lsn = w->last_lsn, .size = w->current.end};
-	if (w->prepared.fd >= 0 && !empty && (w->current.fd < 0 || add_old(w, old) == 0)) {
-		close_file(&w->current);
-		w->current = w->prepared;
-		w->prepared = (struct wal_file){.fd = -1, .mirror = -1};
-		w->current_size = 0;
+	if (!empty && wal_files_next(w->files, 0, w->last_lsn, &w->current))
 		w->first_lsn = first_lsn;
-	}
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-int wal_keep(struct wal *w, uint64_t sequence, uint64_t last_lsn, uint64_t size)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	int r = add_old(
-		w, (struct old_file){.sequence = sequence, .last_lsn = last_lsn, .size = size});
-	(void)pthread_mutex_unlock(&w->lock);
-	return r;
-}
-
-int wal_drop(struct wal *w, uint64_t lsn)
-{
-	int r = 0;
-	(void)pthread_mutex_lock(&w->lock);
-	size_t n = 0;
-	for (; n < w->n_old && w->old[n].last_lsn <= lsn; n++) {
-		r = remove_name(w, WAL_RECORDS, w->old[n].sequence);
-		if (r == 0)
-			r = remove_name(w, WAL_MIRROR, w->old[n].sequence);
-		if (r < 0)
-			break;
-	}
-	if (n) {
-		w->n_old -= n;
-		memmove(w->old, w->old + n, w->n_old * sizeof(*w->old));
-	}
-	(void)pthread_mutex_unlock(&w->lock);
-	return r;
-}
-
-uint64_t wal_files(struct wal *w)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	uint64_t n = w->n_old + (w->current_size ? 1 : 0);
-	(void)pthread_mutex_unlock(&w->lock);
-	return n;
-}
-
-uint64_t wal_bytes(struct wal *w)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	uint64_t n = w->current_size;
-	for (size_t i = 0; i < w->n_old; i++)
-		n += w->old[i].size;
-	(void)pthread_mutex_unlock(&w->lock);
-	return n;
 }
 
 /* --- writing --- */
@@ -311,8 +163,6 @@ static int reserve_iov(struct wal *w, size_t n)
 	w->iov_capacity = n;
 	return 0;
 }
-
-static const char zeros[WAL_ALIGN];
 
 static void add_iov(struct iovec **at, const char *ptr, size_t len)
 {
@@ -376,14 +226,52 @@ static void write_mirror(struct wal *w, const struct wal_group *g)
 	f->mirror_end += written;
 }
 
+/* Where the zeros behind a record's end have their end. */
+static uint64_t filled(uint64_t end)
+{
+	return (end + WAL_RECORD_HEAD + WAL_BLOCK - 1) / WAL_BLOCK * WAL_BLOCK;
+}
+
+static uint64_t size_in(const struct wal_file *f, const struct wal_group *g)
+{
+	return g->size + (f->end ? 0 : WAL_FILE_HEAD);
+}
+
+/* Goes over to the next file when the group does not fit into this one; else it has to grow. After a write that
+ * failed it stays where it is: no record may stand in two files. */
+static void make_fit(struct wal *w, const struct wal_group *g)
+{
+	const struct wal_file *f = &w->current;
+	uint64_t need = filled(WAL_FILE_HEAD + g->size);
+	if (!w->failed && filled(f->end + size_in(f, g)) > f->room &&
+	    wal_files_next(w->files, need, w->last_lsn, &w->current))
+		w->first_lsn = g->pieces[0].lsn;
+}
+
+/* The vector goes behind what is there, and is followed by zeros. */
+static int write_behind(struct wal_file *f, struct iovec *iov, struct iovec *end, uint64_t size)
+{
+	uint64_t to = filled(f->end + size), written = 0;
+	add_iov(&end, zeros, (size_t)(to - f->end - size));
+	size_t n = (size_t)(end - iov);
+	int r = io_pwritev(f->fd, &iov, &n, f->end, &written);
+	if (r < 0)
+		return r;
+	f->end += size;
+	if (to > f->room)
+		wal_file_grow(f, f->end < GROW_MAX ? f->end : GROW_MAX);
+	return 0;
+}
+
 int wal_write(struct wal *w, struct wal_group *g)
 {
 	assert(w->current.fd >= 0);
 	if (g->n_pieces == 0)
 		return 0;
-	int r = reserve_iov(w, 1 + 3 * g->n_pieces);
+	int r = reserve_iov(w, 2 + 3 * g->n_pieces);
 	if (r < 0)
 		return r;
+	make_fit(w, g);
 	struct iovec *end = w->iov;
 	char file_head[WAL_FILE_HEAD];
 	add_file_head(w, w->current.end, file_head, &end);
@@ -391,18 +279,13 @@ int wal_write(struct wal *w, struct wal_group *g)
 	for (size_t i = 0; i < g->n_pieces; i++)
 		add_piece(w, g, &g->pieces[i], time_us, &end);
 
-	struct iovec *iov = w->iov;
-	size_t n_iov = (size_t)(end - w->iov);
-	uint64_t written = 0;
-	r = io_pwritev(w->current.fd, &iov, &n_iov, w->current.end, &written);
+	r = write_behind(&w->current, w->iov, end, size_in(&w->current, g));
+	w->failed = r < 0;
 	if (r < 0)
 		return r;
-	w->current.end += written;
 	w->last_lsn = g->pieces[g->n_pieces - 1].lsn;
 	write_mirror(w, g);
-	(void)pthread_mutex_lock(&w->lock);
-	w->current_size = w->current.end;
-	(void)pthread_mutex_unlock(&w->lock);
+	wal_files_note(w->files, w->current.end);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
-/* The write-ahead log as it is written: files .haul/wal/SEQUENCE.wal, one after another.
+/* The write-ahead log as it is written: records in groups, behind one another, in one file after another
+ * (wal_files.h). What was written last is followed by zeros, a record head's worth at least; what comes
+ * behind is of no meaning.
  *
- * One thread writes and syncs (the WAL thread; recovery before it runs). Another one may
- * meanwhile prepare the next file and drop old ones (the checkpoint). A file is made, and
- * its directory synced, before the writer needs it: so that a change of files costs no
- * answer any time. */
+ * One thread's: the WAL thread's, and recovery's before it runs. */
 #ifndef HAUL_COLLECTOR_STORE_WAL_H
 #define HAUL_COLLECTOR_STORE_WAL_H
 
+#include "collector/store/wal_files.h"
 #include "collector/store/wal_format.h"
 #include "common/buf.h"
 
@@ -32,17 +32,12 @@ void wal_group_free(struct wal_group *g);
 
 struct wal;
 
-/* `dir` stays the caller's, and open. Files are numbered from `sequence` on. No file is
- * made yet. */
-int wal_open(int dir, const char uuid[STORE_UUID_LEN], uint64_t sequence,
-	     struct wal **ret) MUST_CHECK;
+/* `files` stays the caller's. -ENOMEM. */
+int wal_open(struct wal_files *files, const char uuid[STORE_UUID_LEN], struct wal **ret) MUST_CHECK;
 void wal_close(struct wal *w);
 
-/* Makes the next file ready, if none is. Any thread. -errno. */
-int wal_prepare(struct wal *w) MUST_CHECK;
-
-/* Goes over to the prepared file, whose first record will have this LSN; without one
- * nothing changes. */
+/* Goes over to the next file if one is ready; its first record will have this LSN. Nothing changes
+ * without one, or while nothing is written to this one. */
 void wal_switch(struct wal *w, uint64_t first_lsn);
 
 /* Writes a group; nothing is durable before wal_sync. After an error (-errno) the same
@@ -52,16 +47,5 @@ int wal_write(struct wal *w, struct wal_group *g) MUST_CHECK;
 /* Everything written is durable. After an error nothing may be written any more: what the
  * kernel still holds of it is not known. */
 int wal_sync(struct wal *w, uint64_t durable_lsn) MUST_CHECK;
-
-/* A file that recovery found and that is still needed. */
-int wal_keep(struct wal *w, uint64_t sequence, uint64_t last_lsn, uint64_t size) MUST_CHECK;
-
-/* Removes the files whose records all have LSNs up to `lsn`, the oldest first; never the
- * one that is written to. Any thread. -errno of the first that could not be removed. */
-int wal_drop(struct wal *w, uint64_t lsn) MUST_CHECK;
-
-/* Any thread. */
-uint64_t wal_files(struct wal *w);
-uint64_t wal_bytes(struct wal *w);
 
 #endif

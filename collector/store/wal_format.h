@@ -15,6 +15,8 @@
  *                                                         the sequence number
  *                                                 then meta, body, zeros to the next multiple of 8
  *
+ * Behind the last record come 64 zeros at least, or the end of the file; bytes behind them mean nothing.
+ *
  * LSNs go up by one from record to record, over all files. Head, meta and body have checksums of their
  * own, so that damage to one says nothing about the others. The sequence number in the record's checksum
  * keeps a file from being read under another name.

@@ -4,7 +4,8 @@
  * for at every multiple of 8, and what lies between is junk; so one damaged record never
  * hides those behind it. A head is trusted by its checksum, which also covers the file's
  * sequence number; its lengths are then used to step over the record even if meta or body
- * are damaged. LSNs must go up: a record that does not is junk.
+ * are damaged. LSNs must go up: a record that does not is junk. Behind the last record a file may
+ * have room, zeros first and then whatever (see wal.h), which is not counted as its own.
  *
  * An unreadable block (EIO) reads as zeros: then the checksums say which records it has
  * hit. */
@@ -136,6 +137,15 @@ static uint64_t find_head(struct scanner *s, const struct wal_scan_file *file, u
 	return file->size;
 }
 
+/* Behind the last record come zeros or the end of the file, unless it is torn or damaged. */
+static bool is_room(struct scanner *s, uint64_t at)
+{
+	static const char zeros[WAL_RECORD_HEAD];
+	char bytes[WAL_RECORD_HEAD];
+	read_or_zeros(s->fd, bytes, sizeof(bytes), at);
+	return memcmp(bytes, zeros, sizeof(zeros)) == 0;
+}
+
 static int scan_records(struct scanner *s, size_t index)
 {
 	struct wal_scan_file *file = &s->log->files[index];
@@ -145,10 +155,13 @@ static int scan_records(struct scanner *s, size_t index)
 		if (r < 0)
 			return r;
 	}
-	file->records_end = at;
 	while (at < file->size) {
 		struct wal_entry e = {.file = index};
 		e.at = find_head(s, file, at, &e.head);
+		if (e.at == file->size && is_room(s, at)) {
+			file->size = at;
+			return 0;
+		}
 		int r = add_junk(s, index, at, e.at);
 		if (r < 0 || e.at == file->size)
 			return r;
@@ -158,7 +171,6 @@ static int scan_records(struct scanner *s, size_t index)
 			return r;
 		s->last_lsn = file->last_lsn = e.head.lsn;
 		at = e.at + wal_record_size(&e.head);
-		file->records_end = at < file->size ? at : file->size;
 	}
 	return 0;
 }
@@ -185,9 +197,16 @@ static int scan_file(struct scanner *s, size_t index)
 		file->size = (uint64_t)st.st_size;
 		char head[WAL_FILE_HEAD];
 		read_or_zeros(s->fd, head, sizeof(head), 0);
-		file->head_good = wal_decode_file_head(head, &file->head) == 0 &&
-				  file->head.sequence == file->sequence;
+		bool whole = wal_decode_file_head(head, &file->head) == 0;
+		file->head_good = whole && file->head.sequence == file->sequence;
+		size_t n_junk = s->log->n_junk;
 		r = scan_records(s, index);
+		bool other = whole && !file->head_good;
+		if (r == 0 && file->last_lsn == 0 && (other || is_room(s, 0))) {
+			/* It was made ready, and nothing has been written to it. */
+			s->log->n_junk = n_junk;
+			file->size = 0;
+		}
 	}
 	file_close(&s->fd);
 	return r;

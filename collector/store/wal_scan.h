@@ -33,11 +33,10 @@ struct wal_junk {
 
 struct wal_scan_file {
 	uint64_t sequence;
-	uint64_t size;
+	uint64_t size; /* without room behind the last record */
 	bool head_good;
 	struct wal_file_head head; /* when good */
 	uint64_t last_lsn;         /* of its records; 0: none */
-	uint64_t records_end;      /* where the last of them ends */
 };
 
 struct wal_log {

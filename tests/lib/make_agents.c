@@ -70,8 +70,9 @@ static bool go_on(struct store *store, const char *host, struct make_source *sou
 
 static struct store_config config(void)
 {
-	/* Segments fill after some rounds, and checkpoints come often. */
-	return (struct store_config){.segment_bytes = 2000, .checkpoint_bytes = 1500};
+	/* Segments and files of the log fill after some rounds, and checkpoints come often. */
+	return (struct store_config){
+		.segment_bytes = 2000, .checkpoint_bytes = 1500, .wal_file_bytes = 8192};
 }
 
 bool make_agents_work(struct make_agents *agents, bool may_fail)

@@ -1,6 +1,7 @@
 /* The account: what a reader finds of streams, losses, gaps and segments is what the collector has answered, also
  * when the copy of the ledger is older than that, and nothing that is damaged counts. */
 #include "collector/store/account.h"
+#include "collector/store/wal_scan.h"
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -9,7 +10,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,23 +223,25 @@ START_TEST(gaps_until_they_are_repaired)
 }
 END_TEST
 
-/* A byte of the last record of the newest log file. */
-static void damage_log(off_t from_end)
+/* A byte near the end of the log's last record. */
+static void damage_log(uint64_t from_end)
 {
-	char pattern[128];
-	struct stat st;
-	glob_t g;
-	char c;
-	(void)snprintf(pattern, sizeof(pattern), "%s/.haul/wal/*.wal", dir);
-	ck_assert_int_eq(glob(pattern, 0, NULL, &g), 0);
-	int fd = open(g.gl_pathv[g.gl_pathc - 1], O_RDWR | O_CLOEXEC);
-	globfree(&g);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_eq(pread(fd, &c, 1, st.st_size - from_end), 1);
+	char path[128], name[WAL_NAME_LEN + 1], c;
+	struct wal_log log;
+	(void)snprintf(path, sizeof(path), "%s/.haul/wal", dir);
+	int wal = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(wal_scan(wal, 0, &log), 0);
+	ck_assert_uint_gt(log.n_entries, 0);
+	const struct wal_entry *last = &log.entries[log.n_entries - 1];
+	off_t at = (off_t)(last->at + wal_record_size(&last->head) - from_end);
+	wal_format_name(name, WAL_RECORDS, log.files[last->file].sequence);
+	int fd = openat(wal, name, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(pread(fd, &c, 1, at), 1);
 	c = (char)~c;
-	ck_assert_int_eq(pwrite(fd, &c, 1, st.st_size - from_end), 1);
+	ck_assert_int_eq(pwrite(fd, &c, 1, at), 1);
+	wal_log_free(&log);
 	file_close(&fd);
+	file_close(&wal);
 }
 
 START_TEST(a_record_that_is_not_whole_does_not_count)
