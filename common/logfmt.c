@@ -89,6 +89,21 @@ bool logfmt_next(struct span text, size_t *at, struct span *ret_key, struct span
 	}
 }
 
+/* What a backslash and `c` stand for. False: for themselves, as in C:\Users. */
+static bool unescape(char c, char *ret)
+{
+	switch (c) {
+	case 'n': *ret = '\n'; return true;
+	case 't': *ret = '\t'; return true;
+	case 'r': *ret = '\r'; return true;
+	case '"':
+	case '\'':
+	case '\\':
+	case '/': *ret = c; return true;
+	default: return false;
+	}
+}
+
 int logfmt_unquote(struct span value, struct buf *scratch, struct span *ret)
 {
 	if (value.len == 0 || value.ptr[0] != '"') {
@@ -106,10 +121,8 @@ int logfmt_unquote(struct span value, struct buf *scratch, struct span *ret)
 	size_t start = scratch->len;
 	for (size_t i = 0; i < value.len; i++) {
 		char c = value.ptr[i];
-		if (c == '\\' && i + 1 < value.len) {
-			c = value.ptr[++i];
-			c = c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
-		}
+		if (c == '\\' && i + 1 < value.len && unescape(value.ptr[i + 1], &c))
+			i++;
 		int r = buf_add_char(scratch, c);
 		if (r < 0)
 			return r;

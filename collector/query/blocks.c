@@ -37,6 +37,16 @@ int pieces_add(struct pieces *p, struct piece piece)
 	return 0;
 }
 
+int pieces_join(struct pieces *p, size_t first, struct piece piece, bool plain)
+{
+	struct piece *last = p->n > first ? &p->items[p->n - 1] : NULL;
+	if (!last || last->to != piece.from ||
+	    last->to - last->from >= (plain ? PLAIN_PIECE : ZSTD_PIECE))
+		return pieces_add(p, piece);
+	last->to = piece.to;
+	return 0;
+}
+
 void pieces_free(struct pieces *p)
 {
 	free(p->items);
@@ -108,18 +118,7 @@ static int add_ranges(uint32_t ordinal, uint64_t from, uint64_t size, struct pie
 	return 0;
 }
 
-/* Blocks that stand beside each other are read together, up to `most` bytes or a little more. */
-static int add_block(uint32_t ordinal, uint64_t from, uint64_t to, size_t first, uint64_t most,
-		     struct pieces *ret)
-{
-	struct piece *last = ret->n > first ? &ret->items[ret->n - 1] : NULL;
-	if (last && last->to == from && last->to - last->from < most) {
-		last->to = to;
-		return 0;
-	}
-	return pieces_add(ret, (struct piece){ordinal, from, to});
-}
-
+/* Blocks that stand beside each other are read together. */
 static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
 		      const struct block_set *done, struct pieces *ret)
 {
@@ -128,7 +127,7 @@ static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
 		if (is_done(done, blocks->items[i].block))
 			continue;
 		uint64_t from = blocks->items[i].offset, to = from + blocks->items[i].length;
-		int r = add_block(ordinal, from, to, first, ZSTD_PIECE, ret);
+		int r = pieces_join(ret, first, (struct piece){ordinal, from, to}, false);
 		if (r < 0)
 			return r;
 	}
@@ -146,7 +145,8 @@ static int add_plain(const struct segment *segment, uint32_t ordinal, int fd,
 	int r = lookup_live(lookup, segment, fd, &hits, &covered);
 	for (size_t i = 0; i < hits.n && r == 0 && hits.items[i].offset < size; i++) {
 		uint64_t from = hits.items[i].offset, to = from + hits.items[i].length;
-		r = add_block(ordinal, from, to < size ? to : size, first, PLAIN_PIECE, ret);
+		r = pieces_join(ret, first, (struct piece){ordinal, from, to < size ? to : size},
+				true);
 	}
 	slab_hits_free(&hits);
 	return r < 0 ? r : add_ranges(ordinal, covered, size, ret);

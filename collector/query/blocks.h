@@ -25,6 +25,9 @@ struct pieces {
 };
 
 int pieces_add(struct pieces *p, struct piece piece) MUST_CHECK;
+/* Appends it, or lengthens the last one of those from `first` on when it goes on where that ends and that is shorter than
+ * what is worth a piece. */
+int pieces_join(struct pieces *p, size_t first, struct piece piece, bool plain) MUST_CHECK;
 void pieces_free(struct pieces *p);
 
 /* Appends the pieces of a segment that can hold lines that the question selects, as far as

@@ -1,7 +1,7 @@
 /* `haul grep`: see haul(1).
  *
  *     search a day -> (context) -> merge -> print, and on to the next day
- *     or, when it has more than fits into memory: search and print it in rounds
+ *     or, when it is large: search and print it in rounds
  *
  * A line's time lies in its directory's day, so that days can be printed one after another. */
 #include "collector/query/grep.h"
@@ -21,6 +21,7 @@ struct grep {
 	struct printer printer;
 	struct sorter *groups; /* with context */
 	uint64_t left;         /* matching lines that may yet be printed; UINT64_MAX: no limit */
+	int64_t last_us;       /* the time of the line that was printed last */
 	bool found;
 };
 
@@ -39,22 +40,31 @@ static bool belongs_to_last(const struct record *r, int64_t last_us)
 	       columns_flag(&c, '+');
 }
 
+/* 1: that was enough. */
+static int print_found(void *user, const struct record *record)
+{
+	struct grep *g = user;
+	if (g->left == 0 && !belongs_to_last(record, g->last_us))
+		return 1;
+	int r = printer_record(&g->printer, record);
+	if (r < 0)
+		return r;
+	g->last_us = record->time_us;
+	if (record->matched && g->left != UINT64_MAX)
+		g->left--;
+	return 0;
+}
+
 static int print_lines(struct grep *g, struct merge *m)
 {
 	struct record record;
-	int64_t last_us = RECORD_NO_TIME;
 	int r;
 	while ((r = merge_next(m, &record)) > 0) {
-		if (g->left == 0 && !belongs_to_last(&record, last_us))
-			return 0;
-		r = printer_record(&g->printer, &record);
-		if (r < 0)
-			return r;
-		last_us = record.time_us;
-		if (record.matched && g->left != UINT64_MAX)
-			g->left--;
+		r = print_found(g, &record);
+		if (r != 0)
+			break;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Where in a group the limit is reached: behind the last line that may match and its context. */
@@ -88,12 +98,6 @@ static int print_groups(struct grep *g, struct merge *m)
 			g->left -= matched;
 	}
 	return g->left ? r : 0;
-}
-
-static int print_found(void *user, const struct record *record)
-{
-	struct grep *g = user;
-	return printer_record(&g->printer, record);
 }
 
 static int print_ready(void *user)
@@ -203,6 +207,7 @@ static int open_grep(struct grep *g, const struct options *o, const atomic_bool 
 {
 	enum hits_mode mode = o->list_files ? HITS_FILES : o->count ? HITS_COUNT : HITS_LINES;
 	g->left = o->max ? o->max : UINT64_MAX;
+	g->last_us = RECORD_NO_TIME;
 	int r = search_open(&g->search, o, o->pattern, o->fixed, stop);
 	if (r < 0)
 		return r;
@@ -210,7 +215,9 @@ static int open_grep(struct grep *g, const struct options *o, const atomic_bool 
 	bool events = !o->no_events && !o->invert;
 	r = hits_open(&g->hits, &g->search, mode, events,
 		      o->context ? RECORD_BY_PLACE : RECORD_BY_TIME, o->max);
-	g->hits.may_crowd = mode == HITS_LINES && !o->context && !o->max;
+	g->hits.may_crowd = mode == HITS_LINES && !o->context;
+	if (r == 0 && g->hits.may_crowd)
+		r = search_want_index(&g->search);
 	if (r == 0 && o->context) {
 		g->groups = sorter_new(RECORD_BY_TIME, SEARCH_MEMORY / 4, o->max);
 		r = g->groups ? 0 : -ENOMEM;

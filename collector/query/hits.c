@@ -1,7 +1,7 @@
 /* Collecting hits: see hits.h.
  *
- * A day's hits are sorted when the day is read. When there are more than fit into memory, and its files are live ones,
- * that would keep who asked waiting: then the day begins anew and is read in rounds. */
+ * A day's hits are sorted when the day is read. Where that would keep who asked waiting it is read in rounds: at once when
+ * the index knows the times of most of it, else when there are more hits than fit into memory; then the day begins anew. */
 #include "collector/query/hits.h"
 
 #include <errno.h>
@@ -167,13 +167,21 @@ int hits_list(struct hits *h, struct segments *segments)
 {
 	uint64_t lines[SCAN_THREADS_MAX] = {0};
 	bool may_crowd = h->may_crowd;
+	enum rounds_use use = ROUNDS_NONE;
 	int r = prepare_day(h, segments);
+	if (r == 0 && may_crowd)
+		r = search_day(h->search, segments);
 	if (r < 0)
 		return r;
+	if (may_crowd)
+		use = rounds_use(h->search, segments);
+	h->times = use == ROUNDS_TIMES;
+	atomic_store(&h->crowded, use == ROUNDS_AT_ONCE);
+	if (use == ROUNDS_AT_ONCE)
+		return 0;
 	for (unsigned i = 0; i < h->n; i++)
 		lines[i] = h->workers[i]->lines;
-	atomic_store(&h->crowded, false);
-	h->may_crowd = may_crowd && rounds_worth(segments);
+	h->may_crowd = use == ROUNDS_TIMES;
 	r = scan(h, segments);
 	h->may_crowd = may_crowd;
 	if (r == 0 && atomic_load(&h->crowded))
@@ -183,9 +191,16 @@ int hits_list(struct hits *h, struct segments *segments)
 
 /* --- rounds --- */
 
-/* Gives what is before the frontier to `each`, the rest to `rest`. */
+/* Who takes what was found. */
+struct taker {
+	int (*each)(void *user, const struct record *record);
+	int (*ready)(void *user);
+	void *user;
+};
+
+/* Gives what is before the frontier, and puts the rest into `rest`. 1: that was enough. */
 static int give(struct hits *h, struct sorter *before, struct sorter *rest, struct span frontier,
-		int (*each)(void *user, const struct record *record), void *user)
+		const struct taker *taker)
 {
 	struct sorter *all[SCAN_THREADS_MAX + 1];
 	struct merge *m;
@@ -200,64 +215,51 @@ static int give(struct hits *h, struct sorter *before, struct sorter *rest, stru
 	while ((r = merge_next(m, &record)) > 0) {
 		beyond = beyond ||
 			 (frontier.len && record_compare_bytes(record_key(&record), frontier) >= 0);
-		r = beyond ? sorter_add(rest, &record) : each(user, &record);
-		if (r < 0)
+		r = beyond ? sorter_add(rest, &record) : taker->each(taker->user, &record);
+		if (r != 0)
 			break;
 	}
 	merge_close(m);
 	return r;
 }
 
-static int read_rounds(struct hits *h, struct segments *segments, struct rounds *rounds,
-		       struct sorter *rest[2], int (*each)(void *user, const struct record *record),
-		       int (*ready)(void *user), void *user)
+static int read_rounds(struct hits *h, struct segments *segments, struct sorter *rest[2],
+		       const struct taker *taker)
 {
 	int r = 0;
 	unsigned now = 0;
-	h->rounds = rounds;
-	while (r == 0 && rounds_next(rounds) && !search_stopped(h->search)) {
+	while (r == 0 && rounds_next(h->rounds) && !search_stopped(h->search)) {
 		r = scan(h, segments);
-		if (r == 0)
-			r = give(h, rest[now], rest[1 - now], rounds_frontier(rounds), each, user);
-		if (r == 0)
-			r = ready(user);
+		if (r < 0)
+			break;
+		/* Interrupted: what was found is given as it is. */
+		struct span frontier =
+			search_stopped(h->search) ? (struct span){0} : rounds_frontier(h->rounds);
+		r = give(h, rest[now], rest[1 - now], frontier, taker);
+		int e = r < 0 ? r : taker->ready(taker->user);
+		r = e < 0 ? e : r;
 		sorter_clear(rest[now]);
 		now = 1 - now;
 		for (unsigned i = 0; i < h->n; i++)
 			sorter_clear(h->sorters[i]);
 	}
-	h->rounds = NULL;
-	return r;
-}
-
-/* All at once, as if nothing had been. */
-static int read_whole(struct hits *h, struct segments *segments, struct sorter *none,
-		      int (*each)(void *user, const struct record *record),
-		      int (*ready)(void *user), void *user)
-{
-	h->may_crowd = false;
-	int r = hits_list(h, segments);
-	h->may_crowd = true;
-	if (r == 0)
-		r = give(h, none, NULL, (struct span){0}, each, user);
-	return r < 0 ? r : ready(user);
+	return r < 0 ? r : 0;
 }
 
 int hits_rounds(struct hits *h, struct segments *segments,
 		int (*each)(void *user, const struct record *record), int (*ready)(void *user),
 		void *user)
 {
-	struct rounds *rounds = NULL;
+	const struct taker taker = {each, ready, user};
 	size_t memory = SEARCH_MEMORY / 8;
 	struct sorter *rest[2] = {sorter_new(RECORD_BY_TIME, memory, 0),
 				  sorter_new(RECORD_BY_TIME, memory, 0)};
-	int r = rest[0] && rest[1] ? rounds_new(h->search, segments, &rounds)
+	int r = rest[0] && rest[1] ? rounds_new(h->search, segments, h->times, &h->rounds)
 				   : search_tell(-ENOMEM, "the search cannot go on");
-	if (r == -EDOM)
-		r = read_whole(h, segments, rest[0], each, ready, user);
-	else if (r == 0)
-		r = read_rounds(h, segments, rounds, rest, each, ready, user);
-	rounds_free(rounds);
+	if (r == 0)
+		r = read_rounds(h, segments, rest, &taker);
+	rounds_free(h->rounds);
+	h->rounds = NULL;
 	sorter_free(rest[0]);
 	sorter_free(rest[1]);
 	return r;

@@ -24,9 +24,10 @@ struct hits {
 	unsigned n;
 	atomic_bool *in_segment; /* HITS_FILES: of the day, by ordinal */
 	uint64_t lines;          /* that matched, in all */
-	bool may_crowd;          /* set by who calls hits_rounds: hits by time, without a limit */
-	atomic_bool crowded;     /* the day has more than fits into memory: nothing of it is kept */
-	const struct rounds *rounds; /* during hits_rounds */
+	bool may_crowd;          /* set by who calls hits_rounds: hits by time */
+	atomic_bool crowded;     /* the day is for hits_rounds: nothing of it is kept */
+	bool times;              /* with the times of its plain files */
+	struct rounds *rounds;   /* during hits_rounds */
 };
 
 /* Errors: -ENOMEM. `limit` as of sorter_new. hits_close in either case. */
@@ -41,9 +42,9 @@ int hits_day(struct hits *h, size_t day, struct segments **ret) MUST_CHECK;
 /* The same of a list that is there already. */
 int hits_list(struct hits *h, struct segments *segments) MUST_CHECK;
 
-/* The day is crowded: it is scanned again in rounds, and what was found is given as soon as no earlier line can come any
- * more, in order: `each` is called for each record, `ready` after each round. Errors of the two; all others have been
- * told: -errno. */
+/* The day is crowded: it is scanned in rounds, and what was found is given as soon as no earlier line can come any more, in
+ * order: `each` is called for each record, `ready` after each round. When `each` returns 1 that was enough. Errors of the
+ * two; all others have been told: -errno. */
 int hits_rounds(struct hits *h, struct segments *segments,
 		int (*each)(void *user, const struct record *record), int (*ready)(void *user),
 		void *user) MUST_CHECK;

@@ -19,6 +19,7 @@ struct lookup {
 	struct index *index;
 	struct index_search *search;
 	struct slab_query query;
+	bool turned; /* to `day` */
 	struct slab_need needs[NEEDS_MAX];
 	struct token_terms words[NEEDS_MAX][FINDER_MAX];
 };
@@ -98,10 +99,12 @@ void lookup_close(struct lookup *l)
 
 int lookup_day(struct lookup *l, int32_t day)
 {
-	if (!l)
+	if (!l || (l->turned && l->day == day))
 		return 0;
+	int r = index_search_day(l->search, day);
+	l->turned = r == 0;
 	l->day = day;
-	return index_search_day(l->search, day);
+	return r;
 }
 
 static struct segment_name name_of(const struct segment *segment)

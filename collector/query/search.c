@@ -125,12 +125,19 @@ int search_list(struct search *s, size_t day, struct segments **ret)
 	return 0;
 }
 
+int search_day(struct search *s, const struct segments *segments)
+{
+	int r = lookup_day(s->lookup, segments_day(segments));
+	return r < 0 ? search_tell(r, "the index") : 0;
+}
+
 int search_scan(struct search *s, struct segments *segments, const struct scan_ops *ops,
 		void *const *workers)
 {
-	int r = lookup_day(s->lookup, segments_day(segments));
-	if (r == 0)
-		r = scan_day(s->scan, segments, s->lookup, ops, workers);
+	int r = search_day(s, segments);
+	if (r < 0)
+		return r;
+	r = scan_day(s->scan, segments, s->lookup, ops, workers);
 	progress_clear(&s->progress);
 	return r < 0 ? search_tell(r, "the search cannot go on") : 0;
 }

@@ -54,6 +54,9 @@ int search_want_index(struct search *s) MUST_CHECK;
 /* The segments of one of the days, the caller's to be freed. Errors, which have been told: -errno. */
 int search_list(struct search *s, size_t day, struct segments **ret) MUST_CHECK;
 
+/* Has the index turn to their day; search_scan does that by itself. Errors, which have been told: -ENOMEM. */
+int search_day(struct search *s, const struct segments *segments) MUST_CHECK;
+
 /* Scans them. Errors, which have been told: -ENOMEM; what an operation returned. */
 int search_scan(struct search *s, struct segments *segments, const struct scan_ops *ops,
 		void *const *workers) MUST_CHECK;

@@ -374,12 +374,12 @@ static int search_parts(const struct index_file *f, const struct slab_query *q,
 			const struct part_block *b = &p->blocks[k];
 			if (slab_asks_block(q, b))
 				r = slab_hits_add(
-					ret,
-					(struct slab_hit){.segment = (uint32_t)i,
-							  .length = b->length,
-							  .offset = b->offset,
-							  .plain_length = b->plain_length,
-							  .block = p->segment.first_block + k});
+					ret, (struct slab_hit){.segment = (uint32_t)i,
+							       .length = b->length,
+							       .offset = b->offset,
+							       .plain_length = b->plain_length,
+							       .block = p->segment.first_block + k,
+							       .first_us = b->first_us});
 		}
 	}
 	return r;

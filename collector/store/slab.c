@@ -355,9 +355,10 @@ static int add_hit(struct slab *s, const char *e, const struct slab_query *q, st
 			       .length = (uint32_t)le_get(e + 4, 4),
 			       .offset = le_get(e + 8, 8),
 			       .plain_length = (uint32_t)le_get(e + 32, 4),
-			       .block = (uint32_t)le_get(e + 40, 4)};
-	int64_t first_us = (int64_t)le_get(e + 16, 8), last_us = (int64_t)le_get(e + 24, 8);
-	if (hit.segment == SLAB_NO_SEGMENT || first_us >= q->until_us || last_us < q->since_us)
+			       .block = (uint32_t)le_get(e + 40, 4),
+			       .first_us = (int64_t)le_get(e + 16, 8)};
+	int64_t last_us = (int64_t)le_get(e + 24, 8);
+	if (hit.segment == SLAB_NO_SEGMENT || hit.first_us >= q->until_us || last_us < q->since_us)
 		return 0;
 	if (hit.segment >= s->n_segments)
 		return -EBADMSG;

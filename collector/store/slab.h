@@ -36,7 +36,8 @@ struct slab_hit {
 	uint32_t length;
 	uint64_t offset;
 	uint32_t plain_length;
-	uint32_t block; /* ordinal in its segment */
+	uint32_t block;   /* ordinal in its segment */
+	int64_t first_us; /* the least time of its lines; INT64_MIN: one has none */
 };
 
 struct slab_hits {

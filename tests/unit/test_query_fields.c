@@ -85,6 +85,7 @@ static const struct {
 	{"level=info msg=\"hello there\" n=3", "msg", "hello there"},
 	{"level=info msg=\"hello there\" n=3", "n", "3"},
 	{"level=info msg=\"say \\\"x\\\"\" n=3", "msg", "say \"x\""},
+	{"dir=\"C:\\Users\\new one\" n=3", "dir", "C:\\Users\new one"},
 	{"level=info msg=\"level=error\" n=3", "level", "info"},
 	{"msg=\"level=error\" level=info", "level", "info"},
 	{"took 5 ms (status=200, user=anna).", "status", "200"},

@@ -107,6 +107,7 @@ static struct found read_rounds(const char *pattern, bool events)
 	ck_assert_int_eq(search_open(&search, &o, pattern, true, &stop), 0);
 	ck_assert_int_eq(hits_open(&hits, &search, HITS_LINES, events, RECORD_BY_TIME, 0), 0);
 	ck_assert_int_eq(search_list(&search, 0, &segments), 0);
+	hits.times = true;
 	ck_assert_int_eq(hits_rounds(&hits, segments, take, end_round, &f), 0);
 	segments_free(segments);
 	hits_close(&hits);
@@ -161,6 +162,7 @@ START_TEST(whole_events)
 }
 END_TEST
 
+/* It could stand anywhere: its file is read before anything is given. */
 START_TEST(a_line_without_a_time)
 {
 	make_archive(5);
@@ -171,7 +173,7 @@ START_TEST(a_line_without_a_time)
 	ck_assert_int_eq(system(command), 0);
 	struct found f = read_rounds("line", false);
 	expect(&f, "cat app/*.log | grep -F line");
-	ck_assert_uint_eq(f.rounds, 1);
+	ck_assert_uint_gt(f.rounds, 1);
 	buf_free(&f.lines);
 }
 END_TEST
