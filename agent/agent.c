@@ -11,6 +11,7 @@
 #include "agent/files/discover.h"
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
+#include "agent/heartbeat.h"
 #include "agent/journal/journal.h"
 #include "agent/listener.h"
 #include "agent/machine.h"
@@ -57,7 +58,7 @@ struct agent {
 	int signal_fd;
 	bool stopping;
 	int64_t stop_by_ns;
-	int64_t watchdog_ns, next_watchdog_ns;
+	struct heartbeat heartbeat;
 };
 
 /* --- configuration
@@ -470,8 +471,7 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 	next = earlier(next, journals_next_ns(a->journals, now_ns));
 	if (a->listener)
 		next = earlier(next, listener_next_ns(a->listener, now_ns));
-	if (a->watchdog_ns)
-		next = earlier(next, a->next_watchdog_ns);
+	next = earlier(next, a->heartbeat.next_ns);
 	if (a->stopping)
 		next = earlier(next, a->stop_by_ns);
 	if (a->stopping && a->far)
@@ -513,14 +513,6 @@ static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_eve
 	return r;
 }
 
-static void watchdog(struct agent *a, int64_t now_ns)
-{
-	if (!a->watchdog_ns || now_ns < a->next_watchdog_ns)
-		return;
-	notify_watchdog();
-	a->next_watchdog_ns = now_ns + a->watchdog_ns;
-}
-
 static void look_at_far(struct agent *a, int64_t now_ns)
 {
 	if (!a->far)
@@ -560,7 +552,7 @@ static int loop(struct agent *a)
 		journals_take(a->journals, now_ns, journals);
 		shipper_tick(a->shipper, now_ns);
 		registry_ns = registry_tick(a->registry, now_ns);
-		watchdog(a, now_ns);
+		heartbeat_tick(&a->heartbeat, &a->view, now_ns);
 		look_at_far(a, now_ns);
 		if (a->stopping && is_finished(a, now_ns))
 			return 0;
@@ -583,7 +575,7 @@ int agent_run(const char *file)
 	r = a.signal_fd < 0 ? a.signal_fd : make_parts(&a);
 	if (r == 0) {
 		a.view.started_ns = clock_real_ns();
-		a.watchdog_ns = notify_watchdog_interval_ns();
+		heartbeat_start(&a.heartbeat, clock_mono_ns());
 		log_info("started: host %s, collector %s", a.setup.host, a.view.url);
 		say_what_is_left_out(&a.setup);
 		notify_ready();

@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define KEEPING_UP_S 10.0 /* what waits for less is on its way */
-
 static uint64_t lag_bytes(const struct source *s)
 {
 	return s->size > s->committed.offset ? s->size - s->committed.offset : 0;
@@ -384,8 +382,8 @@ int status_json(const struct status_view *v, struct buf *out)
 	add_double(&p, "uptime_seconds",
 		   (double)(clock_real_ns() - v->started_ns) / (double)NUM_SEC_NS);
 	add_bool(&p, "keeping_up",
-		 status_is_up(shipper_uplink(v->shipper)) && side.lag_seconds < KEEPING_UP_S &&
-			 !hangs_ns);
+		 status_is_up(shipper_uplink(v->shipper)) &&
+			 side.lag_seconds < STATUS_KEEPING_UP_S && !hangs_ns);
 	add_collector(&p, v);
 	add_double(&p, "remote_hangs_seconds", (double)hangs_ns / (double)NUM_SEC_NS);
 	add_figures(&p, &side, v->max_deleted);

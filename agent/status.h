@@ -12,6 +12,8 @@
 
 #include <limits.h>
 
+#define STATUS_KEEPING_UP_S 10 /* what waits for less is on its way */
+
 struct far;
 
 struct status_view { /* of the running agent; borrowed */

@@ -41,6 +41,12 @@ static socklen_t manager_address(struct sockaddr_un *ret)
 			   (path.ptr[0] == '/' ? 1 : 0));
 }
 
+bool notify_is_heard(void)
+{
+	struct sockaddr_un address;
+	return manager_address(&address) > 0;
+}
+
 static void notify(const char *message)
 {
 	struct sockaddr_un address;

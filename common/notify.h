@@ -3,7 +3,11 @@
 #ifndef HAUL_COMMON_NOTIFY_H
 #define HAUL_COMMON_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Is there a manager? What is only made to be told to it can be left out without one. */
+bool notify_is_heard(void);
 
 void notify_ready(void);
 void notify_reloading(void); /* with MONOTONIC_USEC, as Type=notify-reload wants */

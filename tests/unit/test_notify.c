@@ -56,6 +56,7 @@ static int64_t fixed_clock(void)
 
 START_TEST(states)
 {
+	ck_assert(notify_is_heard());
 	notify_ready();
 	ck_assert_str_eq(received(), "READY=1");
 	notify_watchdog();
