@@ -1,14 +1,15 @@
 #!/bin/bash
 # As a new user would: in a Debian 12 made by debootstrap the packages of build/deb install, their users, directories
 # and units are right, the daemons run as their users and a line arrives, an upgrade keeps configuration and state,
-# removing keeps everything but the programs, purging keeps the logs; then the two commands of README.md, each in a
-# clone of this tree.
+# removing keeps everything but the programs, purging keeps the logs; then the same under a systemd that is process 1
+# there (boot.sh, booted.sh); then the two commands of README.md, each in a clone of this tree.
 #
-#     tests/install/fresh-debian.sh [STAGE...]      packages readme; both without one
+#     tests/install/fresh-debian.sh [STAGE...]      packages systemd readme; all of them without one
 #
-# Needs root, debootstrap and a mirror (MIRROR); elsewhere it says "skipped" and is done. QUICK=1 leaves out README's
-# make check, which takes as long there as here; BASE=DIR copies a directory that debootstrap has made before. The daemons run in a network of their own, for their default ports
-# may be taken on this machine.
+# Needs root, debootstrap and a mirror (MIRROR); elsewhere it says "skipped" and is done, and so does the stage systemd
+# where namespaces and control groups are not to be had. QUICK=1 leaves out README's make check, which takes as long there
+# as here; BASE=DIR copies a directory that debootstrap has made before. The daemons run in a network of their own, for
+# their default ports may be taken on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -28,10 +29,11 @@ if [ "${1-}" != --inside ]; then
 fi
 shift
 stages=("$@")
-[ $# -gt 0 ] || stages=(packages readme)
+[ $# -gt 0 ] || stages=(packages systemd readme)
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/haul-fresh-debian.XXXXXX")
-trap 'umount -R "$root/proc" "$root/dev" "$root/sys" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
+booted=
+trap 'power_off; umount -R "$root/proc" "$root/dev" "$root/sys" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 
 note() {
@@ -40,6 +42,12 @@ note() {
 fail() {
 	printf 'FAIL: %s\n' "$*" >&2
 	exit 1
+}
+power_off() { # what stage_systemd has booted
+	[ "$booted" ] || return 0
+	kill "$booted" 2>/dev/null || true
+	wait "$booted" || true
+	booted=
 }
 in_chroot() {
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
@@ -54,7 +62,7 @@ if [ "${BASE-}" ]; then
 else
 	note 'debootstrap: a minimal Debian 12'
 	# iproute2: for the loopback of the daemons' network.
-	debootstrap --variant=minbase --include=systemd,iproute2,ca-certificates bookworm "$root" "$mirror" \
+	debootstrap --variant=minbase --include=systemd-sysv,iproute2,ca-certificates bookworm "$root" "$mirror" \
 		>"$root.log" 2>&1 || fail "debootstrap: $(tail -n 5 "$root.log")"
 	rm -f "$root.log"
 fi
@@ -63,7 +71,7 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
-# Nothing is started by a package: there is no init here.
+# Nothing is started by a package: there is no init here before stage_systemd.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 
@@ -113,12 +121,17 @@ line_arrives='
 	kill -HUP $collector $agent && haul-collector status >/dev/null || exit 1
 	kill $collector $agent && wait $collector && wait $agent'
 
-stage_packages() {
-	local debs=(build/deb/haul{,-agent,-collector}_*.deb) names deb name out
-	names=("${debs[@]##*/}")
+debs=(build/deb/haul{,-agent,-collector}_*.deb)
+take_packages() {
 	[ -e "${debs[2]}" ] || fail 'there are no packages in build/deb (make deb)'
 	mkdir -p "$root/debs/next"
 	cp "${debs[@]}" "$root/debs/"
+}
+
+stage_packages() {
+	local names deb name out
+	names=("${debs[@]##*/}")
+	take_packages
 
 	note 'install'
 	apt update
@@ -182,6 +195,51 @@ stage_packages() {
 	grep -q 'logs in /var/log/haul are kept' "$root/apt.log" || fail 'purging does not say that the logs are kept'
 }
 
+boot() {
+	tests/install/boot.sh boot "$root" &
+	booted=$!
+	for _ in $(seq 600); do
+		case $(tests/install/boot.sh in "$booted" systemctl is-system-running 2>/dev/null) in
+		running | degraded) return ;;
+		esac
+		kill -0 "$booted" 2>/dev/null || break
+		sleep 0.1
+	done
+	fail "it does not boot: $(tail -n 20 "$root/boot.log")"
+}
+in_booted() { # STAGE of booted.sh
+	note "systemd: $1"
+	tests/install/boot.sh in "$booted" /debs/booted.sh "$1"
+}
+
+# The units under a real systemd.
+stage_systemd() {
+	local why
+	why=$(tests/install/boot.sh possible) || {
+		note "skipped: systemd as process 1: $why"
+		return
+	}
+	note 'systemd as process 1'
+	take_packages
+	cp README.md tests/install/booted.sh "$root/debs/"
+	rm -rf "$root/var/log/haul" "$root/var/log/shop" "$root/usr/sbin/policy-rc.d"
+	echo web-01 >"$root/etc/hostname"
+	apt update
+	apt install --download-only --no-install-recommends "${debs[@]/#build\/deb//debs}"
+	boot
+	in_booted install
+	in_booted tls
+	in_booted rough
+	tests/install/boot.sh in "$booted" systemctl poweroff 2>/dev/null || true # it may go while it answers
+	wait "$booted" || true
+	boot
+	in_booted again
+	in_booted purge
+	power_off
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+	chmod +x "$root/usr/sbin/policy-rc.d"
+}
+
 # The two commands that README.md tells newcomers to type, to the letter.
 stage_readme() {
 	local target command
@@ -200,8 +258,8 @@ stage_readme() {
 
 for stage in "${stages[@]}"; do
 	case $stage in
-	packages | readme) "stage_$stage" ;;
-	*) fail "there is no stage $stage (packages, readme)" ;;
+	packages | systemd | readme) "stage_$stage" ;;
+	*) fail "there is no stage $stage (packages, systemd, readme)" ;;
 	esac
 done
 note 'all of it works'
