@@ -115,6 +115,7 @@ static struct store_config store_config(struct collector *c, const struct option
 	return (struct store_config){.data_dir = c->data_dir,
 				     .segment_bytes = o->collector->segment_bytes,
 				     .min_free = o->collector->min_free,
+				     .host_files = o->collector->max_host_files,
 				     .close_after_ns = o->collector->seal_after_ns,
 				     .oldest_day = oldest_day,
 				     .user = c};
@@ -273,8 +274,8 @@ static void warn_fixed(const struct collector *c, const struct options *o)
 static bool same_store(const struct options *a, const struct options *b)
 {
 	const struct options_collector *x = a->collector, *y = b->collector;
-	return x->segment_bytes == y->segment_bytes && x->seal_after_ns == y->seal_after_ns &&
-	       x->min_free.value == y->min_free.value &&
+	return x->max_host_files == y->max_host_files && x->segment_bytes == y->segment_bytes &&
+	       x->seal_after_ns == y->seal_after_ns && x->min_free.value == y->min_free.value &&
 	       x->min_free.is_percent == y->min_free.is_percent;
 }
 

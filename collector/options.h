@@ -18,6 +18,7 @@ struct options_collector { /* [collector] */
 	uint64_t max_batch_bytes;
 	uint64_t memory_limit_bytes;
 	uint64_t max_connections;
+	uint64_t max_host_files;
 	uint64_t segment_bytes;
 	int64_t seal_after_ns;
 	int seal;         /* enum options_seal */

@@ -28,7 +28,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1 };
+/* A host at a limit stays there until the day or its configuration changes. */
+enum { FAILED_RETRY_S = 5, MEMORY_RETRY_S = 1, LIMIT_RETRY_S = 10 };
 /* What a body that has not come yet is taken to inflate to. */
 enum { LIKELY_RATIO = 6 };
 
@@ -402,6 +403,9 @@ static void batches_go_on(struct request *r)
 		request_refuse(r, 409,
 			       "session %" PRIu64 " is over: a newer session of host %s is open",
 			       own->session, own->host);
+	else if (result == -EDQUOT)
+		request_put_off(r, 429, LIMIT_RETRY_S, "%s: nothing of this was taken",
+				own->sub->beyond);
 	else if (result < 0)
 		request_put_off(r, 503, FAILED_RETRY_S,
 				"the collector could not write: nothing of this was taken");

@@ -141,6 +141,8 @@ static int add_store(struct buf *out, const struct store_counters *c)
 		COUNTER("rendered_bytes_total", c->rendered_bytes, "Bytes written to shards."),
 		COUNTER("losses_total", c->losses, "Losses that agents have reported."),
 		COUNTER("lost_bytes_total", c->lost_bytes, "Bytes of these losses."),
+		COUNTER("batches_beyond_limits_total", c->beyond_limits,
+			"Batches put off because their host is at a limit."),
 		COUNTER("wal_syncs_total", c->wal_syncs, "Syncs of the write-ahead log."),
 		SECONDS("wal_sync_seconds_total", c->wal_sync_seconds, "Time spent in them."),
 		COUNTER("checkpoints_total", c->checkpoints, "Checkpoints."),

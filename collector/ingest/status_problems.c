@@ -47,7 +47,10 @@ static int tell_host(const struct teller *t, const struct picture *p, const stru
 	if (silent_s > SILENT_S && had_time)
 		return tell(t, "%s has not been heard of for %s", row->host,
 			    picture_time(silent_s, a));
-	if (h->report_us && h->report.lag_ms > BEHIND_MS)
+	if (h->beyond)
+		r = tell(t, "%s is put off with 429: %s; its lines wait there", row->host,
+			 h->beyond);
+	if (r == 0 && h->report_us && h->report.lag_ms > BEHIND_MS)
 		r = tell(t, "%s is %s and %s behind", row->host,
 			 picture_bytes((double)h->report.lag_bytes, a),
 			 picture_time((int64_t)(h->report.lag_ms / 1000), b));

@@ -14,6 +14,7 @@
 
 #include "collector/store/appender.h"
 #include "collector/store/ledger.h"
+#include "collector/store/limits.h"
 #include "collector/store/room.h"
 #include "collector/store/session.h"
 #include "collector/store/shard.h"
@@ -24,12 +25,6 @@
 #include "collector/store/walrecord.h"
 
 #include <pthread.h>
-
-/* Nobody needs more; a host that makes them is mistaken or hostile. */
-#define STORE_STREAMS_PER_HOST 1000000
-#define STORE_STREAM_BYTES_PER_HOST                                                                \
-	(UINT64_C(512) << 20)           /* of memory, with their paths and states */
-#define STORE_NEW_SHARDS_PER_HOST 10000 /* a day, by the collector's clock */
 
 /* With so much waiting to be appended, the WAL thread waits before it takes more. */
 #define STORE_APPEND_QUEUE_BYTES (UINT64_C(64) << 20)

@@ -139,18 +139,8 @@ struct judging {
 	bool segment_full;
 };
 
-static bool too_many_shards(struct host *host, int64_t received_us)
-{
-	int32_t today = civil_day_of_us(received_us);
-	if (host->new_shards_day != today) {
-		host->new_shards_day = today;
-		host->new_shards = 0;
-	}
-	return host->new_shards++ >= STORE_NEW_SHARDS_PER_HOST;
-}
-
 /* The shards of all days of the chunk, written to the order behind the lines that are there. */
-static int find_shards(struct judging *j, size_t i, const char **ret_refused)
+static int find_shards(struct judging *j, size_t i)
 {
 	const struct chunk *c = &j->sub->batch.chunks[i].header;
 	struct rendered_chunk *rendered = &j->sub->rendered[i];
@@ -159,39 +149,21 @@ static int find_shards(struct judging *j, size_t i, const char **ret_refused)
 		int32_t day = rendered->days[k].day;
 		struct span host = span_of(j->host->name);
 		struct shard *shard = shards_find(&j->s->shards, day, c->service, host);
-		if (!shard && too_many_shards(j->host, j->sub->terms[i].received_us)) {
-			*ret_refused = "the host has more services than the collector takes";
-			return -EDQUOT;
-		}
-		if (!shard)
+		if (!shard) {
 			shard = shards_get(&j->s->shards, day, c->service, host);
-		if (!shard)
-			return -ENOMEM;
+			if (!shard)
+				return -ENOMEM;
+			limits_count_shard(j->host, j->sub->terms[i].received_us);
+		}
 		lines[k] = (struct order_lines){.shard = shard, .rendered = &rendered->days[k]};
 	}
 	return 0;
 }
 
-/* Does what the chunk says of its stream take the host beyond its memory? */
-static bool too_heavy(const struct host *host, const struct stream *stream, const struct chunk *c)
+static int find_stream(struct judging *j, const struct chunk *c, struct stream **stream)
 {
-	size_t now = stream ? stream->weight : 0, then = stream_weight_with(c);
-	return then > now && host->stream_bytes + (then - now) > STORE_STREAM_BYTES_PER_HOST;
-}
-
-static int find_stream(struct judging *j, const struct chunk *c, struct stream **stream,
-		       const char **ret_refused)
-{
-	if (too_heavy(j->host, *stream, c)) {
-		*ret_refused = "the host's streams take more memory than the collector gives";
-		return -EDQUOT;
-	}
 	if (*stream)
 		return stream_prepare(*stream, c);
-	if (j->host->open.n + j->host->ended.n >= STORE_STREAMS_PER_HOST) {
-		*ret_refused = "the host has more streams than the collector takes";
-		return -EDQUOT;
-	}
 	struct stream *s = stream_new(j->host, c);
 	int r = s ? streams_add(&j->s->streams, s) : -ENOMEM;
 	if (r < 0) {
@@ -219,15 +191,14 @@ static uint64_t place_lines(struct judging *j, size_t n)
 }
 
 /* First everything that can fail, then what cannot. */
-static int take(struct judging *j, size_t i, struct stream **stream, enum stream_judgement how,
-		const char **ret_refused)
+static int take(struct judging *j, size_t i, struct stream **stream, enum stream_judgement how)
 {
 	struct store *s = j->s;
 	const struct chunk *c = &j->sub->batch.chunks[i].header;
 	int64_t received_us = j->sub->terms[i].received_us;
-	int r = find_shards(j, i, ret_refused);
+	int r = find_shards(j, i);
 	if (r == 0)
-		r = find_stream(j, c, stream, ret_refused);
+		r = find_stream(j, c, stream);
 	if (r == 0 && c->loss.len)
 		r = judge_note_loss(s, j->host, c, received_us);
 	if (r < 0)
@@ -260,8 +231,7 @@ static enum chunk_status judge_chunk(struct judging *j, size_t i, struct stream 
 		return CHUNK_DUPLICATE;
 	if (how == STREAM_CONFLICT)
 		return CHUNK_CONFLICT;
-	int r = take(j, i, stream, how, ret_refused);
-	return r == 0 ? CHUNK_COMMITTED : r == -EDQUOT ? CHUNK_REFUSED : CHUNK_CONFLICT;
+	return take(j, i, stream, how) == 0 ? CHUNK_COMMITTED : CHUNK_CONFLICT;
 }
 
 static void count_status(struct store_counters *n, enum chunk_status status)
@@ -315,6 +285,11 @@ void store_submit(struct store *s, struct submission *sub)
 	j.host = hosts_find(&s->hosts, span_of(sub->host));
 	if (sub->result == 0 && (!j.host || sub->session != j.host->session))
 		sub->result = -ESTALE;
+	if (sub->result == 0 && s->failure == 0 && limits_beyond(s, j.host, sub)) {
+		sub->result = -EDQUOT;
+		sub->beyond = j.host->beyond;
+		s->counters.beyond_limits++;
+	}
 	if (sub->result == 0 && s->failure == 0) {
 		judge_all(&j);
 		if (sub->batch.n_chunks)

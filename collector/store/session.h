@@ -40,6 +40,7 @@ struct host {
 	uint64_t stream_bytes;  /* what they take in memory */
 	int32_t new_shards_day; /* how many shards it began that day, by the collector's clock */
 	uint32_t new_shards;
+	const char *beyond; /* which limit its last batch was put off for (limits.h); NULL: none */
 	struct list_node dirty; /* linked: changed since the last checkpoint */
 };
 

@@ -218,6 +218,7 @@ void store_hosts(struct store *s, int64_t now_us,
 			.rate = host_rate(host, now_us),
 			.report = host->report,
 			.report_us = host->report_us,
+			.beyond = host->beyond,
 		};
 		each(user, &row);
 	}

@@ -27,6 +27,7 @@ struct store_config {
 	int64_t checkpoint_ns;     /* at most this long between checkpoints with changes; 0: 30 s */
 	uint64_t wal_file_bytes;   /* of the log's files when much comes in; 0: 16 MiB */
 	struct conf_amount min_free;
+	uint64_t host_files;    /* new files that a host may begin in a day; 0: 10,000 */
 	int64_t close_after_ns; /* a quiet segment is closed so long after its day; 0: 1 h */
 	int64_t clock_ns;       /* the clock is believed in steps of so much; 0: 1 h */
 	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
@@ -109,7 +110,10 @@ struct submission {
 	void *released_user;
 
 	/* by the store, valid in `answered` */
-	int result; /* 0; -ESTALE older session; -EIO the store has failed: nothing was taken then */
+	/* 0; -ESTALE older session; -EDQUOT its host is at a limit; -EIO the store has failed: nothing
+	 * was taken then */
+	int result;
+	const char *beyond;             /* with -EDQUOT: which limit, a static text */
 	struct chunk_verdict *verdicts; /* one a chunk, allocated by ingest */
 
 	/* the store's own */
@@ -141,6 +145,7 @@ struct store_counters {
 	uint64_t batches, chunks, lines, payload_bytes, wal_bytes, rendered_bytes;
 	uint64_t committed, duplicates, conflicts, refused; /* chunks */
 	uint64_t losses, lost_bytes;
+	uint64_t beyond_limits; /* batches put off, for their host is at a limit */
 	uint64_t wal_syncs, checkpoints;
 	double wal_sync_seconds, checkpoint_seconds; /* sums */
 	uint64_t streams, shards_open, wal_files;
@@ -160,6 +165,7 @@ struct store_host {
 	double rate;          /* bytes a second, of late */
 	struct report report; /* its newest */
 	int64_t report_us;    /* when that came; 0: none since the start */
+	const char *beyond;   /* the limit that keeps its batches out; NULL: none */
 };
 void store_hosts(struct store *s, int64_t now_us,
 		 void (*each)(void *user, const struct store_host *h), void *user);
