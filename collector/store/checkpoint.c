@@ -24,6 +24,7 @@
  *   a crash anywhere                the ledger is as of one mark or the next; segments that were renamed
  *                                   in between are known by their names and inodes */
 #include "collector/store/core.h"
+#include "collector/store/forget.h"
 #include "collector/store/rows.h"
 #include "collector/store/snapshot.h"
 #include "collector/store/sure_clock.h"
@@ -273,7 +274,10 @@ static void drop_wal(struct store *s, bool last)
 static int set_mark(struct store *s, struct mark *mark, struct rows **ret)
 {
 	struct checkpointer *c = s->checkpointer;
+	struct forget_list *old = NULL;
+	(void)!forget_choose(s, &old); /* without memory the next checkpoint does */
 	(void)pthread_mutex_lock(&s->lock);
+	forget_take(s, old);
 	int r = s->failure ? -EIO : rows_take(s, ret);
 	if (r == 0) {
 		close_due(s, mark);
@@ -284,6 +288,7 @@ static int set_mark(struct store *s, struct mark *mark, struct rows **ret)
 		store_enqueue(s, &mark->item, ITEM_MARK, false);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
+	forget_free(old);
 	return r;
 }
 

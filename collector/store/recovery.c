@@ -181,6 +181,9 @@ static int load_ledger(struct recovery *r)
 	}
 	map_free(&r->hosts_by_row);
 	map_free(&r->streams_by_row);
+	size_t cursor = 0;
+	for (struct host *host; x == 0 && (host = map_next(&r->s->hosts.by_name, &cursor));)
+		x = streams_order_ended(host);
 	return x;
 }
 

@@ -123,6 +123,12 @@ static int apply_chunk(struct replay *r, struct host *host, const struct walreco
 {
 	const struct chunk *h = &c->header;
 	struct stream *s = streams_find(&r->s->streams, host, &h->stream);
+	/* It was forgotten since, and is born anew. */
+	if (s && c->how == STREAM_BIRTH && s->offset > h->start) {
+		if (streams_forget(&r->s->streams, s) < 0)
+			return -ENOMEM;
+		s = NULL;
+	}
 	if (!s)
 		s = make_stream(r, host, c);
 	int x = s ? stream_prepare(s, h) : -ENOMEM;

@@ -14,6 +14,7 @@ void rows_free(struct rows *r)
 	free(r->hosts);
 	free(r->streams);
 	free(r->losses);
+	free(r->forgotten);
 	free(r->arena);
 	appender_report_free(&r->report);
 	free(r);
@@ -103,6 +104,10 @@ int rows_take(struct store *s, struct rows **ret)
 	rows->n_losses = s->n_losses;
 	s->losses = NULL;
 	s->n_losses = s->losses_capacity = 0;
+	rows->forgotten = s->streams.forgotten;
+	rows->n_forgotten = s->streams.n_forgotten;
+	s->streams.forgotten = NULL;
+	s->streams.n_forgotten = s->streams.forgotten_capacity = 0;
 	rows->meta.lsn = s->lsn;
 	rows->meta.last_session = s->hosts.last_session;
 	memcpy(rows->meta.uuid, s->uuid, sizeof(rows->meta.uuid));
@@ -113,6 +118,9 @@ int rows_take(struct store *s, struct rows **ret)
 int rows_put(const struct rows *rows, struct ledger *l)
 {
 	int r = 0;
+	/* Before the others: one of them may have been born anew. */
+	for (size_t i = 0; r == 0 && i < rows->n_forgotten; i++)
+		r = ledger_remove_stream(l, rows->forgotten[i]);
 	for (size_t i = 0; r == 0 && i < rows->n_hosts; i++)
 		r = ledger_put_host(l, &rows->hosts[i]);
 	for (size_t i = 0; r == 0 && i < rows->n_streams; i++)

@@ -11,7 +11,8 @@ struct rows {
 	struct host *hosts;
 	struct stream *streams; /* copies; texts, states and gaps are in `arena` */
 	struct loss *losses;
-	size_t n_hosts, n_streams, n_losses;
+	uint64_t *forgotten; /* rows of streams */
+	size_t n_hosts, n_streams, n_losses, n_forgotten;
 	char *arena;
 	struct appender_report report;
 };

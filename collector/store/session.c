@@ -32,11 +32,8 @@ void hosts_init(struct hosts *h)
 void hosts_free(struct hosts *h)
 {
 	size_t cursor = 0;
-	for (struct host *host; (host = map_next(&h->by_name, &cursor));) {
-		free(host->open.at);
-		free(host->ended.at);
+	for (struct host *host; (host = map_next(&h->by_name, &cursor));)
 		free(host);
-	}
 	map_free(&h->by_name);
 	map_free(&h->by_session);
 }
@@ -55,6 +52,7 @@ struct host *hosts_get(struct hosts *h, struct span name)
 	host = calloc(1, sizeof(*host));
 	if (!host)
 		return NULL;
+	list_init(&host->ended_order);
 	memcpy(host->name, name.ptr, name.len);
 	if (map_add(&h->by_name, map_hash(&h->by_name, name), host) < 0) {
 		free(host);

@@ -37,7 +37,10 @@ struct host {
 	struct report report; /* its newest; not in the ledger */
 	int64_t report_us;    /* when it came; 0: none since the start */
 	struct stream_set open, ended;
-	uint64_t stream_bytes;  /* what they take in memory */
+	struct list ended_order;      /* the same as `ended`, in the order in which they ended */
+	struct list_node *ended_next; /* where streams_next_ended goes on; NULL: at the first */
+	size_t ended_passed;          /* of those before it, or more: others have gone since */
+	uint64_t stream_bytes;        /* what they take in memory */
 	int32_t new_shards_day; /* how many shards it began that day, by the collector's clock */
 	uint32_t new_shards;
 	const char *beyond; /* which limit its last batch was put off for (limits.h); NULL: none */

@@ -13,6 +13,7 @@
 #ifndef HAUL_COLLECTOR_STORE_STREAM_H
 #define HAUL_COLLECTOR_STORE_STREAM_H
 
+#include "collector/store/stream_set.h"
 #include "common/chunk.h"
 #include "common/list.h"
 #include "common/stream_id.h"
@@ -46,8 +47,10 @@ struct stream {
 	uint16_t state_len, state_capacity;
 	uint32_t weight; /* the memory it takes, as its host was last told (streams.c) */
 	bool ended;
-	bool gaps_changed;      /* since the ledger was written */
-	struct list_node dirty; /* linked: changed since the last checkpoint */
+	bool gaps_changed;            /* since the ledger was written */
+	struct list_node dirty;       /* linked: changed since the last checkpoint */
+	struct stream_node node;      /* in one of its host's sets */
+	struct list_node ended_order; /* linked: it has ended */
 };
 
 enum stream_judgement {

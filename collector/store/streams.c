@@ -1,16 +1,12 @@
-/* The table of streams: see streams.h. A host's sets are sorted arrays of pointers: a
- * birth moves what stands behind it (8 bytes a stream), a page is a binary search and a
- * walk. Both sets always have room for all streams of the host, so that a stream that
- * ends cannot fail to change sets. */
+/* The table of streams: see streams.h. A page is a walk over the host's sets; who ended when is a list
+ * beside them. Nothing but the table itself takes memory, so that a stream that ends cannot fail to
+ * change sets. */
 #include "collector/store/streams.h"
 
 #include "collector/store/session.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-
-enum { SET_FIRST = 8 };
 
 struct key {
 	const struct host *host;
@@ -45,6 +41,9 @@ void streams_free(struct streams *t)
 	for (struct stream *s; (s = map_next(&t->by_key, &cursor));)
 		stream_free(s);
 	map_free(&t->by_key);
+	free(t->forgotten);
+	t->forgotten = NULL;
+	t->n_forgotten = t->forgotten_capacity = 0;
 }
 
 struct stream *streams_find(const struct streams *t, const struct host *host,
@@ -56,58 +55,59 @@ struct stream *streams_find(const struct streams *t, const struct host *host,
 
 /* --- sets --- */
 
-/* Where the id stands or would stand. */
-static size_t lower_bound(const struct stream_set *set, const struct stream_id *id)
+static void set_add(struct stream *s)
 {
-	size_t low = 0, high = set->n;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (memcmp(set->at[mid]->id.bytes, id->bytes, sizeof(id->bytes)) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	struct host *host = s->host;
+	stream_set_add(s->ended ? &host->ended : &host->open, s);
+	if (s->ended)
+		list_add_last(&host->ended_order, &s->ended_order);
 }
 
-static bool stands_at(const struct stream_set *set, size_t at, const struct stream_id *id)
+static void set_remove(struct stream *s, bool ended)
 {
-	return at < set->n && stream_id_equal(&set->at[at]->id, id);
+	struct host *host = s->host;
+	stream_set_remove(ended ? &host->ended : &host->open, s);
+	if (host->ended_next == &s->ended_order)
+		host->ended_next = list_next(&host->ended_order, &s->ended_order);
+	list_remove(&s->ended_order);
 }
 
-static int set_reserve(struct stream_set *set, size_t n)
+struct stream *streams_next_ended(struct host *host)
 {
-	if (n <= set->capacity)
-		return 0;
-	size_t capacity = set->capacity ? set->capacity * 2 : SET_FIRST;
-	struct stream **at = realloc(set->at, capacity * sizeof(*at));
-	if (!at)
+	struct list_node *at = host->ended_next ? host->ended_next : list_first(&host->ended_order);
+	host->ended_next = at ? list_next(&host->ended_order, at) : NULL;
+	host->ended_passed = host->ended_next ? host->ended_passed + 1 : 0;
+	return at ? LIST_ENTRY(at, struct stream, ended_order) : NULL;
+}
+
+void streams_first_ended(struct host *host)
+{
+	host->ended_next = NULL;
+	host->ended_passed = 0;
+}
+
+static int by_last(const void *a, const void *b)
+{
+	const struct stream *const *x = a, *const *y = b;
+	if ((*x)->last_us != (*y)->last_us)
+		return (*x)->last_us < (*y)->last_us ? -1 : 1;
+	return ((*x)->row > (*y)->row) - ((*x)->row < (*y)->row);
+}
+
+int streams_order_ended(struct host *host)
+{
+	size_t n = 0;
+	struct stream **all = malloc((host->ended.n + 1) * sizeof(struct stream *));
+	if (!all)
 		return -ENOMEM;
-	set->at = at;
-	set->capacity = capacity;
+	for (struct list_node *l; (l = list_take_first(&host->ended_order));)
+		all[n++] = LIST_ENTRY(l, struct stream, ended_order);
+	qsort(all, n, sizeof(struct stream *), by_last);
+	for (size_t i = 0; i < n; i++)
+		list_add_last(&host->ended_order, &all[i]->ended_order);
+	streams_first_ended(host);
+	free(all);
 	return 0;
-}
-
-static void set_add(struct stream_set *set, struct stream *s)
-{
-	size_t at = lower_bound(set, &s->id);
-	assert(set->n < set->capacity && !stands_at(set, at, &s->id));
-	memmove(set->at + at + 1, set->at + at, (set->n - at) * sizeof(struct stream *));
-	set->at[at] = s;
-	set->n++;
-}
-
-static void set_remove(struct stream_set *set, const struct stream *s)
-{
-	size_t at = lower_bound(set, &s->id);
-	assert(stands_at(set, at, &s->id));
-	set->n--;
-	memmove(set->at + at, set->at + at + 1, (set->n - at) * sizeof(struct stream *));
-}
-
-static struct stream_set *set_of(struct host *host, bool ended)
-{
-	return ended ? &host->ended : &host->open;
 }
 
 /* --- changes --- */
@@ -123,37 +123,43 @@ static void weigh(struct stream *s)
 
 int streams_add(struct streams *t, struct stream *s)
 {
-	struct host *host = s->host;
-	size_t n = host->open.n + host->ended.n + 1;
-	int r = set_reserve(&host->open, n);
-	if (r == 0)
-		r = set_reserve(&host->ended, n);
+	struct key k = {.host = s->host, .id = s->id};
+	uint64_t hash = hash_of(t, &k);
+	int r = map_add(&t->by_key, hash, s);
 	if (r < 0)
 		return r;
-	struct key k = {.host = host, .id = s->id};
-	r = map_add(&t->by_key, hash_of(t, &k), s);
-	if (r < 0)
-		return r;
-	set_add(set_of(host, s->ended), s);
+	s->node.priority = (uint32_t)(hash >> 32);
+	set_add(s);
 	weigh(s);
 	return 0;
 }
 
-void streams_forget(struct streams *t, struct stream *s)
+int streams_forget(struct streams *t, struct stream *s)
 {
 	struct key k = {.host = s->host, .id = s->id};
+	if (t->n_forgotten == t->forgotten_capacity) {
+		size_t capacity = t->forgotten_capacity ? t->forgotten_capacity * 2 : 64;
+		uint64_t *rows = realloc(t->forgotten, capacity * sizeof(*rows));
+		if (!rows)
+			return -ENOMEM;
+		t->forgotten = rows;
+		t->forgotten_capacity = capacity;
+	}
+	t->forgotten[t->n_forgotten++] = s->row;
 	(void)map_remove(&t->by_key, hash_of(t, &k), &k);
-	set_remove(set_of(s->host, s->ended), s);
+	set_remove(s, s->ended);
 	list_remove(&s->dirty);
 	s->host->stream_bytes -= s->weight;
+	s->host->lost_bytes -= s->lost_bytes;
 	stream_free(s);
+	return 0;
 }
 
 void streams_changed(struct streams *t, struct stream *s, bool was_ended)
 {
 	if (s->ended != was_ended) {
-		set_remove(set_of(s->host, was_ended), s);
-		set_add(set_of(s->host, s->ended), s);
+		set_remove(s, was_ended);
+		set_add(s);
 	}
 	weigh(s);
 	if (!list_linked(&s->dirty))
@@ -162,28 +168,21 @@ void streams_changed(struct streams *t, struct stream *s, bool was_ended)
 
 /* --- pages --- */
 
-static size_t take(const struct stream_set *set, size_t from, size_t limit, struct stream **ret)
+static size_t take(const struct stream_set *set, const struct stream_id *after, size_t limit,
+		   struct stream **ret)
 {
 	size_t n = 0;
-	while (n < limit && from + n < set->n) {
-		ret[n] = set->at[from + n];
-		n++;
-	}
+	for (struct stream *s; n < limit && (s = stream_set_after(set, after)); after = &s->id)
+		ret[n++] = s;
 	return n;
 }
 
 size_t streams_page(const struct streams *t, const struct host *host, const struct stream_id *after,
 		    size_t limit, struct stream **ret)
 {
-	size_t open_from = 0, ended_from = 0;
 	const struct stream *last = after ? streams_find(t, host, after) : NULL;
-	if (last && last->ended) {
-		open_from = host->open.n;
-		ended_from = lower_bound(&host->ended, after) + 1;
-	} else if (after) {
-		open_from = lower_bound(&host->open, after);
-		open_from += stands_at(&host->open, open_from, after);
-	}
-	size_t n = take(&host->open, open_from, limit, ret);
-	return n + take(&host->ended, ended_from, limit - n, ret + n);
+	if (last && last->ended)
+		return take(&host->ended, after, limit, ret);
+	size_t n = take(&host->open, after, limit, ret);
+	return n + take(&host->ended, NULL, limit - n, ret + n);
 }
