@@ -36,8 +36,11 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 	struct identity id = {.ino = s->ino, .btime_ns = s->btime_ns, .dev = s->dev};
 	struct source *fresh = look_find(d, &id);
 	if (fresh) {
-		/* Since then an event has led to the file. */
+		/* Since then an event has led to the file; or it is the file of one that is looked for. */
 		names_hand_over(d, s, fresh);
+		if (fresh->state == SOURCE_MISSING && fresh->input &&
+		    descriptor_open(d->table, s) == 0 && identity_of_fd(s->fd, &id) == 0)
+			names_found(d, fresh, &id);
 		return fresh;
 	}
 	fresh = look_make(d, s->path, &id, s->input, s->path);
@@ -67,7 +70,7 @@ bool cut_part(struct discover *d, struct source *s)
 	descriptor_close(d->table, s);
 	s->closing = true;
 	source_move(d->table, s, SOURCE_UNLINKED);
-	if (fresh && fresh->state == SOURCE_NEW)
+	if (fresh && fresh->state == SOURCE_NEW && !fresh->born)
 		begin_stream(d, fresh);
 	return true;
 }

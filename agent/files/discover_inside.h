@@ -194,6 +194,8 @@ void names_lost(struct discover *d, struct name *n);
 void names_unfollow(struct discover *d, struct name *n);
 /* Those that lost their last name in this turn: have they another one somewhere? */
 void names_check_lost(struct discover *d);
+/* Its file, by a name that it has already, is there again: it is MISSING no more. */
+void names_found(struct discover *d, struct source *s, const struct identity *id);
 /* A source in state NEW begins: it gets the state that its names say. */
 void names_begin(struct discover *d, struct source *s);
 /* All names of one source go over to another. */

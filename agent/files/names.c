@@ -104,7 +104,7 @@ void names_lost(struct discover *d, struct name *n)
 	tree_drop_name(&d->tree, n);
 }
 
-static void found(struct discover *d, struct source *s, const struct identity *id)
+void names_found(struct discover *d, struct source *s, const struct identity *id)
 {
 	source_set_file(d->table, s, id->ino, id->btime_ns, id->dev);
 	source_move(d->table, s, SOURCE_NEW);
@@ -150,7 +150,7 @@ void names_link(struct discover *d, struct name *n, struct source *s, struct inp
 	if (s->state == SOURCE_STRAY)
 		stray_names_owner(d, s);
 	if (s->state == SOURCE_MISSING && s->input)
-		found(d, s, id);
+		names_found(d, s, id);
 	else
 		restate(d, s);
 }

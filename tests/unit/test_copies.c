@@ -136,6 +136,31 @@ START_TEST(copytruncate_twice_while_down)
 }
 END_TEST
 
+/* The collector knows two streams of its inode. The file is one of them, and is cut while the other is still looked for. */
+START_TEST(copytruncated_after_the_registry_was_lost)
+{
+	with(globs[_i]);
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 100);
+	host_run(&h);
+	host_copy(&h, "f.log", "f.log.1");
+	host_truncate(&h, "f.log", 0);
+	host_numbers(&h, "f.log", "n", 101, 50);
+	host_run(&h);
+	host_kill(&h);
+	host_unlink(&h, "f.log.1");
+	host_shell(&h, "rm -rf ../$(basename $PWD).state");
+	host_start(&h);
+	host_run(&h);
+	host_copy(&h, "f.log", "f.log.1");
+	host_truncate(&h, "f.log", 0);
+	host_numbers(&h, "f.log", "n", 151, 5);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 155);
+	ck_assert_uint_eq(host_lost(&h), 0);
+}
+END_TEST
+
 START_TEST(truncated_with_unread_bytes_and_no_copy)
 {
 	with("*.log");
@@ -614,6 +639,7 @@ int main(void)
 	tcase_add_loop_test(tcase, copy_shorter_than_what_was_read, 0, 2);
 	tcase_add_loop_test(tcase, copytruncate_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncate_twice_while_down, 0, 2);
+	tcase_add_loop_test(tcase, copytruncated_after_the_registry_was_lost, 0, 2);
 	tcase_add_test(tcase, truncated_with_unread_bytes_and_no_copy);
 	tcase_add_test(tcase, twins_both_ship);
 	tcase_add_test(tcase, same_first_4_kib);
