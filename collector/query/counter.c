@@ -4,7 +4,7 @@
  * of time; then for each field a byte that says whether the line has it, the value, and NUL. */
 #include "collector/query/counter.h"
 
-#include "collector/query/names.h"
+#include "collector/query/unknown.h"
 #include "common/log.h"
 #include "common/num.h"
 
@@ -23,13 +23,11 @@ struct counter_worker {
 	struct buf key;
 	uint64_t lines;
 	bool seen[COUNTER_FIELDS_MAX];
-	struct field_names names;
 	/* The minute of the line before, and what came out of it: most lines are of the same. */
 	char minute[MINUTE_LEN];
 	bool has_minute;
 	int64_t minute_us;
 	struct index_counts counts;
-	unsigned named; /* blocks that were read for the names of their fields */
 };
 
 /* --- keys --- */
@@ -134,8 +132,6 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	uint64_t before = w->lines;
 	int r;
 	(void)segments;
-	if (w->names.n == 0)
-		field_names_note(&w->names, window->lines);
 	sieve_start(w->sieve, window->lines);
 	while ((r = sieve_next(w->sieve, &line)) > 0) {
 		r = take_line(w, line);
@@ -146,11 +142,10 @@ static int take_window(void *worker, struct segments *segments, const struct win
 	return r;
 }
 
-/* Until the names of fields are known every window is looked at. */
 static const struct finder *lead(void *worker)
 {
 	const struct counter_worker *w = worker;
-	return w->names.n ? sieve_lead(&w->counter->search->sieve) : NULL;
+	return sieve_lead(&w->counter->search->sieve);
 }
 
 /* --- what the index counts --- */
@@ -260,11 +255,8 @@ static int take_counts(void *worker, const struct segment *segment, const struct
 	int n = 0, r = 0;
 	if (!w->counter->from_counts || !lookup_counts(lookup, segment, &w->counts))
 		return 0;
-	while (r == 0 && (n = index_counts_next(&w->counts)) > 0) {
-		/* One block is read all the same: it tells the names of fields there are. */
-		if (!w->counter->by_message || w->named++)
-			r = take_block(w, segment, n, done);
-	}
+	while (r == 0 && (n = index_counts_next(&w->counts)) > 0)
+		r = take_block(w, segment, n, done);
 	atomic_fetch_add(&w->counter->search->progress.found, w->lines - before);
 	return r < 0 ? r : n;
 }
@@ -286,8 +278,6 @@ int counter_open(struct counter *c, struct search *search, const char *const *fi
 		}
 	}
 	c->from_counts = answered_by_counts(c);
-	for (size_t i = 0; i < c->n_fields; i++)
-		c->by_message |= c->fields[i].kind == FIELD_MESSAGE;
 	if (c->from_counts) {
 		int r = search_want_index(search);
 		if (r < 0)
@@ -324,17 +314,12 @@ void counter_close(struct counter *c)
 /* After all days: was every field there? */
 static int check_fields(struct counter *c, const char *option)
 {
-	struct field_names names = {.n = 0};
-	for (unsigned k = 0; k < c->n; k++)
-		field_names_unite(&names, &c->workers[k]->names);
 	for (size_t i = 0; i < c->n_fields; i++) {
 		bool seen = c->fields[i].kind != FIELD_MESSAGE;
 		for (unsigned k = 0; k < c->n; k++)
 			seen = seen || c->workers[k]->seen[i];
-		if (!seen && c->lines) {
-			field_names_tell(&names, option, c->fields[i].name);
-			return -EINVAL;
-		}
+		if (!seen && c->lines)
+			return unknown_field(c->search, option, c->fields[i].name);
 	}
 	return 0;
 }

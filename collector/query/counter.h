@@ -21,7 +21,6 @@ struct counter {
 	unsigned n;
 	uint64_t lines;   /* that were selected */
 	bool from_counts; /* what the index counts answers it */
-	bool by_message;  /* a field is one of the message's */
 };
 
 /* A key of the tallies, taken apart. */

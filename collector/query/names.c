@@ -2,6 +2,7 @@
  * with what would have been possible. */
 #include "collector/query/names.h"
 
+#include "collector/query/near.h"
 #include "common/columns.h"
 #include "common/jsonscan.h"
 #include "common/log.h"
@@ -43,12 +44,6 @@ void field_names_note(struct field_names *names, struct span lines)
 		add(names, key);
 }
 
-void field_names_unite(struct field_names *names, const struct field_names *more)
-{
-	for (size_t i = 0; i < more->n; i++)
-		add(names, span_of(more->text[i]));
-}
-
 void field_names_tell(const struct field_names *names, const char *option, struct span field)
 {
 	char list[NAMES_MAX * (NAMES_LEN + 2) + 32] = "";
@@ -56,5 +51,10 @@ void field_names_tell(const struct field_names *names, const char *option, struc
 	for (size_t i = 0; i < names->n; i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
 					i ? ", " : "; there are ", names->text[i]);
-	log_error("%s: no line has a field '%.*s'%s", option, (int)field.len, field.ptr, list);
+	char near_word[NEAR_TEXT_MAX];
+	struct near near = {.distance = 0};
+	for (size_t i = 0; i < names->n; i++)
+		near_offer(&near, field, span_of(names->text[i]));
+	log_error("%s: no line has a field '%.*s'%s%s", option, (int)field.len, field.ptr, list,
+		  near_text(&near, near_word));
 }

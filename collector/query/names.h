@@ -15,7 +15,6 @@ struct field_names {
 
 /* Takes the names in the first JSON message among the lines, or its first key=value pairs. */
 void field_names_note(struct field_names *names, struct span lines);
-void field_names_unite(struct field_names *names, const struct field_names *more);
 
 /* "OPTION: no line has a field 'FIELD'; there are ...": told. */
 void field_names_tell(const struct field_names *names, const char *option, struct span field);

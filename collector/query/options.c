@@ -3,6 +3,7 @@
  * Wrong usage is one line on stderr that names the option, the text and what would be right. */
 #include "collector/query/options.h"
 
+#include "collector/query/near.h"
 #include "collector/query/timearg.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -393,17 +394,33 @@ static enum options_result check(const struct options *o)
 	return OPTIONS_RUN;
 }
 
+/* The options of a command that are like what was typed. */
+static const char *near_option(enum command command, const char *typed, char text[NEAR_TEXT_MAX])
+{
+	struct near near = {.distance = 0};
+	struct span name = span_first(span_of(typed), span_find(span_of(typed), '='));
+	for (size_t i = 0; i < N_DEFINITIONS; i++) {
+		char word[NEAR_LEN];
+		(void)snprintf(word, sizeof(word), "--%s", definitions[i].name);
+		if (definitions[i].commands & BIT(command))
+			near_offer(&near, name, span_of(word));
+	}
+	return near_text(&near, text);
+}
+
 static enum options_result wrong_option(const struct options *o, int c, char **argv)
 {
 	const char *name = commands[o->command].name;
 	const char *text = argv[optind - 1];
+	char near[NEAR_TEXT_MAX];
 	bool is_long = strncmp(text, "--", 2) == 0;
 	if (c == ':')
 		log_error("%s: %s needs a value", name, text);
 	else if (is_long || !optopt)
-		log_error("%s: unknown option %s (haul %s --help)", name, text, name);
+		log_error("%s: unknown option %s%s; haul %s --help lists them", name, text,
+			  near_option(o->command, text, near), name);
 	else
-		log_error("%s: unknown option -%c (haul %s --help)", name, optopt, name);
+		log_error("%s: unknown option -%c; haul %s --help lists them", name, optopt, name);
 	return OPTIONS_WRONG;
 }
 
@@ -480,12 +497,16 @@ enum options_result options_parse(int argc, char **argv, struct options *ret)
 	enum options_result r = parse_front(argc, argv, &at, ret);
 	if (r != OPTIONS_RUN)
 		return r;
+	struct near near = {.distance = 0};
+	char text[NEAR_TEXT_MAX];
 	for (size_t i = 0; i < COMMANDS; i++) {
+		near_offer(&near, span_of(argv[at]), span_of(commands[i].name));
 		if (strcmp(argv[at], commands[i].name) == 0) {
 			ret->command = (enum command)i;
 			return parse_command(argc - at, argv + at, &p);
 		}
 	}
-	log_error("unknown command '%s' (haul --help lists them)", argv[at]);
+	log_error("unknown command '%s'%s; haul --help lists them", argv[at],
+		  near_text(&near, text));
 	return OPTIONS_WRONG;
 }

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHOW_AFTER_NS (300 * NUM_MS_NS)
@@ -30,9 +31,16 @@ static void clear_line(void *user)
 	p->shown = false;
 }
 
+/* Who reads the other end writes to the terminal, too. */
+static bool is_pipe(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 void progress_start(struct progress *p, struct trouble *trouble)
 {
-	p->on = isatty(STDERR_FILENO);
+	p->on = isatty(STDERR_FILENO) && !is_pipe(STDOUT_FILENO);
 	p->started_ns = clock_mono_ns();
 	p->trouble = trouble;
 	trouble->before_message = clear_line;

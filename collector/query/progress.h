@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct progress {
-	bool on;            /* stderr is a terminal */
+	bool on;            /* stderr is a terminal, and stdout no pipe */
 	bool shown;         /* guarded by the trouble's lock */
 	int64_t started_ns; /* monotonic */
 	struct trouble *trouble;
@@ -20,7 +20,7 @@ struct progress {
 	atomic_uint_fast64_t found; /* lines, in all */
 };
 
-/* Shown after 300 ms, only when stderr is a terminal. Messages of `trouble` clear it
+/* Shown after 300 ms, only when stderr is a terminal and stdout no pipe. Messages of `trouble` clear it
  * first. */
 void progress_start(struct progress *p, struct trouble *trouble);
 

@@ -121,6 +121,7 @@ int search_list(struct search *s, size_t day, struct segments **ret)
 			      ret);
 	if (r < 0)
 		return search_tell(r, s->options->data_dir);
+	scope_add(&s->scope, *ret);
 	progress_day(&s->progress, day + 1, s->n_days, s->days[day], segments_bytes(*ret));
 	return 0;
 }
@@ -166,13 +167,23 @@ static int ending(struct search *s, int result, int trouble_code)
 	return trouble || (result < 0 && result != -EPIPE) ? trouble_code : 0;
 }
 
+static void tell_scope(struct search *s)
+{
+	scope_tell(&s->scope, s->archive_fd, &s->choice, s->days, s->n_days);
+}
+
 int search_exit(struct search *s, int result)
 {
-	return ending(s, result, EXIT_FAILED);
+	int code = ending(s, result, EXIT_FAILED);
+	if (code == 0 && result == 0 && s->scope.files == 0)
+		tell_scope(s);
+	return code;
 }
 
 int search_exit_found(struct search *s, int result, bool found)
 {
 	int code = ending(s, result, EXIT_TROUBLE);
+	if (code == 0 && result == 0 && !found)
+		tell_scope(s);
 	return code ? code : found ? EXIT_FOUND : EXIT_NOT_FOUND;
 }

@@ -5,6 +5,7 @@
 
 #include "collector/query/options.h"
 #include "collector/query/scan.h"
+#include "collector/query/scope.h"
 #include "collector/query/sieve.h"
 
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct search {
 	unsigned threads;
 	struct scan *scan;
 	struct lookup *lookup; /* NULL: the index has nothing to say */
+	struct scope scope;    /* what was listed so far */
 	struct trouble trouble;
 	struct progress progress;
 };

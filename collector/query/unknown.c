@@ -9,13 +9,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { WINDOWS_NOTED = 16 };
+#define NAMES_BYTES (UINT64_C(16) << 20)
+
 /* What the threads share. */
 struct inquiry {
-	const struct search *search;
 	size_t condition;
-	struct finder finder; /* the field's name */
+	struct finder finder; /* the field's name; n = 0: only the names that there are */
+	uint64_t most;        /* bytes to be looked at */
 	atomic_bool known;
-	atomic_bool lines; /* there are some at all */
+	atomic_uint windows; /* with lines */
 	atomic_uint_fast64_t bytes;
 	pthread_mutex_t lock; /* guards names */
 	struct field_names names;
@@ -40,9 +43,11 @@ static int look_at_window(void *worker, struct segments *segments, const struct 
 	struct finder_walk walk;
 	const char *end = w->lines.ptr + w->lines.len, *at = w->lines.ptr;
 	(void)segments;
-	if (!atomic_exchange(&q->lines, true))
+	if (atomic_fetch_add(&q->windows, 1) < WINDOWS_NOTED)
 		note_names(q, w->lines);
 	atomic_fetch_add(&q->bytes, w->lines.len);
+	if (q->finder.n == 0)
+		return 0;
 	finder_walk_start(&walk, &q->finder, w->lines);
 	while ((at = finder_walk_next(&walk, at))) {
 		const char *lf = memrchr(w->lines.ptr, '\n', (size_t)(at - w->lines.ptr));
@@ -65,7 +70,7 @@ static bool is_wanted(void *worker, uint32_t ordinal)
 {
 	struct inquiry *q = ((struct worker *)worker)->inquiry;
 	(void)ordinal;
-	return !atomic_load(&q->known) && atomic_load(&q->bytes) < UNKNOWN_BYTES;
+	return !atomic_load(&q->known) && atomic_load(&q->bytes) < q->most;
 }
 
 static int ask_days(struct inquiry *q, struct search *search)
@@ -76,9 +81,8 @@ static int ask_days(struct inquiry *q, struct search *search)
 	int r = 0;
 	for (unsigned i = 0; i < search->threads; i++) {
 		workers[i].inquiry = q;
-		workers[i].where = where_scratch_new(search->where);
 		pointers[i] = &workers[i];
-		if (!workers[i].where)
+		if (q->finder.n && !(workers[i].where = where_scratch_new(search->where)))
 			r = -ENOMEM;
 	}
 	for (size_t day = search->n_days; r == 0 && day-- > 0 && is_wanted(&workers[0], 0);) {
@@ -97,7 +101,7 @@ static int ask_days(struct inquiry *q, struct search *search)
 static int ask(struct search *search, size_t condition)
 {
 	struct inquiry q = {
-		.search = search, .condition = condition, .lock = PTHREAD_MUTEX_INITIALIZER};
+		.condition = condition, .most = UNKNOWN_BYTES, .lock = PTHREAD_MUTEX_INITIALIZER};
 	struct span field = where_field(search->where, condition);
 	struct field parsed;
 	int r = field_init(&parsed, field);
@@ -109,7 +113,7 @@ static int ask(struct search *search, size_t condition)
 		r = ask_days(&q, search);
 	finder_clear(&q.finder);
 	struct worker any = {.inquiry = &q};
-	if (r < 0 || search_stopped(search) || !atomic_load(&q.lines) || !is_wanted(&any, 0))
+	if (r < 0 || search_stopped(search) || !atomic_load(&q.windows) || !is_wanted(&any, 0))
 		return r;
 	field_names_tell(&q.names, "-w", field);
 	return -EINVAL;
@@ -126,4 +130,16 @@ int unknown_fields(struct search *search, const struct hits *hits)
 			r = ask(search, i);
 	search->lookup = lookup;
 	return r;
+}
+
+int unknown_field(struct search *search, const char *option, struct span field)
+{
+	struct inquiry q = {.most = NAMES_BYTES, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct lookup *lookup = search->lookup;
+	search->lookup = NULL;
+	int r = ask_days(&q, search);
+	search->lookup = lookup;
+	if (r == 0)
+		field_names_tell(&q.names, option, field);
+	return r < 0 ? r : -EINVAL;
 }

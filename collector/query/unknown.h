@@ -9,6 +9,10 @@
  * (UNKNOWN_BYTES of files). Other errors are told too. */
 int unknown_fields(struct search *search, const struct hits *hits) MUST_CHECK;
 
+/* No line has the field, which `option` asks for: told, with the names that there are. -EINVAL; other errors are told
+ * too. */
+int unknown_field(struct search *search, const char *option, struct span field) MUST_CHECK;
+
 #define UNKNOWN_BYTES (UINT64_C(256) << 20)
 
 #endif

@@ -127,11 +127,26 @@ static int take_streams(struct verify *v)
 
 /* --- the sum --- */
 
+static bool has_name(const struct option_list *globs)
+{
+	for (size_t i = 0; i < globs->n; i++)
+		if (!strpbrk(globs->items[i], "*?["))
+			return true;
+	return false;
+}
+
+/* Streams that are asked for by name, and are not there, are not complete. */
+static bool names_streams(const struct options *o)
+{
+	bool any_time = o->since_us == INT64_MIN && o->until_us == INT64_MAX;
+	return o->paths.n || (any_time && (has_name(&o->hosts) || has_name(&o->services)));
+}
+
 static bool is_complete(const struct verify *v)
 {
 	const struct verify_sums *f = &v->files.sums;
 	return !v->gaps && !v->losses && !f->unsound && !f->cut &&
-	       (v->streams || !v->options->paths.n);
+	       (v->streams || !names_streams(v->options));
 }
 
 static int add_problem(struct buf *out, uint64_t n, const char *what)
@@ -259,8 +274,11 @@ static int verify(struct verify *v)
 	if (r < 0)
 		return r;
 	r = take_streams(v);
-	if (r == 0 && !v->streams && v->options->paths.n)
-		log_error("--path: nothing of such a log file has arrived");
+	if (r == 0 && !v->streams && names_streams(v->options))
+		log_error("%s: nothing of such a log file has arrived",
+			  v->options->paths.n   ? "--path"
+			  : v->options->hosts.n ? "--host"
+						: "--service");
 	if (r == 0 && !atomic_load(v->stop))
 		r = verify_files(&v->files);
 	if (r == 0)

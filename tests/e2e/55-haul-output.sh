@@ -76,6 +76,19 @@ expect_match 'it points at the place' '2026-11-22T05:6 <-- HERE' "$(cat "$T/mess
 expect_equal 'lines of the message' 1 "$(wc -l <"$T/messages")"
 expect_equal 'no archive' 2 "$(code_of grep --data-dir "$T/none" x)"
 expect_equal 'no archive, rows' 1 "$(code_of ls --data-dir "$T/none")"
+# Who has typed something else is told what it may have been; who finds nothing on a terminal, what was looked at.
+said() { # said ARG...: what it says, into a pipe
+	"${haul[@]}" "$@" 2>&1 | cat || true
+}
+expect_match 'a command' "unknown command 'grpe' \\(did you mean 'grep'\\?\\)" "$(said grpe x)"
+expect_match 'an option' "unknown option --sicne \\(did you mean '--since'\\?\\)" "$(said grep --sicne 1h x)"
+expect_match 'a service' "'crat': no service in these days has such a name \\(did you mean 'cart'\\?\\)" "$(said grep -s crat x)"
+expect_match 'a host' "'web-011': no host .* \\(did you mean 'web-01'\\?\\)" "$(said count -H web-011)"
+expect_match 'a field' "no line has a field 'lvl'; .*\\(did you mean 'level'\\?\\)" "$(said grep -w lvl=error)"
+expect_equal 'nothing, into a pipe' '' "$(said grep -s cart 'nothing like this')$(said grep -s cart -s 'x*' nothing)"
+on_terminal "$HAUL_BIN/haul" --data-dir "$DATA" grep nosuchthing >"$T/terminal" || true
+expect_match 'where nothing was found' 'nothing found in 2026-11-22: 1 day with 2 files' "$(cat "$T/terminal")"
+
 mkdir "$T/empty"
 expect_equal 'an empty archive' 1 "$(code_of grep --data-dir "$T/empty" x)"
 expect_equal 'an empty archive, rows' 0 "$(code_of ls --data-dir "$T/empty")"
