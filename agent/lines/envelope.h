@@ -20,7 +20,7 @@
 #include "agent/lines/frame.h"
 
 /* A line that is longer than this goes out in portions, as does one that grows while all together hold more
- * than that. keep, drop and mask then see the portions. */
+ * than that. keep and drop then see the portions, and mask hides them. */
 #define ENVELOPE_LINE_MAX (2 * 1024 * 1024)
 #define ENVELOPE_ALL_MAX  (4 * 1024 * 1024)
 

@@ -11,6 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define STARS SPAN_LITERAL("***")
+
+enum { RANGES_MAX = 64 * 1024 }; /* of a line; one that has more is hidden as a whole */
+
 struct patterns {
 	struct regex **items;
 	size_t n;
@@ -18,7 +22,8 @@ struct patterns {
 
 struct filter {
 	struct patterns keep, drop, mask;
-	struct buf masked[2]; /* what one pattern leaves the next one reads */
+	struct buf ranges; /* of the line at hand that are to be hidden: struct regex_range */
+	struct buf masked;
 };
 
 static void patterns_free(struct patterns *p)
@@ -80,8 +85,8 @@ void filter_free(struct filter *f)
 	patterns_free(&f->keep);
 	patterns_free(&f->drop);
 	patterns_free(&f->mask);
-	buf_free(&f->masked[0]);
-	buf_free(&f->masked[1]);
+	buf_free(&f->ranges);
+	buf_free(&f->masked);
 	free(f);
 }
 
@@ -102,20 +107,72 @@ bool filter_keeps(struct filter *f, struct span line)
 	return !any_matches(&f->drop, line, false);
 }
 
-size_t filter_mask(struct filter *f, struct span *line)
+bool filter_masks(const struct filter *f)
 {
-	size_t places = 0;
-	for (size_t i = 0; i < f->mask.n; i++) {
-		struct buf *out = &f->masked[i % 2];
-		buf_clear(out);
-		int r = regex_mask(f->mask.items[i], *line, out);
-		if (r < 0) {
-			*line = SPAN_LITERAL("***");
-			return places + 1;
+	return f && f->mask.n;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct regex_range *x = a, *y = b;
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+/* One pattern's matches come in order. */
+static void sort_ranges(struct regex_range *ranges, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (ranges[i].from < ranges[i - 1].from) {
+			qsort(ranges, n, sizeof(*ranges), compare_ranges);
+			return;
 		}
-		if (r > 0)
-			*line = buf_span(out);
-		places += (size_t)r;
 	}
-	return places;
+}
+
+/* Appends `line` with *** for each range; those that overlap are one. Returns how many. */
+static int hide(struct span line, const struct regex_range *ranges, size_t n, struct buf *out)
+{
+	size_t copied = 0;
+	int places = 0;
+	for (size_t i = 0; i < n; places++) {
+		size_t from = ranges[i].from, to = ranges[i].to;
+		for (i++; i < n && ranges[i].from < to; i++)
+			to = ranges[i].to > to ? ranges[i].to : to;
+		if (buf_add(out, line.ptr + copied, from - copied) < 0 ||
+		    buf_add_span(out, STARS) < 0)
+			return -ENOMEM;
+		copied = to;
+	}
+	return buf_add_span(out, span_from(line, copied)) < 0 ? -ENOMEM : places;
+}
+
+static int find_places(struct filter *f, struct span line)
+{
+	int r = 0;
+	buf_clear(&f->ranges);
+	f->ranges.max = RANGES_MAX * sizeof(struct regex_range);
+	for (size_t i = 0; i < f->mask.n && r == 0; i++)
+		r = regex_find_all(f->mask.items[i], line, &f->ranges);
+	return r;
+}
+
+size_t filter_mask(struct filter *f, struct span *line, bool whole)
+{
+	if (!filter_masks(f) || !line->len)
+		return 0;
+	int places = whole ? find_places(f, *line) : -ENODATA;
+	struct regex_range *ranges = (struct regex_range *)(void *)f->ranges.ptr;
+	size_t n = f->ranges.len / sizeof(*ranges);
+	if (places == 0 && n) {
+		sort_ranges(ranges, n);
+		buf_clear(&f->masked);
+		places = hide(*line, ranges, n, &f->masked);
+	}
+	if (places > 0)
+		*line = buf_span(&f->masked);
+	if (places < 0) {
+		*line = STARS;
+		places = 1;
+	}
+	return (size_t)places;
 }

@@ -20,9 +20,13 @@ void filter_free(struct filter *f);
  * lost by it. */
 bool filter_keeps(struct filter *f, struct span line);
 
+/* Has it anything to hide? */
+bool filter_masks(const struct filter *f);
+
 /* Masks: *line then points into the filter's own memory until the next call; returns how
- * many places were masked. When that cannot be decided (a pattern that explodes, no
- * memory) the whole line becomes ***: the original never leaves the host. */
-size_t filter_mask(struct filter *f, struct span *line);
+ * many places were masked. Each pattern sees the line as it was written. When that cannot be decided (a pattern that
+ * explodes, no memory) the whole line becomes ***: the original never leaves the host. So it does when it is not
+ * `whole`: what is to be hidden may be parted, or written in escapes. */
+size_t filter_mask(struct filter *f, struct span *line, bool whole);
 
 #endif

@@ -80,46 +80,39 @@ int regex_match(struct regex *r, struct span text)
 	return match_at(r, text, 0, 0);
 }
 
-/* Masks what one match says, from *copied on; moves *copied behind it. Groups come in the
- * order of their numbers; one that lies inside what is already masked adds nothing. */
-static int mask_match(struct regex *r, struct span text, size_t *copied, struct buf *out)
+static int add_range(struct buf *out, size_t from, size_t to)
 {
-	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(r->match);
-	int places = 0;
-	for (uint32_t g = r->groups ? 1 : 0; g <= r->groups; g++) {
-		size_t from = v[2 * g], to = v[2 * g + 1];
-		if (from == PCRE2_UNSET || from >= to || to <= *copied)
-			continue;
-		if (from < *copied)
-			from = *copied;
-		if (buf_add(out, text.ptr + *copied, from - *copied) < 0 ||
-		    buf_add_str(out, "***") < 0)
-			return -ENOMEM;
-		*copied = to;
-		places++;
-	}
-	return places;
+	struct regex_range range = {from, to};
+	return from < to ? buf_add(out, &range, sizeof(range)) : 0;
 }
 
-int regex_mask(struct regex *r, struct span text, struct buf *out)
+static int add_match(const struct regex *r, const PCRE2_SIZE *v, struct buf *out)
 {
-	size_t at = 0, copied = 0;
-	int places = 0;
-	while (at <= text.len) {
-		int found = match_at(r, text, at, 0);
-		if (found < 0)
-			return found;
-		if (!found)
-			break;
-		int n = mask_match(r, text, &copied, out);
-		if (n < 0)
-			return n;
-		places += n;
-		/* An empty match moves on by a byte, or it would be found for ever. */
-		size_t end = pcre2_get_ovector_pointer(r->match)[1];
-		at = end > at ? end : at + 1;
+	bool any = false;
+	int e = 0;
+	for (uint32_t g = 1; g <= r->groups && e == 0; g++) {
+		if (v[2 * g] == PCRE2_UNSET)
+			continue;
+		any = true;
+		e = add_range(out, v[2 * g], v[2 * g + 1]);
 	}
-	if (buf_add(out, text.ptr + copied, text.len - copied) < 0)
-		return -ENOMEM;
-	return places;
+	return any ? e : add_range(out, v[0], v[1]);
+}
+
+/* Behind an empty match the search goes on at the same place, for one that is not empty. */
+int regex_find_all(struct regex *r, struct span text, struct buf *out)
+{
+	uint32_t options = 0;
+	for (size_t at = 0; at <= text.len;) {
+		int found = match_at(r, text, at, options);
+		if (found <= 0)
+			return found;
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(r->match);
+		int e = add_match(r, v, out);
+		if (e < 0)
+			return e;
+		at = v[1] > at || !options ? v[1] : at + 1;
+		options = v[1] > v[0] ? 0 : PCRE2_NOTEMPTY_ATSTART;
+	}
+	return 0;
 }

@@ -19,9 +19,12 @@ void regex_free(struct regex *r);
  * explodes on this line). */
 int regex_match(struct regex *r, struct span text) MUST_CHECK;
 
-/* Appends `text` to `out` with every match replaced by ***; when the pattern has groups
- * only what they matched is. Returns how many places were replaced, -EOVERFLOW as above
- * (out is then incomplete), -ENOMEM. */
-int regex_mask(struct regex *r, struct span text, struct buf *out) MUST_CHECK;
+struct regex_range {
+	size_t from, to;
+};
+
+/* Appends to `out` the ranges (struct regex_range) of every match; when the pattern has groups, of those that took
+ * part in it, if any did. They come in no order, and may overlap. Errors: -EOVERFLOW as above; -ENOMEM, -EMSGSIZE (out). */
+int regex_find_all(struct regex *r, struct span text, struct buf *out) MUST_CHECK;
 
 #endif

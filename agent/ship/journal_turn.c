@@ -36,7 +36,7 @@ static void put_lines(struct turn *t, struct span text, struct message m)
 	struct filter *filter = t->s->input->filter;
 	bool ended = m.ended, more = true;
 	if (filter)
-		t->s->input->masked_total += filter_mask(filter, &text);
+		t->s->input->masked_total += filter_mask(filter, &text, m.whole);
 	for (int i = 1; more && !t->error; i++) {
 		m.text = next_line(&text, i == LINES_MAX, &more);
 		m.ended = ended || more;
@@ -50,6 +50,9 @@ static void take_message(struct turn *t, const struct journal_entry *e, struct s
 {
 	struct input *input = t->s->input;
 	struct output_state *o = &t->at.frame.outputs[e->from_stderr ? 1 : 0];
+	bool whole = ended && !o->in_line;
+	/* Its rest may come, and may have the other half of what is to be hidden. */
+	o->in_line = !ended && !e->cut && filter_masks(input->filter);
 	bool untimed = e->time_us == INT64_MIN;
 	int64_t time_us = untimed ? t->read_us : e->time_us, stamp_us;
 	if (text.len && text.ptr[text.len - 1] == '\n')
@@ -66,6 +69,7 @@ static void take_message(struct turn *t, const struct journal_entry *e, struct s
 	put_lines(t, text,
 		  (struct message){
 			  .ended = ended,
+			  .whole = whole,
 			  .kind = class.kind,
 			  .read_time = class.read_time,
 			  .from_stderr = e->from_stderr,

@@ -111,7 +111,7 @@ static void put_message(struct turn *t, struct message m)
 {
 	struct filter *filter = t->s->input->filter;
 	if (filter) {
-		size_t places = filter_mask(filter, &m.text);
+		size_t places = filter_mask(filter, &m.text, m.whole);
 		t->s->input->masked_total += places;
 		m.clean = m.clean && !places;
 	}
@@ -136,6 +136,14 @@ static void take_portion(struct turn *t, const struct envelope_message *m)
 	o->in_line = !m->ended;
 }
 
+/* Is all of the line there, and as it was written? Docker's, when it is none of moby's, is in JSON's escapes. */
+static bool is_whole(const struct turn *t, const struct envelope_message *m)
+{
+	bool escaped = m->alone && t->s->input->type == INPUT_DOCKER &&
+		       span_find(m->text, '\\') < m->text.len;
+	return (m->ended || t->last) && !escaped;
+}
+
 /* What was written as one line, or as much of it as is there. */
 static void take_message(struct turn *t, const struct envelope_message *m)
 {
@@ -158,6 +166,7 @@ static void take_message(struct turn *t, const struct envelope_message *m)
 				       .text = m->text,
 				       .clean = m->clean,
 				       .ended = m->ended,
+				       .whole = is_whole(t, m),
 				       .kind = class.kind,
 				       .read_time = class.read_time,
 				       .from_stderr = m->output == 1,
@@ -192,13 +201,15 @@ static void take_line(struct turn *t, const struct frame_line *line, uint64_t at
 		t->error = r;
 }
 
-/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. */
+/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. Where something may be to
+ * hide, what comes later is still taken for its rest. */
 static void flush(struct turn *t, bool last)
 {
 	struct envelope_message m;
 	while (!t->error && envelope_flush(t->s, &t->at.frame, last, &m) > 0) {
 		take_message(t, &m);
-		t->at.frame.outputs[m.output].in_line = false;
+		t->at.frame.outputs[m.output].in_line =
+			!t->last && filter_masks(t->s->input->filter);
 	}
 }
 
@@ -348,6 +359,7 @@ static enum turn_outcome tell_open(struct turn *t)
 {
 	struct source *s = t->s;
 	struct buf *raw = &t->b->raw;
+	t->last = s->lost_to == s->lost_from;
 	flush(t, true);
 	if (t->error)
 		return TURN_LATER;
@@ -402,6 +414,7 @@ static enum turn_outcome read_lines(struct turn *t)
 		}
 		bool last = r == FOLLOW_LAST;
 		bool more = in.len + FOLLOW_CHECK_BYTES >= size;
+		t->last = last;
 		size_t consumed = cut_lines(t, in, last);
 		if (t->enveloped) {
 			if (!more && consumed == in.len)

@@ -24,6 +24,7 @@ struct turn {
 	bool enveloped;  /* its lines are a container runtime's */
 	int error;       /* memory was short in the middle: the chunk must not be made */
 	bool ends_in_lf; /* what was cut does */
+	bool last;       /* a line without an end will never have one: the file ends there */
 };
 
 enum turn_outcome {
@@ -37,6 +38,7 @@ struct message {
 	struct span text;
 	bool clean;
 	bool ended; /* its end is in text: the last piece is `kind`, else all are P */
+	bool whole; /* text has all of the line, as it was written: mask can judge it */
 	enum line_kind kind;
 	bool read_time;
 	bool from_stderr;

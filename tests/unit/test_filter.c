@@ -42,6 +42,26 @@ START_TEST(mask_hides_matches_or_groups)
 		{"(a)(b)?", NULL, "ab a", "****** ***", 3},
 		{"x*", NULL, "axxb", "a***b", 1}, /* empty matches are nothing to hide */
 		{"secret", "token", "secret token", "*** ***", 2},
+		/* What one pattern hides does not hide it from the next. */
+		{"user=(\\w+)", "user=\\w+ token=(\\w+)", "user=bob token=abc",
+		 "user=*** token=***", 2},
+		{"b+", "abc", "xabbcabcx", "xa***c***x", 2},
+		{"bcd", "abc|efg", "abcdefg", "******", 2},
+		/* Groups in any order, nested, behind the match and before it. */
+		{"(?=.*token=(\\w+)).*user=(\\w+)", NULL, "user=bob token=abc",
+		 "user=*** token=***", 2},
+		{"((a)b)", NULL, "abab", "******", 2},
+		{"(?<=(k\\d)=)v", NULL, "k1=v", "***=v", 1},
+		{"v(\\d)|(?<=(k=v1))x", NULL, "k=v1x", "***x", 1},
+		/* A group that took no part hides nothing, but then all of the match is. */
+		{"secret|token=(\\w+)", NULL, "secret token=x", "*** token=***", 2},
+		{"password=(\\S*)", NULL, "password= x", "password= x", 0},
+		/* An empty match is no reason to pass over one that is not. */
+		{"|secret", NULL, "a secret", "a ***", 1},
+		{"(?=s)|secret", NULL, "secret", "***", 1},
+		{"(?:)\\Ksecret", NULL, "a secret", "a ***", 1},
+		{"\\xc3\\xa4", NULL, "k\xc3\xa4se", "k***se", 1},
+		{"\xc3\xa4|(?=\\p{L})", NULL, "\xc3\xb6\xc3\xa4", "\xc3\xb6***", 1},
 		{"secret", NULL, "nothing here", "nothing here", 0},
 		{"pw=\\S+", NULL, "pw=\xff\xfe! end", "*** end",
 		 1}, /* bytes that are not UTF-8 too */
@@ -49,12 +69,40 @@ START_TEST(mask_hides_matches_or_groups)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct filter *f = make(NULL, NULL, cases[i].mask, cases[i].mask2);
 		struct span line = span_of(cases[i].in);
-		size_t places = filter_mask(f, &line);
+		size_t places = filter_mask(f, &line, true);
 		ck_assert_msg(span_is(line, cases[i].out), "case %zu: %.*s", i, (int)line.len,
 			      line.ptr);
 		ck_assert_msg(places == cases[i].places, "case %zu: %zu places", i, places);
 		filter_free(f);
 	}
+}
+END_TEST
+
+/* Of a line that cannot be seen as a whole nothing is shown, where something may be to hide. */
+START_TEST(mask_hides_what_it_cannot_see)
+{
+	struct filter *mask = make(NULL, NULL, "secret", NULL), *none = make("x", NULL, NULL, NULL);
+	struct span line = SPAN_LITERAL("half a line"), other = line;
+	ck_assert(filter_masks(mask) && !filter_masks(none) && !filter_masks(NULL));
+	ck_assert_uint_eq(filter_mask(mask, &line, false), 1);
+	ck_assert(span_is(line, "***"));
+	ck_assert_uint_eq(filter_mask(none, &other, false), 0);
+	ck_assert(span_is(other, "half a line"));
+	filter_free(mask);
+	filter_free(none);
+}
+END_TEST
+
+/* More places than there is memory for. */
+START_TEST(mask_of_a_line_with_too_many_places)
+{
+	static char text[300000];
+	memset(text, '7', sizeof(text));
+	struct filter *f = make(NULL, NULL, "7", NULL);
+	struct span line = span_make(text, sizeof(text));
+	ck_assert_uint_eq(filter_mask(f, &line, true), 1);
+	ck_assert(span_is(line, "***"));
+	filter_free(f);
 }
 END_TEST
 
@@ -72,7 +120,7 @@ START_TEST(a_pattern_that_explodes_fails_to_its_safe_side)
 	ck_assert(filter_keeps(keep, line) || !filter_keeps(keep, SPAN_LITERAL("b")));
 	ck_assert(filter_keeps(drop, line));
 	struct span masked = line;
-	size_t places = filter_mask(mask, &masked);
+	size_t places = filter_mask(mask, &masked, true);
 	ck_assert(places == 0 ? span_equal(masked, line) : span_is(masked, "***"));
 	filter_free(keep);
 	filter_free(drop);
@@ -98,6 +146,8 @@ int main(void)
 	tcase_add_test(t, nothing_configured_is_no_filter);
 	tcase_add_test(t, keep_and_drop_decide);
 	tcase_add_test(t, mask_hides_matches_or_groups);
+	tcase_add_test(t, mask_hides_what_it_cannot_see);
+	tcase_add_test(t, mask_of_a_line_with_too_many_places);
 	tcase_add_test(t, a_pattern_that_explodes_fails_to_its_safe_side);
 	tcase_add_test(t, wrong_patterns_are_said_with_their_option);
 	suite_add_tcase(s, t);

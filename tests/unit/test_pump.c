@@ -244,6 +244,37 @@ START_TEST(a_line_longer_than_the_arena_goes_out_in_portions)
 }
 END_TEST
 
+/* What is to be hidden may stand where two portions part, so nothing of such a line is shown. */
+START_TEST(a_line_in_portions_is_hidden_where_there_is_a_mask)
+{
+	size_t len = 2 * ARENA;
+	char *text = malloc(len);
+	memset(text, 'y', len);
+	stamp_free(input.stamp);
+	classifier_free(input.classifier);
+	make_input(NULL, "secret", 1024 * 1024);
+	append(text, len);
+	append_text("!\nafter\n");
+	bool after = false;
+	for (int i = 0; i < 40 && !after; i++) {
+		batcher_reset(&batch);
+		batch.payload_max = ARENA;
+		fill();
+		ck_assert(!batcher_empty(&batch));
+		open_body();
+		struct span in = buf_span(&payload);
+		struct payload_line line;
+		const char *why;
+		while (line_next_payload(&in, &line, &why) == 0) {
+			after = span_is(line.message, "after");
+			ck_assert(after || span_is(line.message, "***"));
+		}
+	}
+	ck_assert(after);
+	free(text);
+}
+END_TEST
+
 START_TEST(a_loss_moves_the_offset_and_sets_the_base_anew)
 {
 	append_text("one\n");
@@ -302,6 +333,7 @@ int main(void)
 	tcase_add_test(t, unclean_lines_are_escaped);
 	tcase_add_test(t, long_lines_are_cut_and_filters_see_them_whole);
 	tcase_add_test(t, a_line_longer_than_the_arena_goes_out_in_portions);
+	tcase_add_test(t, a_line_in_portions_is_hidden_where_there_is_a_mask);
 	tcase_add_test(t, a_loss_moves_the_offset_and_sets_the_base_anew);
 	tcase_add_test(t, a_limit_is_kept_but_one_line_always_goes);
 	tcase_add_test(t, a_full_batch_takes_no_more);
