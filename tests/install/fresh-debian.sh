@@ -7,8 +7,8 @@
 #     tests/install/fresh-debian.sh [STAGE...]      packages systemd readme; all of them without one
 #
 # Needs root, debootstrap and a mirror (MIRROR); elsewhere it says "skipped" and is done, and so does the stage systemd
-# where namespaces and control groups are not to be had. QUICK=1 leaves out README's make check, which takes as long there
-# as here; BASE=DIR copies a directory that debootstrap has made before. The daemons run in a network of their own, for
+# where namespaces and control groups are not to be had. README's make check takes as long there as here: QUICK=1 leaves
+# it out, ONLY=GLOB has it run only some tests. BASE=DIR copies a directory that debootstrap has made before. The daemons run in a network of their own, for
 # their default ports may be taken on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -251,7 +251,7 @@ stage_readme() {
 		rm -rf "$root/root/haul"
 		mkdir -p "$root/root/haul"
 		tar -c --exclude=./build --exclude=./demo --exclude=./.git . | tar -x -C "$root/root/haul"
-		in_chroot bash -c "cd /root/haul && $command" </dev/null >"$root/out" 2>&1 || fail "$command: $(tail -n 40 "$root/out")"
+		in_chroot ${ONLY+env "ONLY=$ONLY"} bash -c "cd /root/haul && $command" </dev/null >"$root/out" 2>&1 || fail "$command: $(tail -n 40 "$root/out")"
 		tail -n 3 "$root/out"
 	done
 }
