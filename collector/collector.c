@@ -15,6 +15,7 @@
 
 #include "collector/ingest/health.h"
 #include "collector/ingest/request.h"
+#include "collector/ingest/scratch.h"
 #include "collector/keeper.h"
 #include "collector/policy.h"
 #include "collector/process.h"
@@ -200,14 +201,15 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->working = budget_new(working_bytes(o));
 	in->complaints = complaints_new();
 	in->inflight = inflight_new();
+	in->scratch = scratch_new();
 	int r = forecast_new(&in->forecast);
 	c->policy = policy_new(o->conf);
 	c->janitor = settings_of(o);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
-	if (r < 0 || !in->complaints || !in->inflight || !in->door || !in->receiving ||
-	    !in->working || !c->policy || !c->data_dir || !c->listen) {
+	if (r < 0 || !in->complaints || !in->inflight || !in->scratch || !in->door ||
+	    !in->receiving || !in->working || !c->policy || !c->data_dir || !c->listen) {
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
@@ -496,6 +498,7 @@ static void collector_free(struct collector *c)
 	tls_free(c->tls);
 	complaints_free(c->intake.complaints);
 	inflight_free(c->intake.inflight);
+	scratch_free(c->intake.scratch);
 	forecast_free(c->intake.forecast);
 	budget_free(c->intake.receiving);
 	budget_free(c->intake.working);

@@ -9,14 +9,16 @@
  * a matter between it and its agent (status refused) and does not spoil the others.
  *
  * Memory: the compressed body is the submission's once it is inflated, for the store
- * writes it as it came. What was charged for both goes with the submission and is given
- * back when the store has let go of it, which is after the answer. */
+ * writes it as it came. What it inflates to is lent (scratch.h) and given back when it is
+ * rendered. What was charged for the rest goes with the submission and is given back when
+ * the store has let go of it, which is after the answer. */
 #include "collector/ingest/batches.h"
 
 #include "collector/ingest/agent_header.h"
 #include "collector/ingest/health.h"
 #include "collector/ingest/report.h"
 #include "collector/ingest/request.h"
+#include "collector/ingest/scratch.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
 #include "common/gzip.h"
@@ -172,8 +174,8 @@ static int inflate(struct request *r, struct buf *out)
 {
 	struct span gz = buf_span(&r->body);
 	uint64_t expected = size_expected(gz);
-	out->max = expected ? expected : 1; /* exactly so much is taken */
-	int result = buf_reserve(out, out->max);
+	/* Exactly so much is taken. */
+	int result = scratch_take(r->intake->scratch, expected ? expected : 1, out);
 	if (result == 0)
 		result = gzip_inflate(gz, (struct gzip_limits){.inflated_max = out->max}, out);
 	if (result == -ENOMEM)
@@ -242,7 +244,7 @@ static uint64_t bytes_to_render(const struct batch *b)
  * thread can have one of those; a large one gets its memory before it is rendered, or comes again. */
 static int take_rendered_memory(struct request *r, const struct submission *sub)
 {
-	uint64_t bytes = bytes_to_render(&sub->batch), needed = bytes + sub->body.cap;
+	uint64_t bytes = bytes_to_render(&sub->batch), needed = bytes + sub->body.len;
 	if (bytes <= RENDERED_ALWAYS || needed <= r->charge->working)
 		return 0;
 	if (needed > budget_state(r->intake->working).total) {
@@ -293,11 +295,13 @@ static int render(struct request *r, struct store *s, struct submission *sub)
 		request_put_off(r, 503, MEMORY_RETRY_S, "the collector is short of memory");
 		return result;
 	}
-	uint64_t used = bytes + sub->body.cap;
-	if (used > r->charge->working) {
-		budget_force(r->intake->working, used - r->charge->working);
-		r->charge->working = used;
-	}
+	/* What was inflated is needed no more. */
+	scratch_give(r->intake->scratch, &sub->body);
+	if (bytes > r->charge->working)
+		budget_force(r->intake->working, bytes - r->charge->working);
+	else
+		budget_give(r->intake->working, r->charge->working - bytes);
+	r->charge->working = bytes;
 	return 0;
 }
 

@@ -28,8 +28,9 @@ struct intake {
 	struct door *door;
 	struct auth *auth;
 	struct budget *receiving;  /* bodies as they came */
-	struct budget *working;    /* inflated and rendered, until the lines are appended */
+	struct budget *working;    /* inflated, and rendered until the lines are appended */
 	struct inflight *inflight; /* batches by host */
+	struct scratch *scratch;   /* for inflated bodies */
 	struct complaints *complaints;
 	struct forecast *forecast; /* of the disk */
 	struct meters meters;

@@ -175,7 +175,7 @@ static int next_chunk(struct parser *p, struct span *rest)
 
 int batch_parse(struct span body, struct batch *ret, char *ret_why, size_t why_size)
 {
-	struct batch b = {0};
+	struct batch b = {.body_bytes = body.len};
 	struct parser p = {.batch = &b, .why = ret_why, .why_size = why_size};
 	int r = 0;
 	while (body.len && r == 0)

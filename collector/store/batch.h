@@ -2,7 +2,7 @@
  * any lock is taken. Used by ingest on what came over the wire and by recovery on what stands in the
  * WAL: the same bytes give the same result.
  *
- * Spans point into the body, which the caller keeps as long as the batch. */
+ * Payloads point into the body, which the caller keeps until they are rendered; all else is the batch's own. */
 #ifndef HAUL_COLLECTOR_STORE_BATCH_H
 #define HAUL_COLLECTOR_STORE_BATCH_H
 
@@ -10,7 +10,7 @@
 
 struct batch_chunk {
 	struct chunk header;
-	struct span payload; /* header.bytes bytes of lines */
+	struct span payload; /* header.bytes bytes of lines, in the body */
 	const char *refused; /* why these bytes will never be taken as they are (an unclean line, a
 				      bad name, lines that do not add up); NULL: fine. Owned by the batch. */
 	int64_t first_us, last_us; /* least and greatest time of its lines; 0 without lines */
@@ -20,7 +20,8 @@ struct batch {
 	struct batch_chunk *chunks;
 	size_t n_chunks;
 	uint64_t payload_bytes;
-	struct buf scratch; /* decoded strings */
+	uint64_t body_bytes; /* of all of it */
+	struct buf scratch;  /* decoded strings */
 };
 
 /* Malformed framing (a header that is not one, bytes that run past the end, more than CHUNK_BATCH_MAX

@@ -176,7 +176,7 @@ static int encode_batch(const struct submission *sub, struct buf *out)
 	const struct order *o = sub->order;
 	struct walrecord_batch head = {.host = span_of(sub->host),
 				       .session = sub->session,
-				       .inflated = sub->body.len,
+				       .inflated = sub->batch.body_bytes,
 				       .n_chunks = o->n_taken};
 	int r = walrecord_begin_batch(&head, o->n_lines, out);
 	struct walrecord_lines *scratch = NULL;

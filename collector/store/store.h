@@ -99,7 +99,7 @@ struct submission {
 	uint64_t session;
 	struct render_terms *terms; /* one a chunk */
 	struct buf gzip_body;       /* as it came: what the WAL keeps */
-	struct buf body;            /* inflated: what the chunks point into */
+	struct buf body;            /* inflated: needed until it is rendered */
 	struct batch batch;
 	struct rendered_chunk *rendered; /* one a chunk; empty for refused ones */
 	void (*answered)(struct submission *sub, void *user);

@@ -1,6 +1,7 @@
 /* The receive path over real HTTP, with a store that only pretends: what is answered to whom and when, and that
  * every byte of memory comes back. */
 #include "collector/ingest/request.h"
+#include "collector/ingest/scratch.h"
 
 #include "collector/store/store.h"
 #include "common/clock.h"
@@ -266,6 +267,7 @@ static void setup(void)
 	intake.door = door_new("starting");
 	intake.complaints = complaints_new();
 	intake.inflight = inflight_new();
+	intake.scratch = scratch_new();
 	ck_assert_int_eq(forecast_new(&intake.forecast), 0);
 	intake.receiving = budget_new(1 << 20);
 	intake.working = budget_new(4 << 20);
@@ -317,6 +319,7 @@ static void teardown(void)
 	door_free(intake.door);
 	complaints_free(intake.complaints);
 	inflight_free(intake.inflight);
+	scratch_free(intake.scratch);
 	forecast_free(intake.forecast);
 	(void)unlink(tokens_path);
 }
