@@ -2,12 +2,12 @@
 # The collector's cost: batches of many agents, durable before they are acknowledged, over 200 shards; beside it the bare
 # limit, rsyslog and syslog-ng (whose data is not on disk when they go on).
 #
-#     BENCH_SECONDS  of load in each run (10)
+#     BENCH_SECONDS  of load in each run (10), after three in which sessions are opened and files made
 . "$(dirname "$0")/lib.sh"
 seconds=${BENCH_SECONDS:-10}
 
 load() { # load PID PORT OPTION...
-	"$BENCH/load" --pid "$1" --seconds "$seconds" "${@:3}" "127.0.0.1:$2" >"$T/load" || fail "$(cat "$T/load")"
+	"$BENCH/load" --pid "$1" --warm 3 --seconds "$seconds" "${@:3}" "127.0.0.1:$2" >"$T/load" || fail "$(cat "$T/load")"
 	FIGURES=("$(said 's|.* \([0-9.]*\) CPU s/GiB.*|\1|p')" "$(said 's|^rate \([0-9.]*\) .*|\1|p')"
 		"$(said 's|.* \([0-9.]*\) MB/s a core.*|\1|p')" "$(said 's|.*peak RSS \([0-9.]*\) .*|\1|p')"
 		"$(said 's|^answer p50 \([0-9.]*\) .*|\1|p')" "$(said 's|.*p99 \([0-9.]*\) .*|\1|p')")

@@ -1,6 +1,6 @@
 /* Plays many agents at a collector and measures it.
  *
- *     load [--agents N] [--streams N] [--batch BYTES] [--seconds N] [--pause MS] [--pid PID] HOST:PORT
+ *     load [--agents N] [--streams N] [--batch BYTES] [--warm N] [--seconds N] [--pause MS] [--pid PID] HOST:PORT
  *
  * Each agent has a connection, a host name (host-0001), a session and so many streams (services svc-01 ...), and one
  * unanswered batch at a time: a chunk a stream, together about BYTES of JSON lines. The lines are compressed once, at the
@@ -9,6 +9,7 @@
  *
  * --pause: after an answer so long until the next batch, more or less (from nothing to twice as long, at random), and
  * the first ones spread over that time: hosts do not march in step. Without it the next batch comes at once.
+ * --warm: so many seconds before the figures begin: sessions are opened and files made then, which a day does once.
  * --pid: of the collector: its CPU time and memory are read from /proc.
  *
  * Prints the rate of lines' bytes, the collector's CPU seconds per GiB, percentiles of the time from the first byte of a
@@ -151,7 +152,7 @@ struct agent {
 struct load {
 	unsigned n_agents, n_streams;
 	size_t batch;
-	int64_t seconds, pause_ns;
+	int64_t warm_seconds, seconds, pause_ns;
 	int pid;
 	struct sockaddr_in address;
 	struct text texts[TEXTS];
@@ -494,20 +495,17 @@ static int report(struct load *l, double seconds, double cpu)
 	return bad ? 1 : 0;
 }
 
-static int run(struct load *l)
+/* What was so far does not count. */
+static void begin_figures(struct load *l)
 {
-	for (unsigned i = 0; i < TEXTS; i++)
-		l->texts[i] = make_text(l->batch / l->n_streams);
-	l->agents = calloc(l->n_agents, sizeof(*l->agents));
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!l->agents || l->epoll < 0)
-		die("start");
-	double cpu = cpu_seconds(l->pid);
-	int64_t began_ns = clock_mono_ns(), until_ns = began_ns + l->seconds * NUM_SEC_NS;
-	for (unsigned i = 0; i < l->n_agents; i++)
-		connect_agent(l, &l->agents[i], i);
-	while (l->busy) {
-		struct epoll_event events[256];
+	l->bytes = l->lines = l->batches = l->wire_bytes = 0;
+	l->n_latencies = 0;
+}
+
+static void play(struct load *l, int64_t until_ns)
+{
+	struct epoll_event events[256];
+	while (l->busy && (l->over || clock_mono_ns() < until_ns)) {
 		int n = epoll_wait(l->epoll, events, 256, 1);
 		for (int i = 0; i < n; i++) {
 			struct agent *a = events[i].data.ptr;
@@ -516,9 +514,28 @@ static int run(struct load *l)
 			if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 				hear(l, a);
 		}
-		l->over = clock_mono_ns() >= until_ns;
 		wake_agents(l);
 	}
+}
+
+static int run(struct load *l)
+{
+	for (unsigned i = 0; i < TEXTS; i++)
+		l->texts[i] = make_text(l->batch / l->n_streams);
+	l->agents = calloc(l->n_agents, sizeof(*l->agents));
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!l->agents || l->epoll < 0)
+		die("start");
+	int64_t began_ns = clock_mono_ns();
+	for (unsigned i = 0; i < l->n_agents; i++)
+		connect_agent(l, &l->agents[i], i);
+	play(l, began_ns + l->warm_seconds * NUM_SEC_NS);
+	begin_figures(l);
+	double cpu = cpu_seconds(l->pid);
+	began_ns = clock_mono_ns();
+	play(l, began_ns + l->seconds * NUM_SEC_NS);
+	l->over = true; /* what is under way is waited for */
+	play(l, 0);
 	double seconds = (double)(clock_mono_ns() - began_ns) / 1e9;
 	return report(l, seconds, cpu_seconds(l->pid) - cpu);
 }
@@ -538,7 +555,7 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {{"agents", 1, NULL, 'a'}, {"streams", 1, NULL, 's'},
 					      {"batch", 1, NULL, 'b'},  {"seconds", 1, NULL, 't'},
 					      {"pause", 1, NULL, 'w'},  {"pid", 1, NULL, 'p'},
-					      {NULL, 0, NULL, 0}};
+					      {"warm", 1, NULL, 'W'},   {NULL, 0, NULL, 0}};
 	struct load l = {.n_agents = 8, .n_streams = 5, .batch = 1 << 20, .seconds = 10};
 	int option;
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -546,6 +563,7 @@ int main(int argc, char **argv)
 		case 'a': l.n_agents = (unsigned)number(optarg); break;
 		case 's': l.n_streams = (unsigned)number(optarg); break;
 		case 'b': l.batch = number(optarg); break;
+		case 'W': l.warm_seconds = (int64_t)number(optarg); break;
 		case 't': l.seconds = (int64_t)number(optarg); break;
 		case 'w': l.pause_ns = (int64_t)number(optarg) * NUM_MS_NS; break;
 		case 'p': l.pid = (int)number(optarg); break;
