@@ -7,12 +7,19 @@
  *
  * A live file may end in the middle of a line that is just being appended. Its rest is
  * waited for, for the writer may be put aside by a busy machine between two pages; a line
- * that stays without LF (the collector died over it) is shown as it is, as grep would. */
+ * that stays without LF (the collector died over it) is shown as it is, as grep would, and
+ * at once when the file was not written to for some seconds. */
 #include "collector/query/plainfile.h"
 
+#include "common/clock.h"
 #include "common/file.h"
+#include "common/num.h"
 
+#include <sys/stat.h>
 #include <time.h>
+
+/* A file that was written to more recently may be written to. */
+#define WRITTEN_NS (10 * NUM_SEC_NS)
 
 enum {
 	WINDOW_BYTES = 256 * 1024,
@@ -21,12 +28,14 @@ enum {
 	GLANCE_BEYOND = 8 * 1024, /* looked at behind the range for the end of its last line */
 };
 
-void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to)
+void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to,
+		     bool live)
 {
 	linebuf_reset(&f->lines);
 	glance_end(&f->glance);
 	f->fd = fd;
 	f->size = size;
+	f->live = live;
 	f->to = to < size ? to : size;
 	f->skip = from > 0;
 	f->at = f->place = from > 0 ? from - 1 : 0;
@@ -48,6 +57,14 @@ static ssize_t fill(struct plainfile *f, size_t max, uint64_t end)
 	return n;
 }
 
+/* May somebody be in the middle of a line just now? */
+static bool is_written(const struct plainfile *f)
+{
+	struct stat st;
+	return f->live && fstat(f->fd, &st) == 0 &&
+	       clock_real_ns() - ((int64_t)st.st_mtim.tv_sec * NUM_SEC_NS) < WRITTEN_NS;
+}
+
 /* The range is read; the last line may go on behind it. */
 static int finish_line(struct plainfile *f)
 {
@@ -63,7 +80,7 @@ static int finish_line(struct plainfile *f)
 		ssize_t n = fill(f, TAIL_BYTES, beyond ? UINT64_MAX : f->size);
 		if (n < 0)
 			return (int)n;
-		if (n == 0 && (!beyond || ++tries == TAIL_TRIES))
+		if (n == 0 && (!beyond || ++tries == TAIL_TRIES || (tries == 1 && !is_written(f))))
 			return 0;
 		if (n == 0) {
 			(void)nanosleep(&pause, NULL);

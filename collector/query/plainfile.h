@@ -15,10 +15,13 @@ struct plainfile {
 				  the file */
 	uint64_t place;        /* of what linebuf gives next */
 	bool skip;             /* the range begins inside a line that is the one's before */
+	bool live;
 	bool ended;
 };
 
-void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to);
+/* `live`: it is still appended to. */
+void plainfile_start(struct plainfile *f, int fd, uint64_t size, uint64_t from, uint64_t to,
+		     bool live);
 /* Passes over lines in which none of the strings stands, as many as can be seen at a glance. */
 void plainfile_pass(struct plainfile *f, const struct finder *strings);
 /* 1, 0 or -errno; `at.segment` is left alone. */

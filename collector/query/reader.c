@@ -39,7 +39,9 @@ int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size
 	r->piece = piece;
 	switch (form) {
 	case SEGMENT_LIVE:
-	case SEGMENT_CLOSED: plainfile_start(&r->plain, fd, size, piece.from, piece.to); return 0;
+	case SEGMENT_CLOSED:
+		plainfile_start(&r->plain, fd, size, piece.from, piece.to, form == SEGMENT_LIVE);
+		return 0;
 	case SEGMENT_ZSTD:
 		if (!r->zstd && !(r->zstd = zstdfile_new()))
 			return -ENOMEM;

@@ -2,11 +2,14 @@
 #include "collector/query/blocks.h"
 #include "collector/query/reader.h"
 #include "common/buf.h"
+#include "common/clock.h"
+#include "common/num.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -188,6 +191,40 @@ START_TEST(plain_unfinished)
 }
 END_TEST
 
+static int64_t read_unfinished_ns(enum segment_form form, int fd)
+{
+	struct reader *r = reader_new();
+	struct window w;
+	int64_t start_ns = clock_mono_ns();
+	ck_assert_int_eq(reader_start(r, form, fd, 4, (struct piece){0, 0, 4}), 0);
+	ck_assert_int_eq(reader_next(r, &w), 1);
+	ck_assert(span_is(w.lines, "torn\n"));
+	reader_free(r);
+	return clock_mono_ns() - start_ns;
+}
+
+/* A wait is never shorter than 200 ms; of some tries without one some are, however busy the machine is. */
+static bool is_waited_for(enum segment_form form, int fd)
+{
+	for (int i = 0; i < 5; i++)
+		if (read_unfinished_ns(form, fd) < 200 * NUM_MS_NS)
+			return false;
+	return true;
+}
+
+/* The rest of a line is waited for only where somebody may be writing it. */
+START_TEST(who_is_waited_for)
+{
+	static const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	int fd = file_of(span_of("torn"));
+	ck_assert(is_waited_for(SEGMENT_LIVE, fd));
+	ck_assert(!is_waited_for(SEGMENT_CLOSED, fd));
+	ck_assert_int_eq(futimens(fd, long_ago), 0);
+	ck_assert(!is_waited_for(SEGMENT_LIVE, fd));
+	close(fd);
+}
+END_TEST
+
 START_TEST(packed)
 {
 	static const size_t parts[] = {1000, 65536, 1048576, 64 << 20};
@@ -317,6 +354,7 @@ int main(void)
 	tcase_add_test(c, plain);
 	tcase_add_test(c, plain_ranges);
 	tcase_add_test(c, plain_unfinished);
+	tcase_add_test(c, who_is_waited_for);
 	tcase_add_test(c, packed);
 	tcase_add_test(c, frames_without_size);
 	tcase_add_test(c, members_inside_lines);
