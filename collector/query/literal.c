@@ -86,8 +86,9 @@ static char probe_fold(const struct literal *l, size_t i)
 	return l->ignore_case && is_letter(l->needle.ptr[l->probe_at[i]]) ? 0x20 : 0;
 }
 
-/* Looks at the places of `mask`, bit n being hay + n. */
-static inline const char *first_of(const struct literal *l, const char *hay, uint64_t mask)
+/* Looks at the places of `mask`, bit n being hay + n. By itself, so that the search keeps its registers. */
+__attribute__((noinline)) static const char *first_of(const struct literal *l, const char *hay,
+						      uint64_t mask)
 {
 	for (; mask; mask &= mask - 1) {
 		const char *at = hay + __builtin_ctzll(mask);
@@ -97,19 +98,17 @@ static inline const char *first_of(const struct literal *l, const char *hay, uin
 	return NULL;
 }
 
-__attribute__((target("avx2"))) static inline __m256i
-probe_avx2(const char *p0, const char *p1, __m256i c0, __m256i c1, __m256i f0, __m256i f1)
+__attribute__((target("avx2"), always_inline)) static inline __m256i
+probe_avx2(const char *p, __m256i c, __m256i f, bool fold)
 {
-	__m256i v0 = _mm256_loadu_si256((const __m256i *)(const void *)p0);
-	__m256i v1 = _mm256_loadu_si256((const __m256i *)(const void *)p1);
-	return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_or_si256(v0, f0), c0),
-				_mm256_cmpeq_epi8(_mm256_or_si256(v1, f1), c1));
+	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	return _mm256_cmpeq_epi8(fold ? _mm256_or_si256(v, f) : v, c);
 }
 
 /* Two vectors a round: the test and the branch are then half of what they cost with one. Memory that is not in a cache
  * is asked for a page ahead, for the processor's own foresight ends with the page: 30 % of the time over mapped files. */
-__attribute__((target("avx2"))) static const char *find_avx2(const struct literal *l,
-							     const char *hay, size_t len)
+__attribute__((target("avx2"), always_inline)) static inline const char *
+search_avx2(const struct literal *l, const char *hay, size_t len, bool fold)
 {
 	enum { WIDTH = 32, STEP = 2 * WIDTH, AHEAD = 4096 };
 	const char *p0 = hay + l->probe_at[0], *p1 = hay + l->probe_at[1];
@@ -120,8 +119,10 @@ __attribute__((target("avx2"))) static const char *find_avx2(const struct litera
 	size_t starts = len - l->needle.len + 1, i = 0;
 	for (; i + STEP <= starts; i += STEP) {
 		_mm_prefetch(p0 + i + AHEAD, _MM_HINT_T0);
-		__m256i a = probe_avx2(p0 + i, p1 + i, c0, c1, f0, f1);
-		__m256i b = probe_avx2(p0 + i + WIDTH, p1 + i + WIDTH, c0, c1, f0, f1);
+		__m256i a = _mm256_and_si256(probe_avx2(p0 + i, c0, f0, fold),
+					     probe_avx2(p1 + i, c1, f1, fold));
+		__m256i b = _mm256_and_si256(probe_avx2(p0 + i + WIDTH, c0, f0, fold),
+					     probe_avx2(p1 + i + WIDTH, c1, f1, fold));
 		__m256i any = _mm256_or_si256(a, b);
 		if (_mm256_testz_si256(any, any))
 			continue;
@@ -132,6 +133,18 @@ __attribute__((target("avx2"))) static const char *find_avx2(const struct litera
 			return at;
 	}
 	return i < starts ? find_bytewise(l, hay + i, len - i) : NULL;
+}
+
+__attribute__((target("avx2"))) static const char *find_avx2(const struct literal *l,
+							     const char *hay, size_t len)
+{
+	return search_avx2(l, hay, len, false);
+}
+
+__attribute__((target("avx2"))) static const char *find_avx2_folded(const struct literal *l,
+								    const char *hay, size_t len)
+{
+	return search_avx2(l, hay, len, true);
 }
 
 static inline __m128i probe_sse2(const char *p0, const char *p1, __m128i c0, __m128i c1, __m128i f0,
@@ -163,7 +176,10 @@ static const char *find_sse2(const struct literal *l, const char *hay, size_t le
 
 static void choose_find(struct literal *l)
 {
-	l->find = __builtin_cpu_supports("avx2") ? find_avx2 : find_sse2;
+	if (!__builtin_cpu_supports("avx2"))
+		l->find = find_sse2;
+	else
+		l->find = l->ignore_case ? find_avx2_folded : find_avx2;
 }
 
 #else
