@@ -43,20 +43,9 @@ struct reading {
 
 /* --- SQL --- */
 
-static void bind_span(sqlite3_stmt *s, int i, struct span text)
-{
-	(void)sqlite3_bind_text64(s, i, text.len ? text.ptr : "", text.len, SQLITE_TRANSIENT,
-				  SQLITE_UTF8);
-}
-
 static void bind_id(sqlite3_stmt *s, int i, const struct stream_id *id)
 {
-	(void)sqlite3_bind_blob(s, i, id->bytes, sizeof(id->bytes), SQLITE_TRANSIENT);
-}
-
-static void bind_u64(sqlite3_stmt *s, int i, uint64_t v)
-{
-	(void)sqlite3_bind_int64(s, i, (sqlite3_int64)v);
+	sql_bind_blob(s, i, id->bytes, sizeof(id->bytes));
 }
 
 static int prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret)
@@ -64,13 +53,6 @@ static int prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret)
 	if (*ret)
 		return 0;
 	return sql_errno(sqlite3_prepare_v2(db, text, -1, ret, NULL));
-}
-
-static int run(sqlite3_stmt *s)
-{
-	int code = sqlite3_step(s);
-	(void)sqlite3_reset(s);
-	return sql_errno(code);
 }
 
 /* --- the streams --- */
@@ -95,7 +77,7 @@ static int add_gaps(struct reading *g, struct stream *s)
 			&g->find_gaps);
 	if (r < 0)
 		return r;
-	bind_u64(g->find_gaps, 1, s->row);
+	sql_bind_u64(g->find_gaps, 1, s->row);
 	int code = SQLITE_DONE;
 	while (r == 0 && (code = sqlite3_step(g->find_gaps)) == SQLITE_ROW)
 		r = stream_add_gap(s, (struct gap){
@@ -154,7 +136,7 @@ static int load_stream(struct reading *g, const struct key *k, struct stream **r
 			&g->find_stream);
 	if (r < 0)
 		return r;
-	bind_span(g->find_stream, 1, k->host);
+	sql_bind_text(g->find_stream, 1, k->host);
 	bind_id(g->find_stream, 2, k->id);
 	int code = sqlite3_step(g->find_stream);
 	r = code == SQLITE_ROW ? take_stream(g, g->find_stream, k->id, ret) : sql_errno(code);
@@ -213,15 +195,15 @@ static int note_loss(struct reading *g, struct span host, const struct stream *s
 			&g->add_loss);
 	if (r < 0)
 		return r;
-	bind_span(g->add_loss, 1, host);
+	sql_bind_text(g->add_loss, 1, host);
 	bind_id(g->add_loss, 2, &s->id);
-	bind_span(g->add_loss, 3, stream_service(s));
-	bind_span(g->add_loss, 4, stream_path(s));
-	bind_u64(g->add_loss, 5, c->header.from);
-	bind_u64(g->add_loss, 6, c->header.to);
-	bind_span(g->add_loss, 7, c->header.loss);
+	sql_bind_text(g->add_loss, 3, stream_service(s));
+	sql_bind_text(g->add_loss, 4, stream_path(s));
+	sql_bind_u64(g->add_loss, 5, c->header.from);
+	sql_bind_u64(g->add_loss, 6, c->header.to);
+	sql_bind_text(g->add_loss, 7, c->header.loss);
 	(void)sqlite3_bind_int64(g->add_loss, 8, c->terms.received_us);
-	return run(g->add_loss);
+	return sql_run(g->add_loss);
 }
 
 static int note_place(struct reading *g, int32_t day, struct span service, struct span host,
@@ -235,11 +217,11 @@ static int note_place(struct reading *g, int32_t day, struct span service, struc
 	if (r < 0)
 		return r;
 	civil_format_day(text, day);
-	bind_span(g->add_place, 1, span_make(text, sizeof(text)));
-	bind_span(g->add_place, 2, service);
-	bind_span(g->add_place, 3, host);
-	bind_u64(g->add_place, 4, number);
-	return run(g->add_place);
+	sql_bind_text(g->add_place, 1, span_make(text, sizeof(text)));
+	sql_bind_text(g->add_place, 2, service);
+	sql_bind_text(g->add_place, 3, host);
+	sql_bind_u64(g->add_place, 4, number);
+	return sql_run(g->add_place);
 }
 
 static int take_chunk(struct reading *g, struct span host, const struct walrecord_chunk *c)
@@ -355,11 +337,11 @@ static int put_gaps(struct reading *g, const struct entry *e)
 	sqlite3_stmt *s = NULL;
 	int r = prepare(g->db, "INSERT INTO changed_gap VALUES (?1, ?2, ?3, ?4)", &s);
 	for (size_t i = 0; r == 0 && i < e->stream->n_gaps; i++) {
-		bind_span(s, 1, span_of(e->host));
+		sql_bind_text(s, 1, span_of(e->host));
 		bind_id(s, 2, &e->stream->id);
-		bind_u64(s, 3, e->stream->gaps[i].from);
-		bind_u64(s, 4, e->stream->gaps[i].to);
-		r = run(s);
+		sql_bind_u64(s, 3, e->stream->gaps[i].from);
+		sql_bind_u64(s, 4, e->stream->gaps[i].to);
+		r = sql_run(s);
 	}
 	(void)sqlite3_finalize(s);
 	return r;
@@ -370,22 +352,22 @@ static int put_stream(sqlite3_stmt *s, const struct entry *e)
 	const struct stream *t = e->stream;
 	char ino[24];
 	(void)snprintf(ino, sizeof(ino), "%llu", (unsigned long long)t->ino);
-	bind_span(s, 1, span_of(e->host));
+	sql_bind_text(s, 1, span_of(e->host));
 	bind_id(s, 2, &t->id);
-	bind_span(s, 3, stream_service(t));
-	bind_span(s, 4, stream_instance(t));
-	bind_span(s, 5, stream_path(t));
-	bind_span(s, 6, span_of(ino));
-	bind_u64(s, 7, t->start);
-	bind_u64(s, 8, t->base);
-	bind_u64(s, 9, t->offset);
-	bind_u64(s, 10, t->crc);
-	bind_u64(s, 11, t->lines);
-	bind_u64(s, 12, t->dropped);
+	sql_bind_text(s, 3, stream_service(t));
+	sql_bind_text(s, 4, stream_instance(t));
+	sql_bind_text(s, 5, stream_path(t));
+	sql_bind_text(s, 6, span_of(ino));
+	sql_bind_u64(s, 7, t->start);
+	sql_bind_u64(s, 8, t->base);
+	sql_bind_u64(s, 9, t->offset);
+	sql_bind_u64(s, 10, t->crc);
+	sql_bind_u64(s, 11, t->lines);
+	sql_bind_u64(s, 12, t->dropped);
 	(void)sqlite3_bind_int64(s, 13, t->born_us);
 	(void)sqlite3_bind_int64(s, 14, t->last_us);
-	bind_u64(s, 15, t->ended);
-	return run(s);
+	sql_bind_u64(s, 15, t->ended);
+	return sql_run(s);
 }
 
 static int put_changed(struct reading *g)

@@ -75,27 +75,6 @@ struct ledger {
 
 /* --- binding --- */
 
-static void bind_u64(sqlite3_stmt *s, int i, uint64_t v)
-{
-	(void)sqlite3_bind_int64(s, i, (sqlite3_int64)v);
-}
-
-static void bind_i64(sqlite3_stmt *s, int i, int64_t v)
-{
-	(void)sqlite3_bind_int64(s, i, v);
-}
-
-/* The bytes stay where they are until the step. */
-static void bind_text(sqlite3_stmt *s, int i, struct span v)
-{
-	(void)sqlite3_bind_text64(s, i, v.len ? v.ptr : "", v.len, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static void bind_blob(sqlite3_stmt *s, int i, const void *ptr, size_t len)
-{
-	(void)sqlite3_bind_blob64(s, i, len ? ptr : "", len, SQLITE_STATIC);
-}
-
 static void bind_decimal(sqlite3_stmt *s, int i, uint64_t v)
 {
 	char digits[21];
@@ -120,13 +99,6 @@ static int statement(struct ledger *l, enum statement which, sqlite3_stmt **ret)
 	}
 	*ret = l->statements[which];
 	return 0;
-}
-
-static int run(sqlite3_stmt *s)
-{
-	int code = sqlite3_step(s);
-	(void)sqlite3_reset(s);
-	return sql_errno(code);
 }
 
 /* --- opening --- */
@@ -423,16 +395,16 @@ int ledger_put_host(struct ledger *l, const struct host *h)
 	int r = statement(l, PUT_HOST, &s);
 	if (r < 0)
 		return r;
-	bind_u64(s, 1, h->row);
-	bind_text(s, 2, span_of(h->name));
-	bind_u64(s, 3, h->session);
-	bind_blob(s, 4, h->machine, h->machine_len);
-	bind_blob(s, 5, h->agent, h->agent_len);
-	bind_i64(s, 6, h->first_contact_us);
-	bind_i64(s, 7, h->last_contact_us);
-	bind_u64(s, 8, h->lines);
-	bind_u64(s, 9, h->bytes);
-	return run(s);
+	sql_bind_u64(s, 1, h->row);
+	sql_bind_text(s, 2, span_of(h->name));
+	sql_bind_u64(s, 3, h->session);
+	sql_bind_blob(s, 4, h->machine, h->machine_len);
+	sql_bind_blob(s, 5, h->agent, h->agent_len);
+	sql_bind_i64(s, 6, h->first_contact_us);
+	sql_bind_i64(s, 7, h->last_contact_us);
+	sql_bind_u64(s, 8, h->lines);
+	sql_bind_u64(s, 9, h->bytes);
+	return sql_run(s);
 }
 
 static int put_gaps(struct ledger *l, const struct stream *stream)
@@ -441,23 +413,23 @@ static int put_gaps(struct ledger *l, const struct stream *stream)
 	int r = statement(l, REMOVE_GAPS, &s);
 	if (r < 0)
 		return r;
-	bind_u64(s, 1, stream->row);
-	r = run(s);
+	sql_bind_u64(s, 1, stream->row);
+	r = sql_run(s);
 	for (size_t i = 0; r == 0 && i < stream->n_gaps; i++) {
 		const struct gap *g = &stream->gaps[i];
 		r = statement(l, PUT_GAP, &s);
 		if (r < 0)
 			return r;
-		bind_u64(s, 1, stream->row);
-		bind_u64(s, 2, g->from);
-		bind_u64(s, 3, g->to);
-		bind_u64(s, 4, g->base);
-		bind_u64(s, 5, g->crc_from);
+		sql_bind_u64(s, 1, stream->row);
+		sql_bind_u64(s, 2, g->from);
+		sql_bind_u64(s, 3, g->to);
+		sql_bind_u64(s, 4, g->base);
+		sql_bind_u64(s, 5, g->crc_from);
 		if (g->crc_to_known)
-			bind_u64(s, 6, g->crc_to);
+			sql_bind_u64(s, 6, g->crc_to);
 		else
 			(void)sqlite3_bind_null(s, 6);
-		r = run(s);
+		r = sql_run(s);
 	}
 	return r;
 }
@@ -468,27 +440,27 @@ int ledger_put_stream(struct ledger *l, const struct stream *stream)
 	int r = statement(l, PUT_STREAM, &s);
 	if (r < 0)
 		return r;
-	bind_u64(s, 1, stream->row);
-	bind_u64(s, 2, stream->host->row);
-	bind_blob(s, 3, stream->id.bytes, sizeof(stream->id.bytes));
-	bind_text(s, 4, stream_service(stream));
-	bind_text(s, 5, stream_instance(stream));
-	bind_text(s, 6, stream_path(stream));
+	sql_bind_u64(s, 1, stream->row);
+	sql_bind_u64(s, 2, stream->host->row);
+	sql_bind_blob(s, 3, stream->id.bytes, sizeof(stream->id.bytes));
+	sql_bind_text(s, 4, stream_service(stream));
+	sql_bind_text(s, 5, stream_instance(stream));
+	sql_bind_text(s, 6, stream_path(stream));
 	bind_decimal(s, 7, stream->ino);
-	bind_i64(s, 8, stream->btime_ns);
-	bind_u64(s, 9, stream->start);
-	bind_u64(s, 10, stream->base);
-	bind_u64(s, 11, stream->offset);
-	bind_u64(s, 12, stream->crc);
-	bind_blob(s, 13, stream->state, stream->state_len);
-	bind_u64(s, 14, stream->ended);
-	bind_u64(s, 15, stream->lines);
-	bind_u64(s, 16, stream->dropped);
-	bind_u64(s, 17, stream->stored_bytes);
-	bind_u64(s, 18, stream->lost_bytes);
-	bind_i64(s, 19, stream->born_us);
-	bind_i64(s, 20, stream->last_us);
-	r = run(s);
+	sql_bind_i64(s, 8, stream->btime_ns);
+	sql_bind_u64(s, 9, stream->start);
+	sql_bind_u64(s, 10, stream->base);
+	sql_bind_u64(s, 11, stream->offset);
+	sql_bind_u64(s, 12, stream->crc);
+	sql_bind_blob(s, 13, stream->state, stream->state_len);
+	sql_bind_u64(s, 14, stream->ended);
+	sql_bind_u64(s, 15, stream->lines);
+	sql_bind_u64(s, 16, stream->dropped);
+	sql_bind_u64(s, 17, stream->stored_bytes);
+	sql_bind_u64(s, 18, stream->lost_bytes);
+	sql_bind_i64(s, 19, stream->born_us);
+	sql_bind_i64(s, 20, stream->last_us);
+	r = sql_run(s);
 	return r == 0 && stream->gaps_changed ? put_gaps(l, stream) : r;
 }
 
@@ -501,8 +473,8 @@ int ledger_remove_stream(struct ledger *l, uint64_t row)
 		r = statement(l, which[i], &s);
 		if (r < 0)
 			return r;
-		bind_u64(s, 1, row);
-		r = run(s);
+		sql_bind_u64(s, 1, row);
+		r = sql_run(s);
 	}
 	return r;
 }
@@ -514,20 +486,20 @@ int ledger_put_segment(struct ledger *l, const struct segment_row *row)
 	if (r < 0)
 		return r;
 	bind_day(s, 1, row->day);
-	bind_text(s, 2, row->service);
-	bind_text(s, 3, row->host);
-	bind_u64(s, 4, row->number);
-	bind_text(s, 5, span_of(state_names[row->state]));
+	sql_bind_text(s, 2, row->service);
+	sql_bind_text(s, 3, row->host);
+	sql_bind_u64(s, 4, row->number);
+	sql_bind_text(s, 5, span_of(state_names[row->state]));
 	bind_decimal(s, 6, row->inode);
-	bind_u64(s, 7, row->length);
-	bind_u64(s, 8, row->lines);
-	bind_i64(s, 9, row->first_us);
-	bind_i64(s, 10, row->last_us);
+	sql_bind_u64(s, 7, row->length);
+	sql_bind_u64(s, 8, row->lines);
+	sql_bind_i64(s, 9, row->first_us);
+	sql_bind_i64(s, 10, row->last_us);
 	if (row->crc_known)
-		bind_u64(s, 11, row->crc);
+		sql_bind_u64(s, 11, row->crc);
 	else
 		(void)sqlite3_bind_null(s, 11);
-	return run(s);
+	return sql_run(s);
 }
 
 int ledger_remove_segment(struct ledger *l, const struct segment_row *row)
@@ -537,10 +509,10 @@ int ledger_remove_segment(struct ledger *l, const struct segment_row *row)
 	if (r < 0)
 		return r;
 	bind_day(s, 1, row->day);
-	bind_text(s, 2, row->service);
-	bind_text(s, 3, row->host);
-	bind_u64(s, 4, row->number);
-	return run(s);
+	sql_bind_text(s, 2, row->service);
+	sql_bind_text(s, 3, row->host);
+	sql_bind_u64(s, 4, row->number);
+	return sql_run(s);
 }
 
 int ledger_add_loss(struct ledger *l, const struct loss *loss)
@@ -549,15 +521,15 @@ int ledger_add_loss(struct ledger *l, const struct loss *loss)
 	int r = statement(l, ADD_LOSS, &s);
 	if (r < 0)
 		return r;
-	bind_text(s, 1, span_of(loss->host));
-	bind_blob(s, 2, loss->stream.bytes, sizeof(loss->stream.bytes));
-	bind_text(s, 3, loss->service);
-	bind_text(s, 4, loss->path);
-	bind_u64(s, 5, loss->from);
-	bind_u64(s, 6, loss->to);
-	bind_text(s, 7, span_of(loss->cause));
-	bind_i64(s, 8, loss->time_us);
-	return run(s);
+	sql_bind_text(s, 1, span_of(loss->host));
+	sql_bind_blob(s, 2, loss->stream.bytes, sizeof(loss->stream.bytes));
+	sql_bind_text(s, 3, loss->service);
+	sql_bind_text(s, 4, loss->path);
+	sql_bind_u64(s, 5, loss->from);
+	sql_bind_u64(s, 6, loss->to);
+	sql_bind_text(s, 7, span_of(loss->cause));
+	sql_bind_i64(s, 8, loss->time_us);
+	return sql_run(s);
 }
 
 int ledger_add_note(struct ledger *l, const struct archive_note *note)
@@ -567,14 +539,14 @@ int ledger_add_note(struct ledger *l, const struct archive_note *note)
 	if (r < 0)
 		return r;
 	bind_day(s, 1, note->day);
-	bind_text(s, 2, note->service);
-	bind_text(s, 3, note->host);
-	bind_u64(s, 4, note->number);
-	bind_u64(s, 5, note->from);
-	bind_u64(s, 6, note->to);
-	bind_text(s, 7, span_of(note->what));
-	bind_i64(s, 8, note->time_us);
-	return run(s);
+	sql_bind_text(s, 2, note->service);
+	sql_bind_text(s, 3, note->host);
+	sql_bind_u64(s, 4, note->number);
+	sql_bind_u64(s, 5, note->from);
+	sql_bind_u64(s, 6, note->to);
+	sql_bind_text(s, 7, span_of(note->what));
+	sql_bind_i64(s, 8, note->time_us);
+	return sql_run(s);
 }
 
 static int put_meta(struct ledger *l, const char *key, struct span text, uint64_t number)
@@ -583,12 +555,12 @@ static int put_meta(struct ledger *l, const char *key, struct span text, uint64_
 	int r = statement(l, PUT_META, &s);
 	if (r < 0)
 		return r;
-	bind_text(s, 1, span_of(key));
+	sql_bind_text(s, 1, span_of(key));
 	if (text.len)
-		bind_text(s, 2, text);
+		sql_bind_text(s, 2, text);
 	else
-		bind_u64(s, 2, number);
-	return run(s);
+		sql_bind_u64(s, 2, number);
+	return sql_run(s);
 }
 
 int ledger_commit(struct ledger *l, const struct ledger_meta *meta)

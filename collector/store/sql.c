@@ -96,3 +96,10 @@ int sql_open_copy(const char *path, sqlite3 **ret)
 	*ret = db;
 	return 0;
 }
+
+int sql_run(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+	(void)sqlite3_reset(s);
+	return sql_errno(code);
+}

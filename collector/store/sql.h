@@ -24,6 +24,31 @@ int sql_check(sqlite3 *db) MUST_CHECK;
  * who may read the file may do this. */
 int sql_open_copy(const char *path, sqlite3 **ret) MUST_CHECK;
 
+/* Runs a statement that gives no rows, and makes it ready to be bound again. */
+int sql_run(sqlite3_stmt *s) MUST_CHECK;
+
+/* Texts and blobs stay the caller's, and where they are until the statement has run. That there is no memory shows
+ * when it runs. */
+static inline void sql_bind_u64(sqlite3_stmt *s, int i, uint64_t v)
+{
+	(void)sqlite3_bind_int64(s, i, (sqlite3_int64)v);
+}
+
+static inline void sql_bind_i64(sqlite3_stmt *s, int i, int64_t v)
+{
+	(void)sqlite3_bind_int64(s, i, v);
+}
+
+static inline void sql_bind_text(sqlite3_stmt *s, int i, struct span v)
+{
+	(void)sqlite3_bind_text64(s, i, v.len ? v.ptr : "", v.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static inline void sql_bind_blob(sqlite3_stmt *s, int i, const void *ptr, size_t len)
+{
+	(void)sqlite3_bind_blob64(s, i, len ? ptr : "", len, SQLITE_STATIC);
+}
+
 /* Of the row at hand; what a span points to is valid until the next step. */
 static inline struct span sql_span(sqlite3_stmt *s, int i)
 {
