@@ -432,6 +432,8 @@ int wal_cut_mirrors(int dir, const struct wal_log *log, uint64_t lsn)
 static int read_part(int dir, enum wal_kind kind, uint64_t sequence, uint64_t at, size_t len,
 		     struct buf *out)
 {
+	if (len == 0)
+		return 0;
 	int fd = open_file(dir, kind, sequence);
 	if (fd < 0)
 		return fd;
