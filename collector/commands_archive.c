@@ -119,9 +119,7 @@ static uint64_t wanted_room(const struct options_collector *c)
 	struct statvfs v;
 	if (c->on_full != ON_FULL_EXPIRE || statvfs(c->data_dir, &v) < 0)
 		return 0;
-	uint64_t total = v.f_blocks * v.f_frsize, room = v.f_bavail * v.f_frsize;
-	uint64_t min = c->min_free.is_percent ? total / 100 * c->min_free.value : c->min_free.value;
-	return room < min ? min - room : 0;
+	return retention_room(&c->min_free, v.f_blocks * v.f_frsize, v.f_bavail * v.f_frsize);
 }
 
 /* A row a service's day and reason; the segments are in that order. */

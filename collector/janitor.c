@@ -361,16 +361,11 @@ static int keep_index(struct janitor *j)
 
 /* --- retention --- */
 
-/* How much less than min_free is free. */
 static uint64_t wanted_room(const struct janitor *j)
 {
 	struct store_counters c;
 	store_counters(j->store, &c);
-	const struct conf_amount *a = &j->settings.min_free;
-	uint64_t min = a->is_percent ? c.total_bytes / 100 * a->value : a->value;
-	/* A little more than the least, or each batch would be one too many again. */
-	min += min / 10;
-	return c.free_bytes < min ? min - c.free_bytes : 0;
+	return retention_room(&j->settings.min_free, c.total_bytes, c.free_bytes);
 }
 
 /* Of the segments [from, to) those of one service's day that went for one reason are told in one line, by the first

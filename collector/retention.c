@@ -17,6 +17,14 @@ const char *retention_reason_text(enum retention_reason reason)
 	return "";
 }
 
+uint64_t retention_room(const struct conf_amount *min_free, uint64_t total_bytes,
+			uint64_t free_bytes)
+{
+	uint64_t min = min_free->is_percent ? total_bytes / 100 * min_free->value : min_free->value;
+	min += min / 10;
+	return free_bytes < min ? min - free_bytes : 0;
+}
+
 bool retention_clock_plausible(int64_t now_us, int64_t last_checkpoint_us)
 {
 	int64_t apart;

@@ -38,6 +38,11 @@ struct retention_request {
 	uint64_t room_bytes;        /* to be made; 0: there is enough */
 };
 
+/* How much room is to be made where so much is free: a little more than the least, or each batch would be one too many
+ * again. */
+uint64_t retention_room(const struct conf_amount *min_free, uint64_t total_bytes,
+			uint64_t free_bytes);
+
 const char *retention_reason_text(enum retention_reason reason);
 
 bool retention_clock_plausible(int64_t now_us, int64_t last_checkpoint_us);

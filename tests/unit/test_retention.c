@@ -36,6 +36,18 @@ static uint64_t decide(struct retention_segment *s, size_t n, uint64_t room)
 	return retention_decide(s, n, &q);
 }
 
+START_TEST(room_to_be_made)
+{
+	const struct conf_amount percent = {.value = 5, .is_percent = true},
+				 bytes = {.value = 1000};
+	ck_assert_uint_eq(retention_room(&bytes, 0, 1100), 0);
+	ck_assert_uint_eq(retention_room(&bytes, 0, 1099), 1);
+	ck_assert_uint_eq(retention_room(&bytes, 0, 0), 1100);
+	ck_assert_uint_eq(retention_room(&percent, 10000, 550), 0);
+	ck_assert_uint_eq(retention_room(&percent, 10000, 549), 1);
+}
+END_TEST
+
 START_TEST(days_go_when_they_are_over_for_max_age)
 {
 	static const struct {
@@ -126,6 +138,7 @@ int main(void)
 {
 	Suite *suite = suite_create("retention");
 	TCase *c = tcase_create("retention");
+	tcase_add_test(c, room_to_be_made);
 	tcase_add_test(c, days_go_when_they_are_over_for_max_age);
 	tcase_add_test(c, what_is_not_sealed_or_on_hold_stays);
 	tcase_add_test(c, a_clock_that_is_not_plausible_deletes_nothing);
