@@ -401,7 +401,7 @@ static int decide(struct janitor *j, const struct policy *p, struct decision *re
 	store_counters(j->store, &c);
 	struct retention_request q = {.now_us = clock_real_ns() / NUM_US_NS,
 				      .last_checkpoint_us = c.sure_clock_us,
-				      .room_bytes = wanted_room(j)};
+				      .room_bytes = j->settings.expire ? wanted_room(j) : 0};
 	struct retention_segment *s = calloc(j->n_rows + 1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;

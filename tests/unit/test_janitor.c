@@ -392,6 +392,26 @@ START_TEST(what_is_old_goes_with_its_directories)
 }
 END_TEST
 
+/* Only on_full = expire lets a disk that is low take what retention would keep. */
+START_TEST(a_low_disk_takes_nothing_unasked)
+{
+	fresh();
+	settings.min_free = (struct conf_amount){.value = 100, .is_percent = true};
+	make_closed(today - 20, 1, 10);
+	make_closed(today - 10, 2, 10);
+	pass();
+	pass();
+	ck_assert_int_eq(state(1), SEGMENT_STATE_SEALED);
+	ck_assert_int_eq(state(2), SEGMENT_STATE_SEALED);
+	ck_assert_uint_eq(atomic_load(&meters.deleted_segments), 0);
+	settings.expire = true;
+	pass();
+	ck_assert_int_eq(state(1), -1);
+	ck_assert_int_eq(state(2), -1);
+	done();
+}
+END_TEST
+
 /* A file that cannot be deleted, and a directory that is a link by now, keep nothing else. */
 START_TEST(what_cannot_go_keeps_nobody)
 {
@@ -543,6 +563,7 @@ int main(void)
 	tcase_add_test(c, a_segment_without_its_plain_file_is_adopted);
 	tcase_add_test(c, what_is_in_the_way_stays);
 	tcase_add_test(c, what_is_old_goes_with_its_directories);
+	tcase_add_test(c, a_low_disk_takes_nothing_unasked);
 	tcase_add_test(c, what_cannot_go_keeps_nobody);
 	tcase_add_loop_test(c, sealing_is_broken_off_anywhere, 0, 3);
 	tcase_add_test(c, deleting_is_broken_off_anywhere);
