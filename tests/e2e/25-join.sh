@@ -60,7 +60,9 @@ refused 'a collector that is not there' 1 'cannot be reached' "$string"
 start_collector
 refused 'another key' 1 'pin|key' "${string%&pin=*}&pin=$(printf 'A%.0s' {1..43})"
 refused 'no key, and a private authority' 1 'cannot be reached' "${string%&pin=*}"
-refused 'an unknown token' 1 'does not know this token' "${string/haul_??/haul_00}"
+unknown=${string/haul_??/haul_00}
+[ "$unknown" != "$string" ] || unknown=${string/haul_00/haul_ff}
+refused 'an unknown token' 1 'does not know this token' "$unknown"
 refused 'not a join string' 2 'does not begin with haul://' https://127.0.0.1
 refused 'a string that the shell has cut' 2 'cut' "${string%%&*}"
 refused 'a pin that was cut' 2 'pin' "${string%????}"
