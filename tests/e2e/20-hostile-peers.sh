@@ -54,6 +54,11 @@ raw large 'print $s "POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: 104
 	sysread $s, my $b, 1000; print $b'
 wait_until 30 "! alive $PID"
 expect_match '413 without reading the body' '^HTTP/1.1 413' "$(head -n 1 "$T/large.out")"
+raw headers 'print $s "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+	for (1 .. 5000) { print $s "X-$_: ", "y" x 100, "\r\n" or last } print $s "\r\n"; sysread $s, my $b, 1000; print $b'
+wait_until 30 "! alive $PID"
+! grep -q ' 200 ' "$T/headers.out" || fail 'half a megabyte of headers was read'
+still_serves 'headers without an end'
 
 # Bombs and what looks like gzip.
 head -c 60M /dev/zero | gzip -9 >"$T/bomb"

@@ -60,9 +60,10 @@ refused 'a collector that is not there' 1 'cannot be reached' "$string"
 start_collector
 refused 'another key' 1 'pin|key' "${string%&pin=*}&pin=$(printf 'A%.0s' {1..43})"
 refused 'no key, and a private authority' 1 'cannot be reached' "${string%&pin=*}"
-unknown=${string/haul_??/haul_00}
-[ "$unknown" != "$string" ] || unknown=${string/haul_00/haul_ff}
-refused 'an unknown token' 1 'does not know this token' "$unknown"
+unknown() { # STRING: the same with another token
+	[ "${1/haul_??/haul_00}" = "$1" ] && echo "${1/haul_00/haul_ff}" || echo "${1/haul_??/haul_00}"
+}
+refused 'an unknown token' 1 'does not know this token' "$(unknown "$string")"
 refused 'not a join string' 2 'does not begin with haul://' https://127.0.0.1
 refused 'a string that the shell has cut' 2 'cut' "${string%%&*}"
 refused 'a pin that was cut' 2 'pin' "${string%????}"
@@ -124,7 +125,7 @@ expect_equal 'its names' "$names" "$(names)"
 cp "$T/agent.conf" "$T/plain.conf"
 printf '[collector]\nurl = http://127.0.0.1:1\n\thttp://127.0.0.1:2\nbatch_delay = 100ms\nca_file = /none\n' >>"$T/plain.conf"
 remember
-refused 'a wrong token' 1 'does not know this token' "${second/haul_??/haul_00}" "$T/plain.conf"
+refused 'a wrong token' 1 'does not know this token' "$(unknown "$second")" "$T/plain.conf"
 join "$second" "$T/plain.conf"
 expect_equal "join where a collector is configured ($SAID)" 0 "$CODE"
 expect_match 'it is said' 'plain.conf: what it said of another collector is a comment now' "$SAID"

@@ -139,6 +139,7 @@ static void judge(struct submission *sub)
 			.error = c->refused};
 	}
 	sub->result = fake.result;
+	sub->beyond = "the host has enough";
 }
 
 static void *answer_elsewhere(void *user)
@@ -690,6 +691,9 @@ START_TEST(store_says_no)
 	expect_head(post(&body), 503, "Retry-After: ");
 	fake.result = -ESTALE;
 	expect(post(&body), 409, "newer session");
+	fake.result = -EDQUOT;
+	expect(post(&body), 429, "the host has enough");
+	expect_head(post(&body), 429, "Retry-After: ");
 	fake.result = 0;
 	fake.admit = -ENOSPC;
 	expect_head(post(&body), 507, "Retry-After: ");
