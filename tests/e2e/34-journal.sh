@@ -73,7 +73,7 @@ for ((n = 301; n <= 2000; n += 100)); do
 		kill9 "$COLLECTOR_PID"
 		run_collector
 		;;
-	2) wait_more 30 1 web ;;
+	2) wait_count 30 "$n" web ;;
 	esac
 done
 expect_exactly_once "$T/web" web
