@@ -3,7 +3,6 @@
 #include "common/chunk.h"
 
 #include "common/crc64.h"
-#include "common/name.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -39,9 +38,8 @@ static void check_header(struct span text)
 	touch(c.service);
 	touch(c.instance);
 	check(c.start <= c.from && c.from <= c.to && c.base <= (c.loss.len ? c.to : c.from));
-	check(c.host.len <= NAME_MAX_LEN && c.service.len <= NAME_MAX_LEN &&
-	      c.instance.len <= NAME_MAX_LEN && c.path.len <= CHUNK_PATH_MAX &&
-	      c.state.len <= CHUNK_STATE_MAX && c.loss.len <= CHUNK_LOSS_MAX);
+	check(c.path.len <= CHUNK_PATH_MAX && c.state.len <= CHUNK_STATE_MAX &&
+	      c.loss.len <= CHUNK_LOSS_MAX);
 	check(!c.loss.len || (!c.lines && !c.bytes));
 	int r = chunk_encode(&c, &again);
 	check(r == 0 || r == -EMSGSIZE /* more keys are written than need be there */);
