@@ -9,8 +9,8 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
+#include "agent/files/elder.h"
 #include "agent/files/follow.h"
-#include "agent/files/heir.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "common/clock.h"
@@ -118,7 +118,7 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 		s->unfinished = s->searched = false; /* there is time */
 		return;
 	}
-	heir_wake(d->table, s);
+	elder_wake(d->table, s);
 	if (s->state == SOURCE_MISSING) {
 		if (!found)
 			return; /* cut_missing decides */

@@ -12,7 +12,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
-#include "agent/files/heir.h"
+#include "agent/files/elder.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
 #include "agent/files/zreader.h"
@@ -72,12 +72,15 @@ static int64_t leave_read(struct discover *d, struct source *s, bool quiet)
 	if (s->cursor.offset != s->committed.offset)
 		return INT64_MAX; /* the acknowledgement brings it back here */
 	if (s->state == SOURCE_UNLINKED) {
-		if (!quiet) /* no event tells of what is written to a file without a name */
+		if (!quiet ||
+		    elder_is_needed(
+			    d->table,
+			    s)) /* no event tells of what is written to a file without a name */
 			return d->now_ns + LOOK_AGAIN_NS;
 		leave_finish(d, s);
 		return STAYS;
 	}
-	if (d->now_ns - s->last_growth_ns < HIDDEN_QUIET_NS)
+	if (d->now_ns - s->last_growth_ns < HIDDEN_QUIET_NS || elder_is_needed(d->table, s))
 		return d->now_ns + HIDDEN_LOOK_NS;
 	leave_finish(d, s);
 	return STAYS;
@@ -91,6 +94,8 @@ static int64_t leave_without_file(struct discover *d, struct source *s)
 		source_set_ready(d->table, s);
 		return INT64_MAX;
 	}
+	if (elder_is_needed(d->table, s))
+		return d->now_ns + LOOK_AGAIN_NS;
 	leave_finish(d, s);
 	return STAYS;
 }
@@ -105,22 +110,29 @@ static bool is_quiet(const struct discover *d, const struct source *s, const str
 	return age_ns >= DISCOVER_QUIET_NS && age_ns < INT64_MAX / 2;
 }
 
-/* A compressed rest does not grow any more once it is whole: it is let go when it is read. */
+/* A compressed rest does not grow any more once it is whole: it is let go when it is read. Its size does not tell that, but
+ * a turn that gave nothing; it may have to wait for that turn. */
 static int64_t leave_compressed(struct discover *d, struct source *s, bool quiet)
 {
-	if (list_linked(&s->ready))
-		return d->now_ns + LOOK_AGAIN_NS; /* being read */
+	if (s->spent_at != s->cursor.offset) {
+		source_set_ready(d->table, s);
+		return d->now_ns + LOOK_AGAIN_NS;
+	}
 	if (!s->closing) {
 		s->closing = quiet || (s->zreader && zreader_complete(s->zreader));
+		if (s->closing) {
+			s->spent_at = UINT64_MAX; /* its last line may go now */
+			elder_wake(d->table, s);
+		}
 		source_set_ready(d->table, s);
-		if (s->closing)
-			heir_wake(d->table, s);
 		return d->now_ns + LOOK_AGAIN_NS;
 	}
 	if (s->size > s->tail_at || s->cursor.offset != s->committed.offset) {
 		source_set_ready(d->table, s);
 		return d->now_ns + LOOK_AGAIN_NS;
 	}
+	if (elder_is_needed(d->table, s))
+		return d->now_ns + LOOK_AGAIN_NS;
 	leave_finish(d, s);
 	return STAYS;
 }

@@ -11,7 +11,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
-#include "agent/files/heir.h"
+#include "agent/files/elder.h"
 #include "agent/files/past.h"
 #include "common/file.h"
 #include "common/num.h"
@@ -255,7 +255,7 @@ static void mark_copy(struct discover *d, struct source *file, const struct sour
 	file->copy_of = owner->id;
 	file->copy = true;
 	stray_names_owner(d, file);
-	heir_wake(d->table, file);
+	elder_wake(d->table, file);
 	source_redefine(d->table, file);
 }
 

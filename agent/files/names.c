@@ -7,7 +7,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
-#include "agent/files/heir.h"
+#include "agent/files/elder.h"
 #include "agent/files/rotation.h"
 
 #include <limits.h>
@@ -57,7 +57,7 @@ void names_begin(struct discover *d, struct source *s)
 		leave_add(d, s);
 	}
 	grown_remember_head(d, s);
-	heir_wake(d->table, s);
+	elder_wake(d->table, s);
 	if (s->size > s->cursor.offset && !s->behind_since_ns)
 		s->behind_since_ns = d->now_ns;
 	if (s->cut)
@@ -233,7 +233,7 @@ void names_drop(struct discover *d, struct source *s)
 	settle_forget(d, s);
 	match_forget(d, s);
 	sources_remove(&d->nameless, s);
-	heir_wake(d->table, s);
+	elder_wake(d->table, s);
 	/* Who walks the table may stand on it. */
 	source_move(d->table, s, SOURCE_ENDED);
 }

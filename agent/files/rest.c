@@ -107,6 +107,8 @@ void rest_take(struct discover *d, struct comparison *c)
 	if (source_set_path(d->table, s, file ? file->path : c->path) < 0)
 		discover_short_of_memory(d);
 	s->cut = s->compressed = false;
+	s->bound = 0; /* what younger files wait for is here now */
+	s->spent_at = UINT64_MAX;
 	descriptor_give(d->table, s, c->fd);
 	c->fd = -1;
 	s->zreader = probe_take_reader(c->probe);

@@ -21,8 +21,8 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
+#include "agent/files/elder.h"
 #include "agent/files/follow.h"
-#include "agent/files/heir.h"
 #include "agent/files/zreader.h"
 #include "common/clock.h"
 #include "common/crc64.h"
@@ -87,7 +87,7 @@ void settle_forget(struct discover *d, const struct source *s)
 static void go_on(struct discover *d, struct source *s)
 {
 	s->held = false;
-	heir_wake(d->table, s);
+	elder_wake(d->table, s);
 	if (s->state == SOURCE_NEW)
 		names_begin(d, s);
 	source_set_ready(d->table, s);

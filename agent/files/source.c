@@ -78,8 +78,6 @@ static bool may_be_read(const struct source *s)
 	return false;
 }
 
-static void forget_ino(struct source_table *t, struct source *s);
-
 /* What the registry writes once has changed. */
 void source_redefine(struct source_table *t, struct source *s)
 {
@@ -94,7 +92,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 	assert(steps_from(s->state) & (1u << to));
 	s->state = to;
 	if (to == SOURCE_ENDED && !s->journal) {
-		forget_ino(t, s);
+		source_unindex_ino(t, s);
 		source_notice(t, s);
 	}
 	if (!may_be_read(s))
@@ -110,12 +108,6 @@ static bool id_is(const void *entry, const void *key)
 	return stream_id_equal(&s->id, key);
 }
 
-static bool ino_is(const void *entry, const void *key)
-{
-	const struct source *s = entry;
-	return s->ino == *(const uint64_t *)key;
-}
-
 struct source_table *source_table_new(void)
 {
 	struct source_table *t = calloc(1, sizeof(*t));
@@ -125,10 +117,11 @@ struct source_table *source_table_new(void)
 	list_init(&t->streams);
 	list_init(&t->ready);
 	list_init(&t->noticed);
+	list_init(&t->waiting);
 	list_init(&t->open);
 	past_init(&t->past);
 	map_init(&t->by_id, id_is);
-	map_init(&t->by_ino, ino_is);
+	source_index_init(t);
 	t->max_open = SIZE_MAX;
 	return t;
 }
@@ -154,36 +147,9 @@ void source_table_free(struct source_table *t)
 	for (struct source *s; (s = source_first_of_all(t)) != NULL;)
 		source_drop(t, s);
 	map_free(&t->by_id);
-	map_free(&t->by_ino);
+	source_index_free(t);
 	past_free(&t->past);
 	free(t);
-}
-
-/* Both maps have room: source_add has seen to it, and to remove one entry makes room for
- * another. */
-static void remember_ino(struct source_table *t, struct source *s)
-{
-	s->same_ino = map_remove(&t->by_ino, s->ino, &s->ino);
-	int r = map_add(&t->by_ino, s->ino, s);
-	assert(r == 0);
-}
-
-static void forget_ino(struct source_table *t, struct source *s)
-{
-	struct source *head = map_find(&t->by_ino, s->ino, &s->ino);
-	if (head == s) {
-		(void)map_remove(&t->by_ino, s->ino, &s->ino);
-		if (s->same_ino) {
-			int r = map_add(&t->by_ino, s->ino, s->same_ino);
-			assert(r == 0);
-		}
-	} else {
-		while (head && head->same_ino != s)
-			head = head->same_ino;
-		if (head)
-			head->same_ino = s->same_ino;
-	}
-	s->same_ino = NULL;
 }
 
 static int fill(struct source *s, const struct source_config *c)
@@ -204,6 +170,7 @@ static int fill(struct source *s, const struct source_config *c)
 	s->tail_known = c->start == 0;
 	s->state = c->missing ? SOURCE_MISSING : SOURCE_NEW;
 	s->fd = -1;
+	s->spent_at = UINT64_MAX;
 	position_init(&s->committed, c->start);
 	position_init(&s->cursor, c->start);
 	return 0;
@@ -218,15 +185,17 @@ int source_add(struct source_table *t, const struct source_config *config, struc
 		return -ENOMEM;
 	int r = fill(s, config);
 	if (r == 0)
-		r = map_reserve(&t->by_ino, 1);
+		r = source_index_reserve(t);
 	if (r == 0)
 		r = map_add(&t->by_id, stream_id_hash(&s->id), s);
 	if (r < 0) {
 		source_free(s);
 		return r;
 	}
-	if (!s->journal)
-		remember_ino(t, s);
+	if (!s->journal) {
+		source_index_ino(t, s);
+		source_index_family(t, s);
+	}
 	list_add_last(s->journal ? &t->streams : &t->all, &s->node);
 	t->count++;
 	*ret = s;
@@ -238,11 +207,15 @@ void source_drop(struct source_table *t, struct source *s)
 	descriptor_close(t, s);
 	envelope_free(s->envelope);
 	s->envelope = NULL;
-	if (!s->journal)
-		forget_ino(t, s);
+	if (!s->journal) {
+		if (s->state != SOURCE_ENDED)
+			source_unindex_ino(t, s);
+		source_unindex_family(t, s);
+	}
 	(void)map_remove(&t->by_id, stream_id_hash(&s->id), &s->id);
 	list_remove(&s->node);
 	list_remove(&s->ready);
+	list_remove(&s->waiting);
 	list_remove(&s->noticed);
 	if (s->touched)
 		for (struct source **at = &t->touched; *at; at = &(*at)->next_touched)
@@ -262,6 +235,11 @@ struct source *source_by_id(const struct source_table *t, const struct stream_id
 struct source *source_by_ino(const struct source_table *t, uint64_t ino)
 {
 	return map_find(&t->by_ino, ino, &ino);
+}
+
+struct source *source_family(const struct source_table *t, const struct source *s)
+{
+	return map_find(&t->by_family, s->family, &s->family);
 }
 
 size_t source_count(const struct source_table *t)
@@ -319,8 +297,12 @@ int source_set_path(struct source_table *t, struct source *s, const char *path)
 	char *copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
+	if (!s->journal)
+		source_unindex_family(t, s);
 	free(s->path);
 	s->path = copy;
+	if (!s->journal)
+		source_index_family(t, s);
 	source_redefine(t, s);
 	return 0;
 }
@@ -330,11 +312,11 @@ void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int
 {
 	if (s->ino == ino && s->btime_ns == btime_ns && s->dev == dev)
 		return;
-	forget_ino(t, s);
+	source_unindex_ino(t, s);
 	s->ino = ino;
 	s->btime_ns = btime_ns;
 	s->dev = dev;
-	remember_ino(t, s);
+	source_index_ino(t, s);
 	source_redefine(t, s);
 }
 

@@ -53,6 +53,8 @@ struct journal_stream;
 struct source {
 	struct list_node node;  /* in the table, in order of age */
 	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
+	struct list_node
+		waiting; /* linked: an older file of the same log goes first (agent/files/elder.h) */
 	enum source_state state;
 	int last_error; /* errno of the last failed access; 0: fine */
 
@@ -91,6 +93,14 @@ struct source {
 			   files */
 	struct journal_stream *journal; /* agent/journal/stream.h; NULL: it is a file */
 
+	/* younger files of the same log: agent/files/elder.h, which sets them but for spent_at and spent_size */
+	int64_t waits_since_ns; /* for an older one that does not get on; 0: it does not wait so */
+	uint64_t bound; /* they wait until so much of this one is read; 0: nobody has asked yet */
+	uint64_t spent_at,
+		spent_size; /* a turn at that offset, the file being so long, gave nothing */
+	int64_t heir_us; /* a container's: the file behind it began before that time, which is not 0 when a later one is known */
+	bool waited_for; /* they are to be told when it has had a turn */
+
 	/* what the collector is still to be told besides lines, and end_due */
 	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
 			    The pump tells when the cursor arrives at lost_from, and
@@ -120,7 +130,8 @@ struct source {
 			       has */
 	uint64_t tail_hash; /* CRC-64 of the up to FOLLOW_CHECK_BYTES before tail_at */
 	uint64_t sure_size; /* as last seen when the bytes before tail_at were compared */
-	struct source *same_ino, *next_touched;
+	struct source *same_ino, *same_family, *next_touched;
+	uint64_t family;          /* hash of directory and name, but for rotation suffixes */
 	struct list_node open;    /* linked: fd is open; in order of use */
 	struct list_node noticed; /* linked: discover is to look at it */
 	void *handle;            /* to open it again when its name is not known any more; NULL: none
@@ -227,6 +238,9 @@ bool source_any_touched(const struct source_table *t);
 void source_notice(struct source_table *t, struct source *s);
 struct source *source_next_noticed(struct source_table *t);
 bool source_any_noticed(const struct source_table *t);
+
+/* The files of the same directory that have its name but for rotation suffixes, by ->same_family; itself among them. */
+struct source *source_family(const struct source_table *t, const struct source *s);
 
 /* Walks all files. */
 struct source *source_first(const struct source_table *t);

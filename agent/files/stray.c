@@ -36,6 +36,7 @@
 #define COPY_QUIET_NS    (600 * NUM_SEC_NS)
 #define COMPARE_AGAIN_NS (5 * NUM_SEC_NS)
 #define GLANCE           ((size_t)64 * 1024)
+#define COMPARED_AT_ONCE ((uint64_t)4 * 1024 * 1024) /* more would stop the loop */
 #define CLOCK_SLACK      (2 * NUM_SEC_NS)
 
 /* --- which files ------------------------------------------------------------------------------------ */
@@ -350,7 +351,7 @@ static bool begins_with(struct discover *d, struct source *s, const struct rung 
 {
 	struct identity id;
 	struct probe *p;
-	size_t budget = GLANCE;
+	size_t budget = (size_t)rung->offset + GLANCE;
 	if (descriptor_open(d->table, s) < 0 || identity_of_fd(s->fd, &id) < 0 ||
 	    probe_new(s->fd, id.size, 0, rung, 1, &p) < 0)
 		return false;
@@ -359,9 +360,20 @@ static bool begins_with(struct discover *d, struct source *s, const struct rung 
 	return r == PROBE_COPY;
 }
 
+/* Has the stream that ended the same first bytes, as far as both are remembered? */
+static bool is_like_past(const struct ladder *l, const struct past *p)
+{
+	for (size_t i = 0; p->base == 0 && i < l->n; i++)
+		if (memcmp(&p->head, &l->rungs[i], sizeof(p->head)) == 0 ||
+		    memcmp(&p->end, &l->rungs[i], sizeof(p->end)) == 0)
+			return true;
+	return false;
+}
+
 bool stray_was_copy(struct discover *d, const struct source *file)
 {
-	const struct rung *head = ladder_find(&file->ladder, UINT64_MAX);
+	/* It may have been read some way before it became a stray. */
+	const struct rung *head = ladder_find(&file->ladder, COMPARED_AT_ONCE);
 	uint64_t family = rotation_family(path_name(file->path));
 	size_t cursor = 0;
 	if (!file->undecided || file->copy || !head || file->ladder.base)
@@ -372,8 +384,7 @@ bool stray_was_copy(struct discover *d, const struct source *file)
 			return true;
 	for (const struct past *p;
 	     (p = past_of_family(source_past(d->table), family, &cursor)) != NULL;)
-		if (p->base == 0 && (memcmp(&p->head, head, sizeof(*head)) == 0 ||
-				     memcmp(&p->end, head, sizeof(*head)) == 0))
+		if (is_like_past(&file->ladder, p))
 			return true;
 	return false;
 }

@@ -2,13 +2,13 @@
  *
  * Invariants: between turns the memory of a source is either that of its cursor (`at` is the cursor's
  * offset) or is read again before it is used; an output has pieces in memory exactly when it is open in
- * the frame state, or when they are the heritage that its first line may take.
+ * the frame state and they are not lent to the file behind.
  *
  * Failure modes: memory is short (the turn is tried again); a line is not the runtime's (sent as it
  * stands, counted); pieces cannot be read again, for the file is gone or was cut (said aloud). */
 #include "agent/lines/envelope.h"
 
-#include "agent/files/heir.h"
+#include "agent/files/elder.h"
 #include "agent/lines/cri.h"
 #include "agent/lines/docker.h"
 #include "agent/lines/reread.h"
@@ -21,29 +21,21 @@
 
 #define ASK_AGAIN_NS                                                                               \
 	NUM_SEC_NS /* is an open line's turn to go, or that of the file behind it, come? */
-#define HEIR_PATIENCE_NS (6 * ENVELOPE_AGE_NS) /* for the file behind this one to go a line on */
 
 struct pieces {
 	struct buf text;
 	int64_t time_us; /* of the first one */
 	int64_t last_ns; /* when the last one came */
 	bool lent;       /* the file behind this one has them: they are not here */
-	bool heritage;   /* of the file before: not yet known whether this one goes it on */
 };
 
 struct envelope {
 	struct envelopes *all;
 	struct source *source;
 	struct pieces outputs[OUTPUTS];
-	uint64_t at; /* of the position that the memory belongs to; UINT64_MAX: none */
-	uint64_t
-		before_at; /* where the file before this one stood when it had its turn; UINT64_MAX */
+	uint64_t at;           /* of the position that the memory belongs to; UINT64_MAX: none */
 	struct list_node node; /* linked: something is open; by due_ns */
 	int64_t due_ns;
-	bool waits; /* for the file before this one */
-	bool has_heir;
-	struct stream_id
-		heir; /* the file behind it that took pieces over, whatever the names say by now */
 };
 
 struct envelopes {
@@ -85,7 +77,7 @@ static void clear(struct envelope *e, int output)
 	struct pieces *p = &e->outputs[output];
 	e->all->held_bytes -= p->text.len;
 	buf_free(&p->text);
-	p->heritage = p->lent = false;
+	p->lent = false;
 }
 
 void envelope_free(struct envelope *e)
@@ -182,14 +174,6 @@ static void give(struct envelope *e, struct frame_state *f, int output, bool end
 		o->heir = HEIR_DONE;
 }
 
-/* The first line of an output in this file: does it go on what the file before had begun? */
-static void decide_heir(struct envelope *e, struct output_state *o, int output)
-{
-	o->heir = e->outputs[output].heritage ? HEIR_OPEN : HEIR_NO;
-	e->outputs[output].heritage = false;
-	e->at = UINT64_MAX;
-}
-
 /* --- lines --------------------------------------------------------------------------------- */
 
 static int decode(struct envelope *e, struct span line, bool clean, struct container_line *ret)
@@ -241,8 +225,6 @@ int envelope_take(struct source *s, struct frame_state *f, const struct frame_li
 	if (r < 0)
 		return r;
 	struct output_state *o = &f->outputs[l.output];
-	if (o->heir == HEIR_UNDECIDED)
-		decide_heir(e, o, l.output);
 	bool open = output_open(o);
 	if (!open && !l.partial) {
 		*ret = (struct envelope_message){l.text, l.time_us, l.output, l.clean, true, false};
@@ -265,47 +247,24 @@ int envelope_take(struct source *s, struct frame_state *f, const struct frame_li
 
 /* --- what goes out as it is ---------------------------------------------------------------- */
 
-static struct source *heir_of(const struct envelope *e)
-{
-	struct source *heir = e->has_heir ? source_by_id(e->all->table, &e->heir) : NULL;
-	return heir ? heir : heir_behind(e->all->table, e->source);
-}
-
 enum fate { FATE_WAIT, FATE_GO, FATE_DROP };
 
 /* What becomes of the open pieces of an output that are old or at the file's end? */
 static enum fate decide_fate(struct envelope *e, int output, int64_t now_ns)
 {
-	struct source *heir = heir_of(e);
-	if (!heir)
-		return FATE_GO;
+	struct source_table *t = e->all->table;
+	const struct source *heir = elder_heir(t, e->source);
+	if (!heir) {
+		bool patient = now_ns - e->outputs[output].last_ns < ELDER_CONTAINER_PATIENCE_NS;
+		return patient && elder_may_have_heir(t, e->source) ? FATE_WAIT : FATE_GO;
+	}
 	switch (heir->cursor.frame.outputs[output].heir) {
-	case HEIR_NO: return FATE_GO;
 	case HEIR_UNDECIDED:
-		return now_ns - e->outputs[output].last_ns < HEIR_PATIENCE_NS ? FATE_WAIT : FATE_GO;
+	case HEIR_NO: return FATE_GO;
 	case HEIR_OPEN: return FATE_WAIT;
 	case HEIR_DONE: break;
 	}
 	return heir->committed.frame.outputs[output].heir == HEIR_DONE ? FATE_DROP : FATE_WAIT;
-}
-
-/* The pieces are to go out here: the file behind this one may not take them any more. False: they have to be
- * read again first. */
-static bool take_back(struct envelope *e, int output)
-{
-	struct source *heir = heir_of(e);
-	struct pieces *p = &e->outputs[output];
-	struct pieces *h = heir && heir->envelope ? &heir->envelope->outputs[output] : NULL;
-	if (!p->lent)
-		return true;
-	if (!h || !h->heritage) {
-		e->at = UINT64_MAX;
-		return false;
-	}
-	p->text = h->text;
-	p->lent = h->heritage = false;
-	h->text = BUF_EMPTY;
-	return true;
 }
 
 static void forget(struct envelope *e, struct output_state *o, int output)
@@ -329,8 +288,10 @@ int envelope_flush(struct source *s, struct frame_state *f, bool last, struct en
 		case FATE_WAIT: break;
 		case FATE_DROP: forget(e, &f->outputs[i], i); break;
 		case FATE_GO:
-			if (!take_back(e, i))
+			if (e->outputs[i].lent) {
+				e->at = UINT64_MAX; /* they are read again first */
 				break;
+			}
 			give(e, f, i, false, ret);
 			return 1;
 		}
@@ -341,9 +302,13 @@ int envelope_flush(struct source *s, struct frame_state *f, bool last, struct en
 void envelope_drop(struct source *s, struct frame_state *f)
 {
 	f->at_lf = false;
-	for (int i = 0; i < OUTPUTS; i++)
-		if (output_open(&f->outputs[i]))
-			forget(s->envelope, &f->outputs[i], i);
+	for (int i = 0; i < OUTPUTS; i++) {
+		struct output_state *o = &f->outputs[i];
+		if (o->heir == HEIR_OPEN)
+			o->heir = HEIR_NO; /* the file before has its pieces still */
+		if (output_open(o))
+			forget(s->envelope, o, i);
+	}
 }
 
 /* --- turns --------------------------------------------------------------------------------- */
@@ -399,86 +364,71 @@ static int read_again(struct envelope *e)
 	return r;
 }
 
-/* The file before this one is to be read to its end before this one's first lines are. */
-static bool let_before_go_first(struct envelope *e, struct source *before)
+/* The file before this one, as it says itself, or, when nothing of it was read yet, as their order says. */
+static struct source *find_before(struct envelope *e)
 {
-	if (heir_is_unsure(before))
-		return true; /* heir_wake tells when it is not any more */
-	switch (before->state) {
-	case SOURCE_FOLLOWING:
-	case SOURCE_ROTATED:
-	case SOURCE_UNLINKED: break;
-	case SOURCE_NEW:
-	case SOURCE_STRAY:
-	case SOURCE_MISSING:
-	case SOURCE_DRAINED:
-	case SOURCE_ENDED: return false;
-	}
-	if (before->envelope && before->envelope->waits)
-		return true; /* for the one before that */
-	/* As long as it gets on. */
-	if (e->before_at == before->cursor.offset)
-		return false;
-	e->before_at = before->cursor.offset;
-	source_set_ready(e->all->table, before);
-	source_set_ready(e->all->table, e->source);
-	return true;
+	const struct frame_state *f = &e->source->cursor.frame;
+	if (f->outputs[0].heir == HEIR_UNDECIDED)
+		return elder_before(e->all->table, e->source);
+	return f->has_before ? source_by_id(e->all->table, &f->before) : NULL;
 }
 
-/* Whether it waits for the file before it; who waits for this one is told when it does not any more. */
-static bool waits_for(struct envelope *e, struct source *before)
-{
-	bool waited = e->waits;
-	e->waits = before && let_before_go_first(e, before);
-	if (waited && !e->waits)
-		heir_wake(e->all->table, e->source);
-	return e->waits;
-}
-
+/* The pieces of an output that the file before has left open become those of this one. */
 static void inherit(struct envelope *e, struct source *before, int output)
 {
-	struct envelope *b = before ? before->envelope : NULL;
 	struct output_state *o = &e->source->cursor.frame.outputs[output];
-	bool there = b && output_open(&before->cursor.frame.outputs[output]);
-	if (o->heir == HEIR_OPEN && !there) {
-		say_lost(e, output, "the file before this one is gone");
+	struct pieces *from = before ? &before->envelope->outputs[output] : NULL;
+	struct pieces *p = &e->outputs[output];
+	if (o->heir != HEIR_OPEN && o->heir != HEIR_UNDECIDED)
+		return;
+	if (!before || !output_open(&before->cursor.frame.outputs[output])) {
+		if (o->heir == HEIR_OPEN)
+			say_lost(e, output, "the file before this one is gone");
+		o->heir = o->heir == HEIR_OPEN ? HEIR_DONE : HEIR_NO;
 		return;
 	}
-	if (!there || (o->heir != HEIR_OPEN && o->heir != HEIR_UNDECIDED))
-		return;
-	struct pieces *from = &b->outputs[output], *p = &e->outputs[output];
+	o->heir = HEIR_OPEN;
 	p->text = from->text;
 	p->time_us = from->time_us;
 	p->last_ns = clock_mono_ns();
-	p->heritage = o->heir == HEIR_UNDECIDED;
 	from->text = BUF_EMPTY;
 	from->lent = true;
-	b->has_heir = true;
-	b->heir = e->source->id;
+}
+
+/* Has the file before this one the pieces of an open line in memory? 1, 0; -EAGAIN: it is to be found first. */
+static int prepare(struct envelope *e, struct source *before)
+{
+	const struct envelope *b = before->envelope;
+	if (!envelope_open(&before->cursor.frame))
+		return 0;
+	if (b && (b->outputs[0].lent || b->outputs[1].lent))
+		before->envelope->at = UINT64_MAX; /* what it had lent is gone */
+	int r = envelope_begin(e->all, before);
+	if (r == -ENOMEM || r == 0)
+		return r == 0 ? 1 : r;
+	return elder_is_worth_waiting_for(e->source, before, clock_mono_ns()) ? -EAGAIN : 0;
 }
 
 /* Gets what the file before this one has left open. */
 static int read_heritage(struct envelope *e)
 {
 	struct source *s = e->source;
-	const struct output_state *o = s->cursor.frame.outputs;
-	bool undecided = o[0].heir == HEIR_UNDECIDED || o[1].heir == HEIR_UNDECIDED;
-	bool open = o[0].heir == HEIR_OPEN || o[1].heir == HEIR_OPEN;
-	if (!undecided && !open)
+	struct frame_state *f = &s->cursor.frame;
+	bool undecided = f->outputs[0].heir == HEIR_UNDECIDED;
+	if (undecided && s->cursor.offset == s->start && f->first_us == INT64_MIN)
+		return 0; /* no line is there that could go anything on */
+	if (!undecided && f->outputs[0].heir != HEIR_OPEN && f->outputs[1].heir != HEIR_OPEN)
 		return 0;
-	struct source *before = heir_before(e->all->table, s);
-	if (waits_for(e, before))
-		return -EAGAIN;
-	if (before && envelope_open(&before->cursor.frame)) {
-		struct envelope *b = before->envelope;
-		if (b && (b->outputs[0].lent || b->outputs[1].lent))
-			b->at = UINT64_MAX; /* what it had lent is gone */
-		int r = envelope_begin(e->all, before);
-		if (r < 0)
-			return r;
-	}
+	struct source *before = find_before(e);
+	int r = before ? prepare(e, before) : 0;
+	if (r < 0)
+		return r;
 	for (int i = 0; i < OUTPUTS; i++)
-		inherit(e, before, i);
+		inherit(e, r > 0 ? before : NULL, i);
+	if (undecided && r > 0) {
+		f->before = before->id;
+		f->has_before = true;
+	}
 	return 0;
 }
 
@@ -489,11 +439,11 @@ int envelope_begin(struct envelopes *all, struct source *s)
 		e = calloc(1, sizeof(*e));
 		if (!e)
 			return -ENOMEM;
-		*e = (struct envelope){
-			.all = all, .source = s, .at = UINT64_MAX, .before_at = UINT64_MAX};
+		*e = (struct envelope){.all = all, .source = s, .at = UINT64_MAX};
 		s->envelope = e;
 	}
-	if (e->at != s->cursor.offset) {
+	bool undecided = s->cursor.frame.outputs[0].heir == HEIR_UNDECIDED;
+	if (e->at != s->cursor.offset || undecided) {
 		e->at = UINT64_MAX;
 		for (int i = 0; i < OUTPUTS; i++)
 			clear(e, i);

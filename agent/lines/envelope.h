@@ -11,8 +11,9 @@
  * line is open ends before its last LF (frame_state.at_lf): that byte is what such pieces go out
  * under.
  *
- * A rotation may come between two pieces. The file that begins then goes the line on (heir): it takes
- * the pieces of the one before it, which does not end before that is committed. */
+ * A rotation may come between two pieces. The file that begins then goes the line on (heir): before its first line it takes
+ * the pieces of the one before it and names that one's stream in its state; the one before drops them when that is
+ * committed, and the heir does not end before. Which file is the one before: agent/files/elder.h. */
 #ifndef HAUL_AGENT_ENVELOPE_H
 #define HAUL_AGENT_ENVELOPE_H
 

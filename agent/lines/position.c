@@ -1,14 +1,14 @@
 /* The frame state as text: see position.h. The pump encodes it for each chunk; registry
  * and collector keep it and give it back at a restart, when discover decodes it.
  *
- *     1[ k][ m][ OUTPUT][ | OUTPUT]
+ *     1[ k][ m][ f<us>][ b<stream>][ OUTPUT][ | OUTPUT]
  *     OUTPUT: [h<us>][ r][ s][ c<n>][ l<kind><us>[ d][ t]][ o<offset>][ n|i|j]
  *
- * k the LF of the line before is to come, m inside a physical line; of an output: h time of the last
- * head, r which was that of reading, s lines have stamps, c continuations since, l inside a long line
- * of that kind and time, d dropped, t its time is that of reading, o the first open piece; the first
- * line was begun in the file before: n no, i yes, j yes and it is whole. Behind the bar is stderr. A state as after init is
- * the empty text, so most chunks carry none.
+ * k the LF of the line before is to come, m inside a physical line, f time of the file's first line, b the stream of the
+ * file whose line it goes on; of an output: h time of the last head, r which was that of reading, s lines have stamps,
+ * c continuations since, l inside a long line of that kind and time, d dropped, t its time is that of reading, o the
+ * first open piece; it goes on a line of the file before: n no, i yes, j yes and it is whole. Behind the bar is stderr. A
+ * state as after init is the empty text, so most chunks carry none.
  *
  * It comes back from outside, so decoding takes what encoding writes and nothing else; a state that
  * cannot be read costs a continuation its head's time, never a line. */
@@ -30,7 +30,7 @@ static void output_init(struct output_state *o)
 
 void frame_state_init(struct frame_state *f)
 {
-	*f = (struct frame_state){0};
+	*f = (struct frame_state){.first_us = INT64_MIN};
 	for (int i = 0; i < OUTPUTS; i++)
 		output_init(&f->outputs[i]);
 }
@@ -76,6 +76,14 @@ static int encode_output(const struct output_state *o, struct buf *out)
 	return r;
 }
 
+static int encode_before(const struct stream_id *id, struct buf *out)
+{
+	char hex[STREAM_ID_HEX];
+	stream_id_format(hex, id);
+	int r = buf_add_str(out, " b");
+	return r == 0 ? buf_add(out, hex, sizeof(hex)) : r;
+}
+
 static int encode(const struct frame_state *f, struct buf *out)
 {
 	int r = buf_add_char(out, '1');
@@ -83,6 +91,10 @@ static int encode(const struct frame_state *f, struct buf *out)
 		r = buf_add_str(out, " k");
 	if (r == 0 && f->in_part)
 		r = buf_add_str(out, " m");
+	if (r == 0 && f->first_us != INT64_MIN)
+		r = buf_printf(out, " f%" PRId64, f->first_us);
+	if (r == 0 && f->has_before)
+		r = encode_before(&f->before, out);
 	if (r == 0)
 		r = encode_output(&f->outputs[0], out);
 	if (r == 0 && !is_initial(&f->outputs[1])) {
@@ -95,7 +107,8 @@ static int encode(const struct frame_state *f, struct buf *out)
 
 int frame_state_encode(const struct frame_state *f, struct buf *out)
 {
-	if (is_initial(&f->outputs[0]) && is_initial(&f->outputs[1]) && !f->at_lf && !f->in_part)
+	if (is_initial(&f->outputs[0]) && is_initial(&f->outputs[1]) && !f->at_lf && !f->in_part &&
+	    f->first_us == INT64_MIN && !f->has_before)
 		return 0;
 	size_t before = out->len;
 	int r = encode(f, out);
@@ -133,6 +146,12 @@ static int decode_open(struct span value, uint64_t *ret)
 	return r == 0 && *ret == UINT64_MAX ? -EINVAL : r;
 }
 
+static int decode_first(struct span value, int64_t *ret)
+{
+	int r = num_parse_i64(value, ret);
+	return r == 0 && *ret == INT64_MIN ? -EINVAL : r;
+}
+
 static int decode_flag(struct span value)
 {
 	return value.len ? -EINVAL : 0;
@@ -151,6 +170,8 @@ static int decode_field(char name, struct span value, struct frame_state *f, str
 	switch (name) {
 	case 'k': f->at_lf = true; return decode_flag(value);
 	case 'm': f->in_part = true; return decode_flag(value);
+	case 'f': return decode_first(value, &f->first_us);
+	case 'b': f->has_before = true; return stream_id_parse(value, &f->before);
 	case 'h': return num_parse_i64(value, &o->head_us);
 	case 'r': o->head_read_time = true; return decode_flag(value);
 	case 's': o->has_stamps = true; return decode_flag(value);
@@ -180,7 +201,7 @@ static int take_field(struct span *s, char *ret_name, struct span *ret_value)
 
 int frame_state_decode(struct span s, struct frame_state *ret)
 {
-	static const char order[] = "kmhrscldtonij"; /* each once, in this order */
+	static const char order[] = "kmfbhrscldtonij"; /* each once, in this order */
 	struct frame_state f;
 	struct output_state *o = &f.outputs[0];
 	const char *next = order;
@@ -195,7 +216,7 @@ int frame_state_decode(struct span s, struct frame_state *ret)
 			return -EINVAL;
 		if (name == '|' && !value.len && s.len && o == &f.outputs[0]) {
 			o = &f.outputs[1];
-			next = order + 2;
+			next = strchr(order, 'h');
 			continue;
 		}
 		const char *at = name ? strchr(next, name) : NULL;

@@ -6,14 +6,15 @@
 #include "common/buf.h"
 #include "common/line.h"
 #include "common/span.h"
+#include "common/stream_id.h"
 
 #include <stdint.h>
 
 enum { OUTPUTS = 2 }; /* of a container: 0 stdout, 1 stderr; a plain file has only the first */
 
-/* Did the file's first line of an output go on one that the file before it had begun? */
+/* Does the file go on a line of an output that the file before it had begun? */
 enum output_heir {
-	HEIR_UNDECIDED, /* there was none yet */
+	HEIR_UNDECIDED, /* nothing of it was read yet */
 	HEIR_NO,
 	HEIR_OPEN, /* yes, and that line is not whole yet */
 	HEIR_DONE, /* yes, and it is whole */
@@ -42,6 +43,10 @@ struct output_state {
 /* Travels in a chunk's `state`; registry and collector keep it with the offset. */
 struct frame_state {
 	struct output_state outputs[OUTPUTS];
+	int64_t first_us; /* a container's: when its first line was written; INT64_MIN: not known. It tells the order of
+			     files, whatever their names say by now. */
+	struct stream_id before; /* whose lines it goes on; has_before */
+	bool has_before;
 	bool at_lf; /* the line before the place is dealt with but for its LF: agent/lines/envelope.h */
 	bool in_part; /* the place is inside a physical line, of which a part went out as it stood */
 };

@@ -11,6 +11,7 @@
  * cursor stays: nothing is lost, it is tried again. */
 #include "agent/ship/pump.h"
 
+#include "agent/files/elder.h"
 #include "agent/files/follow.h"
 #include "agent/lines/classify.h"
 #include "agent/lines/envelope.h"
@@ -458,10 +459,24 @@ static enum turn_outcome tell_first(struct turn *t)
 	return s->end_due ? tell(t, t->at.offset, NULL, true) : TURN_DONE;
 }
 
+/* Is its turn now? An older file of the same log may go first. Errors: of reading what that has left to it. */
+static int may_begin(struct pump *p, struct source *s)
+{
+	bool begins = !s->journal && s->cursor.offset == s->start && s->state != SOURCE_DRAINED;
+	if (begins && elder_goes_first(p->table, s, clock_mono_ns()))
+		return -EAGAIN;
+	int r = envelope_wanted(s) ? envelope_begin(p->envelopes, s) : 0;
+	if (r == 0)
+		elder_wait_over(s);
+	return r;
+}
+
 static enum turn_outcome take_turn(struct pump *p, struct batcher *b, struct source *s)
 {
 	bool enveloped = envelope_wanted(s);
-	int r = enveloped ? envelope_begin(p->envelopes, s) : 0;
+	int r = may_begin(p, s);
+	if (r == -EAGAIN)
+		elder_wait(p->table, s, clock_mono_ns());
 	if (r < 0)
 		return r == -ENOMEM ? TURN_LATER : TURN_DONE;
 	struct turn t = {
@@ -485,7 +500,9 @@ static enum turn_outcome take_turn(struct pump *p, struct batcher *b, struct sou
 
 int64_t pump_next_ns(const struct pump *p)
 {
-	return envelopes_next_ns(p->envelopes);
+	int64_t open_ns = envelopes_next_ns(p->envelopes);
+	int64_t wait_ns = elder_next_ns(p->table);
+	return open_ns < wait_ns ? open_ns : wait_ns;
 }
 
 void pump_counters(const struct pump *p, struct envelopes_counters *ret)
@@ -495,12 +512,19 @@ void pump_counters(const struct pump *p, struct envelopes_counters *ret)
 
 void pump_fill(struct pump *p, struct batcher *b)
 {
-	envelopes_tick(p->envelopes, clock_mono_ns());
+	int64_t now_ns = clock_mono_ns();
+	envelopes_tick(p->envelopes, now_ns);
+	elder_tick(p->table, now_ns);
 	while (!batcher_full(b)) {
 		struct source *s = source_next_ready(p->table);
 		if (!s)
 			return;
-		switch (take_turn(p, b, s)) {
+		uint64_t from = s->cursor.offset;
+		enum turn_outcome outcome = take_turn(p, b, s);
+		if (!s->journal)
+			elder_had_turn(p->table, s,
+				       outcome != TURN_LATER && s->cursor.offset == from);
+		switch (outcome) {
 		case TURN_DONE: break;
 		case TURN_AGAIN: source_set_ready(p->table, s); break;
 		case TURN_LATER:

@@ -1,6 +1,7 @@
 /* A host for tests: see host.h. */
 #include "tests/lib/host.h"
 
+#include "agent/files/elder.h"
 #include "agent/files/follow.h"
 #include "common/clock.h"
 #include "common/crc64.h"
@@ -229,6 +230,7 @@ static void accept(struct host *h, const struct host_batch *b)
 			.start = src->start,
 			.base = src->start,
 			.offset = src->start,
+			.first_at = h->arrived + 1,
 		};
 		(void)snprintf(s->path, sizeof(s->path), "%s", src->path);
 		(void)snprintf(s->service, sizeof(s->service), "%s", src->service);
@@ -245,6 +247,7 @@ static void accept(struct host *h, const struct host_batch *b)
 	} else if (b->hole) {
 		s->holes += b->to.offset - b->from.offset;
 	}
+	s->last_at = ++h->arrived;
 	s->offset = b->to.offset;
 	s->base = b->to.base;
 	s->crc = b->to.crc;
@@ -332,11 +335,20 @@ static bool read_one(struct host *h, struct source *s)
 static bool pump(struct host *h)
 {
 	bool any = false;
+	elder_tick(h->table, clock_mono_ns());
 	while (h->arena < h->arena_max) {
 		struct source *s = source_next_ready(h->table);
 		if (!s)
 			break;
-		if (read_one(h, s)) {
+		if (s->cursor.offset == s->start && s->state != SOURCE_DRAINED &&
+		    elder_goes_first(h->table, s, clock_mono_ns())) {
+			elder_wait(h->table, s, clock_mono_ns());
+			continue;
+		}
+		elder_wait_over(s);
+		bool more = read_one(h, s);
+		elder_had_turn(h->table, s, !more);
+		if (more) {
 			source_set_ready(h->table, s);
 			any = true;
 		}

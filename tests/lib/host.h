@@ -15,10 +15,11 @@ struct host_stream { /* as the collector knows it */
 	char path[512], service[160];
 	uint64_t ino, start, base, offset, crc;
 	int64_t btime_ns;
-	struct buf lines; /* whole lines; a piece without LF is followed by "<P>" LF */
-	uint64_t lost;    /* bytes */
-	char cause[32];   /* of its last loss */
-	uint64_t holes;   /* bytes */
+	struct buf lines;           /* whole lines; a piece without LF is followed by "<P>" LF */
+	uint64_t lost;              /* bytes */
+	char cause[32];             /* of its last loss */
+	uint64_t holes;             /* bytes */
+	unsigned first_at, last_at; /* the numbers of its chunks, of all that came */
 	bool ended;
 };
 
@@ -35,6 +36,7 @@ struct host {
 	struct discover *discover;
 	struct host_stream *streams;
 	size_t n_streams;
+	unsigned arrived; /* chunks */
 	bool down; /* the collector does not answer: what is read waits in a batch, as far as it goes */
 	uint64_t arena_max; /* then so much is read at most */
 	uint64_t arena;

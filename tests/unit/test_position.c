@@ -9,6 +9,8 @@
 static void same(const struct frame_state *a, const struct frame_state *b)
 {
 	ck_assert(a->at_lf == b->at_lf && a->in_part == b->in_part);
+	ck_assert_int_eq(a->first_us, b->first_us);
+	ck_assert(a->has_before == b->has_before && stream_id_equal(&a->before, &b->before));
 	for (int i = 0; i < OUTPUTS; i++) {
 		const struct output_state *x = &a->outputs[i], *y = &b->outputs[i];
 		ck_assert_int_eq(x->head_us, y->head_us);
@@ -38,6 +40,10 @@ START_TEST(round_trip)
 			struct output_state *o = &f.outputs[bits >> 8 & 1];
 			f.at_lf = bits & 512;
 			f.in_part = bits & 1024;
+			f.first_us = times[i];
+			f.has_before = bits & 32;
+			memset(f.before.bytes, f.has_before ? (int)bits & 255 : 0,
+			       sizeof(f.before.bytes));
 			o->head_us = times[i];
 			o->head_read_time = bits & 1;
 			o->has_stamps = bits & 2;
@@ -95,6 +101,10 @@ static const struct {
 	{"1 o18446744073709551615", -EINVAL},
 	{"1 o18446744073709551616", -EINVAL},
 	{"1 z", -EINVAL},
+	{"1 m f5 b00112233445566778899aabbccddeeff j o7", -EINVAL}, /* order */
+	{"1 f5 b00112233445566778899aabbccddeef", -EINVAL},
+	{"1 f-9223372036854775808", -EINVAL},
+	{"1 m f-5 b00112233445566778899aabbccddeeff o7 i | n", 0},
 };
 
 START_TEST(decode)
