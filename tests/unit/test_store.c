@@ -534,6 +534,7 @@ START_TEST(files_of_a_host_have_a_limit)
 	store = make_store(dir, &few);
 	session = make_session(store, "web-01", "m1", NULL);
 	ck_assert_int_eq((int)make_send(store, "web-01", session, &more[1], 1), CHUNK_COMMITTED);
+	ck_assert_int_eq(store_checkpoint(store), 0); /* lines stand in files after the answer */
 	expect("e", 1);
 	expect("f", 1);
 	expect("d", 2);
