@@ -82,10 +82,6 @@ static struct source *next_relative(const struct source_table *t, const struct s
 	return o;
 }
 
-/* Walks the relatives of a source. */
-#define EACH_RELATIVE(t, s, o)                                                                     \
-	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
-
 /* --- the order of names ----------------------------------------------------------------------------- */
 
 static struct span without(struct span name, const char *suffix)
@@ -291,7 +287,7 @@ bool elder_goes_first(struct source_table *t, struct source *s, int64_t now_ns)
 	bool gets_on = false, stays = false;
 	if (is_container(s) && first_us(t, s) == INT64_MIN)
 		return false; /* it has no line that could come too early */
-	EACH_RELATIVE (t, s, o) {
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o)) {
 		bool unsure = is_unsure(o);
 		if (!unsure && !is_readable(o))
 			continue;
@@ -360,7 +356,7 @@ void elder_had_turn(struct source_table *t, struct source *s, bool spent)
 void elder_wake(struct source_table *t, struct source *s)
 {
 	s->waited_for = false;
-	EACH_RELATIVE (t, s, o)
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (list_linked(&o->waiting))
 			source_set_ready(t, o);
 }
@@ -377,11 +373,11 @@ struct source *elder_before(struct source_table *t, struct source *s)
 {
 	struct source *best = NULL;
 	int64_t own_us = first_us(t, s);
-	EACH_RELATIVE (t, s, o)
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (order_of(t, s, o) == OLDER && (!best || order_of(t, best, o) == YOUNGER))
 			best = o;
 	/* Those before that have another heir, even when it has ended by the time that a later file asks. */
-	EACH_RELATIVE (t, s, o)
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (o != best && order_of(t, s, o) == OLDER && (!o->heir_us || own_us < o->heir_us))
 			o->heir_us = own_us;
 	if (best && best->heir_us && best->heir_us < own_us)
@@ -392,7 +388,7 @@ struct source *elder_before(struct source_table *t, struct source *s)
 
 struct source *elder_heir(const struct source_table *t, const struct source *s)
 {
-	EACH_RELATIVE (t, s, o)
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (goes_on(o, s))
 			return o;
 	return NULL;
@@ -401,7 +397,7 @@ struct source *elder_heir(const struct source_table *t, const struct source *s)
 bool elder_may_have_heir(struct source_table *t, struct source *s)
 {
 	/* One without a line so far may get the rest. */
-	EACH_RELATIVE (t, s, o)
+	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (o->cursor.frame.outputs[0].heir == HEIR_UNDECIDED && order_of(t, s, o) != OLDER)
 			return true;
 	return false;
