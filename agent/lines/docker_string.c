@@ -141,7 +141,7 @@ static const char *find_special(const char *p, const char *end)
 }
 
 /* For each set of bits, the places of those that are not in it, lowest first: a byte each. */
-#define KEEP(i, m, rest) ((m) & (1 << (i)) ? (rest) : (rest) << 8 | UINT64_C(i))
+#define KEEP(i, m, rest) (((m) >> (i)) % 2 ? (rest) : (rest) << 8 | UINT64_C(i))
 #define KEEP_4(m)        KEEP(4, m, KEEP(5, m, KEEP(6, m, KEEP(7, m, UINT64_C(0)))))
 #define KEPT(m)          KEEP(0, m, KEEP(1, m, KEEP(2, m, KEEP(3, m, KEEP_4(m)))))
 #define KEPT_4(m)        KEPT(m), KEPT((m) + 1), KEPT((m) + 2), KEPT((m) + 3)

@@ -10,6 +10,7 @@
  * The first bytes of an input say what kind of request it is and what happens around it; the rest is path or body. So
  * that mutations come further than gzip's checksum, the body may also be compressed here. */
 #include "collector/ingest/request.h"
+#include "collector/ingest/scratch.h"
 #include "collector/store/store.h"
 #include "common/file.h"
 #include "common/gzip.h"
@@ -395,9 +396,10 @@ static void set_up(void)
 		fuzz_check(forecast_new(&intake.forecast) == 0);
 		intake.receiving = budget_new(WORKING);
 		intake.working = budget_new(WORKING);
+		intake.scratch = scratch_new();
 		atomic_init(&intake.max_batch, MAX_BATCH);
 		make_auth();
-		fuzz_check(intake.door && intake.receiving && intake.working);
+		fuzz_check(intake.door && intake.receiving && intake.working && intake.scratch);
 		log_start("fuzz", (enum log_level)0); /* complaints are not told */
 	}
 	intake.auth = control.shape & SHAPE_TOKENS ? token_auth : open_auth;
