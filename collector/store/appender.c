@@ -318,7 +318,6 @@ static int make_ready(struct appender *a, struct segment **segment)
 		int r = s->made ? segment_look(a->tree, s, &trouble, &size) : 0;
 		if (r == 0 && trouble == SEGMENT_FINE && locked)
 			trouble = SEGMENT_LOCKED;
-		locked = false;
 		if (r == 0 && trouble != SEGMENT_FINE)
 			r = next_segment(a, s, trouble, size, segment);
 		if (r < 0)
