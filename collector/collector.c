@@ -178,6 +178,13 @@ static unsigned connection_limit(const struct options *o)
 	return (unsigned)wanted;
 }
 
+/* In whole seconds, not fewer than the retention has. */
+static uint64_t keeps_s(const struct policy *p)
+{
+	int64_t ns = policy_keeps_ns(p);
+	return (uint64_t)(ns / NUM_SEC_NS + (ns % NUM_SEC_NS != 0));
+}
+
 static uint64_t receiving_bytes(const struct options *o)
 {
 	return o->collector->memory_limit_bytes / RECEIVING_SHARE;
@@ -213,6 +220,7 @@ static int make_intake(struct collector *c, struct conf_error *err)
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
+	atomic_init(&in->keeps_s, keeps_s(c->policy));
 	r = *o->tls->cert ? tls_new(tls_files(o), &c->tls, err) : 0;
 	struct auth_config auth = auth_config(c, o);
 	return r < 0 ? r : auth_new(&auth, &in->auth, err);
@@ -287,6 +295,7 @@ static void adopt(struct collector *c, struct options *o, struct policy *policy)
 	warn_fixed(c, o);
 	set_policy(c, policy, settings_of(o));
 	atomic_store(&c->intake.max_batch, o->collector->max_batch_bytes);
+	atomic_store(&c->intake.keeps_s, keeps_s(policy));
 	budget_resize(c->intake.receiving, receiving_bytes(o));
 	budget_resize(c->intake.working, working_bytes(o));
 	if (!same_store(c->options, o)) {

@@ -114,3 +114,16 @@ int32_t policy_oldest_day(const struct policy *p, struct span service, int64_t n
 		return INT32_MIN;
 	return civil_day_of_us(oldest_us);
 }
+
+int64_t policy_keeps_ns(const struct policy *p)
+{
+	int64_t longest_ns = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct policy_rule *rule = &p->rules[i];
+		if (rule->max_age_ns == 0 || rule->hold)
+			return 0;
+		if (rule->max_age_ns > longest_ns)
+			longest_ns = rule->max_age_ns;
+	}
+	return longest_ns;
+}

@@ -28,4 +28,7 @@ const struct policy_rule *policy_find(const struct policy *p, struct span servic
 /* The oldest day that is kept of it at `now_us`; INT32_MIN: all. */
 int32_t policy_oldest_day(const struct policy *p, struct span service, int64_t now_us);
 
+/* The longest that lines of any service are kept; 0: for ever. */
+int64_t policy_keeps_ns(const struct policy *p);
+
 #endif

@@ -3,7 +3,36 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
+#include "common/civil.h"
+#include "common/clock.h"
 #include "common/file.h"
+#include "common/log.h"
+#include "common/num.h"
+
+#include <inttypes.h>
+
+#define DAY_NS (86400 * NUM_SEC_NS)
+
+/* It keeps whole days (UTC). A clock that knows no better than 1970 skips nothing. */
+void discover_keeps(struct discover *d, int64_t keeps_ns)
+{
+	int64_t now_ns = clock_real_ns();
+	bool for_ever = keeps_ns == 0 || keeps_ns >= now_ns;
+	d->oldest_ns = for_ever ? 0 : (now_ns - keeps_ns) / DAY_NS * DAY_NS;
+}
+
+void begin_say_skipped(const struct discover *d)
+{
+	char day[CIVIL_DAY_LEN];
+	if (!d->counters.skipped_old_files)
+		return;
+	civil_format_day(day, civil_day_of_us(d->oldest_ns / NUM_US_NS));
+	log_notice("files that were written last before %.*s, the oldest day that the collector "
+		   "keeps, are skipped: %" PRIu64 " with %" PRIu64
+		   " bytes; what is added to them from now on is shipped",
+		   (int)sizeof(day), day, d->counters.skipped_old_files,
+		   d->counters.skipped_old_bytes);
+}
 
 /* Where the last line begins that is not whole yet, for a stream that begins at the end. */
 static uint64_t last_line_start(const struct source *s)
@@ -28,14 +57,21 @@ static void begin_at(struct source *s, uint64_t start)
 	position_init(&s->cursor, start);
 }
 
+static bool is_too_old(const struct discover *d, const struct source *s)
+{
+	struct identity id;
+	if (!d->oldest_ns || !s->size)
+		return false;
+	int r = s->fd < 0 ? identity_of_path(s->path, true, &id) : identity_of_fd(s->fd, &id);
+	return r == 0 && id.ino == s->ino && id.mtime_ns < d->oldest_ns;
+}
+
 /* Files that are there at the very first start. false: it begins as any other. */
 static bool begin_first(struct discover *d, struct source *s)
 {
-	struct identity id;
 	if (!d->first_start || s->born || s->cursor.offset != 0)
 		return false;
-	if (d->oldest_ns && identity_of_path(s->path, true, &id) == 0 &&
-	    id.mtime_ns < d->oldest_ns) {
+	if (is_too_old(d, s)) {
 		d->counters.skipped_old_files++;
 		d->counters.skipped_old_bytes += s->size;
 		begin_at(s, s->size);

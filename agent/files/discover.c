@@ -344,7 +344,6 @@ static void configure(struct discover *d, const struct discover_config *config)
 	d->max_open_files = config->max_open_files;
 	d->max_deleted = config->max_deleted;
 	d->deleted_due_ns = 0;
-	d->oldest_ns = config->oldest_ns;
 	descriptor_limit(d->table, config->max_open_files);
 }
 

@@ -21,7 +21,6 @@ struct discover_config {
 	uint64_t max_open_files;
 	uint64_t
 		max_deleted; /* bytes of deleted files that are held open; beyond it they are given up */
-	int64_t oldest_ns; /* files not modified since are skipped and counted at the very first start; 0: none */
 };
 
 int discover_new(const struct discover_config *config, struct source_table *t, struct registry *r,
@@ -45,6 +44,10 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable);
 int64_t discover_next_ns(const struct discover *d);
 /* The monotonic time from which on the descriptor may be polled: until then the cadence's pause is on. */
 int64_t discover_poll_ns(const struct discover *d);
+
+/* The collector keeps no line for longer than this (0: some for ever): at the very first start files that were not
+ * written for so long are skipped and counted. Before the streams of the same session. */
+void discover_keeps(struct discover *d, int64_t keeps_ns);
 
 /* The collector's streams of this host are known now: rows were given by discover_row one by one, and
  * discover_rows_end settles the rest: sources without a row start as new streams (or from where the input

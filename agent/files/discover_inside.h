@@ -86,7 +86,7 @@ struct comparison {
 struct discover {
 	struct wanted wanted;
 	uint64_t max_open_files;
-	int64_t oldest_ns;
+	int64_t oldest_ns; /* what was written last before that (real time) is older than the collector keeps; 0: nothing is */
 	struct source_table *table;
 	struct registry *registry;
 	struct watch *watch; /* NULL: there is none, everything is polled */
@@ -302,6 +302,8 @@ void rows_drop(struct discover *d);
 /* A file without a stream begins one, at the place that its input says; begin_fresh: unless it is a copy. */
 void begin_fresh(struct discover *d, struct source *s);
 void begin_stream(struct discover *d, struct source *s);
+/* All that were there at the very first start have begun: says what was skipped. */
+void begin_say_skipped(const struct discover *d);
 
 /* --- settle.c --- */
 

@@ -529,5 +529,7 @@ void discover_rows_end(struct discover *d)
 	match_step(d);
 	stray_step(d);
 	d->settled_before = true;
+	if (d->first_start)
+		begin_say_skipped(d);
 	d->first_start = false;
 }

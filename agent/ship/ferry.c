@@ -21,12 +21,13 @@ enum {
 	MESSAGES_MAX = 100000
 }; /* while the far side hangs the near one may list streams again and again */
 
-enum kind { ROW, ROWS_END, VERDICT, ANSWERED, TOO_LARGE, LOST };
+enum kind { KEEPS, ROW, ROWS_END, VERDICT, ANSWERED, TOO_LARGE, LOST };
 
 struct message {
 	struct list_node node;
 	enum kind kind;
-	size_t index; /* VERDICT */
+	int64_t keeps_ns; /* KEEPS */
+	size_t index;     /* VERDICT */
 	struct chunk_verdict verdict;
 	char *text; /* ROW: as the collector wrote it; VERDICT, TOO_LARGE: why; NULL: none */
 };
@@ -167,6 +168,11 @@ static void say(struct ferry *f, const struct message *what, const char *text)
 	wake(f->far_fd);
 }
 
+void ferry_keeps(struct ferry *f, int64_t keeps_ns)
+{
+	say(f, &(struct message){.kind = KEEPS, .keeps_ns = keeps_ns}, NULL);
+}
+
 void ferry_row(struct ferry *f, const struct stream_row *row)
 {
 	struct buf text = BUF_EMPTY;
@@ -269,6 +275,7 @@ static void tell_row(struct ferry *f, const char *text)
 static void tell(struct ferry *f, struct message *m)
 {
 	switch (m->kind) {
+	case KEEPS: f->calls.keeps(f->calls.user, m->keeps_ns); break;
 	case ROW: tell_row(f, m->text); break;
 	case ROWS_END:
 		if (f->state == UPLINK_SENDING)

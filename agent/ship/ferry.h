@@ -36,6 +36,7 @@ bool ferry_take(struct ferry *f, struct span *ret);
 bool ferry_wants_resync(struct ferry *f);
 
 /* The collector's words, as uplink_calls has them. Short memory is made up for by asking for the streams again. */
+void ferry_keeps(struct ferry *f, int64_t keeps_ns);
 void ferry_row(struct ferry *f, const struct stream_row *row);
 void ferry_rows_end(struct ferry *f);
 void ferry_verdict(struct ferry *f, size_t index, const struct chunk_verdict *v);

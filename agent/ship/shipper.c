@@ -353,6 +353,14 @@ static void on_collector(void *user, const char *uuid)
 	log_info("this agent's collector is %s", uuid);
 }
 
+static void on_keeps(void *user, int64_t keeps_ns)
+{
+	struct shipper *s = user;
+	discover_keeps(s->discover, keeps_ns);
+	if (has_guests(s))
+		ferry_keeps(s->config.ferry, keeps_ns);
+}
+
 static void on_row(void *user, const struct stream_row *row)
 {
 	struct shipper *s = user;
@@ -425,6 +433,7 @@ static int make_way(struct shipper *s, const struct shipper_config *config, stru
 {
 	const struct uplink_calls calls = {
 		.collector = on_collector,
+		.keeps = on_keeps,
 		.row = on_row,
 		.rows_end = on_rows_end,
 		.verdict = on_verdict,

@@ -302,30 +302,41 @@ static bool is_our_collector(struct uplink *u, const struct answer *a)
 	return true;
 }
 
+struct session_answer {
+	uint64_t session;
+	uint64_t keeps_s; /* 0: for ever, or it does not say */
+};
+
 static int session_key(void *user, struct span key, struct json_value v)
 {
-	uint64_t *session = user;
-	if (span_is(key, "session") && v.type == JSON_NUMBER)
-		return num_parse_u64(v.text, session);
+	struct session_answer *answer = user;
+	if (v.type != JSON_NUMBER)
+		return 0;
+	if (span_is(key, "session"))
+		return num_parse_u64(v.text, &answer->session);
+	if (span_is(key, "keeps_s") && num_parse_u64(v.text, &answer->keeps_s) < 0)
+		answer->keeps_s = 0;
 	return 0;
 }
 
 static void on_session(struct uplink *u, const struct answer *a)
 {
-	uint64_t session = 0;
+	struct session_answer answer = {0};
 	if (!a->haul || a->status != 200) {
 		not_taken(u, a);
 		u->state = UPLINK_DOWN;
 		return;
 	}
-	if (json_read_object(a->body, session_key, &session) < 0 || session == 0) {
+	if (json_read_object(a->body, session_key, &answer) < 0 || answer.session == 0) {
 		back_off(u, 0, "its answer to the session request cannot be read");
 		u->state = UPLINK_DOWN;
 		return;
 	}
-	u->session = session;
+	u->session = answer.session;
 	u->state = UPLINK_LISTING;
 	u->first_page = true;
+	bool for_ever = answer.keeps_s > INT64_MAX / NUM_SEC_NS;
+	u->calls.keeps(u->calls.user, for_ever ? 0 : (int64_t)answer.keeps_s * NUM_SEC_NS);
 }
 
 /* Gives the rows of one page on; how many there were, or -EBADMSG. */

@@ -44,6 +44,9 @@ struct uplink_calls {
 	/* A collector that this agent did not know answers (the first, or another with
 	 * failover). */
 	void (*collector)(void *user, const char *uuid);
+	/* A session is open: no line is kept there for longer than this; 0: some are for ever,
+	 * or it does not say. LISTING follows. */
+	void (*keeps)(void *user, int64_t keeps_ns);
 	/* LISTING: one stream; then all were given and READY follows. */
 	void (*row)(void *user, const struct stream_row *row);
 	void (*rows_end)(void *user);

@@ -36,6 +36,7 @@ struct intake {
 	struct meters meters;
 	struct archive_meters archive;
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
+	_Atomic uint64_t keeps_s;   /* no line is kept for longer; 0: some are for ever */
 	int64_t started_us;
 	_Atomic int64_t
 		full_ns; /* monotonic: when a batch was last refused for want of room; 0: never */

@@ -128,6 +128,15 @@ static void session_run(struct request *r)
 		request_answer(r, NULL, NULL);
 }
 
+static int write_answer(const struct request *r, uint64_t session, struct buf *out)
+{
+	uint64_t keeps_s = atomic_load(&r->intake->keeps_s);
+	int result = buf_printf(out, "{\"session\":%" PRIu64, session);
+	if (result == 0 && keeps_s)
+		result = buf_printf(out, ",\"keeps_s\":%" PRIu64, keeps_s);
+	return result == 0 ? buf_add_str(out, "}\n") : result;
+}
+
 static void session_go_on(struct request *r)
 {
 	struct own *own = r->own;
@@ -142,7 +151,7 @@ static void session_go_on(struct request *r)
 	else if (own->result < 0)
 		request_put_off(r, 503, FAILED_RETRY_S,
 				"the collector could not write the session");
-	else if (buf_printf(&body, "{\"session\":%" PRIu64 "}\n", own->session) < 0)
+	else if (write_answer(r, own->session, &body) < 0)
 		request_put_off(r, 503, FAILED_RETRY_S, "the collector is short of memory");
 	request_answer(r, "application/json", &body);
 	buf_free(&body);

@@ -122,7 +122,6 @@ void host_start_unlisted(struct host *h)
 		.n_inputs = h->n_inputs,
 		.max_open_files = h->max_open_files,
 		.max_deleted = h->max_deleted,
-		.oldest_ns = h->oldest_ns,
 	};
 	h->table = source_table_new();
 	ck_assert_ptr_nonnull(h->table);
@@ -132,6 +131,7 @@ void host_start_unlisted(struct host *h)
 
 void host_list(struct host *h)
 {
+	discover_keeps(h->discover, h->keeps_ns);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < h->n_streams; i++) {
 			const struct host_stream *s = &h->streams[i];

@@ -30,7 +30,7 @@ struct host {
 	size_t n_inputs;
 	uint64_t max_open_files;
 	uint64_t max_deleted;
-	int64_t oldest_ns;
+	int64_t keeps_ns; /* the collector keeps lines for so long; 0: for ever */
 	struct source_table *table;
 	struct registry *registry;
 	struct discover *discover;

@@ -15,6 +15,14 @@ static void hear(const char *what)
 	(void)strncat(told, what, sizeof(told) - strlen(told) - 1);
 }
 
+static void on_keeps(void *user, int64_t keeps_ns)
+{
+	char text[64];
+	(void)user;
+	(void)snprintf(text, sizeof(text), "keeps %d, ", (int)keeps_ns);
+	hear(text);
+}
+
 static void on_row(void *user, const struct stream_row *row)
 {
 	char text[64];
@@ -60,6 +68,7 @@ static void on_lost(void *user)
 static void set_up(void)
 {
 	const struct uplink_calls calls = {
+		.keeps = on_keeps,
 		.row = on_row,
 		.rows_end = on_rows_end,
 		.verdict = on_verdict,
@@ -99,10 +108,11 @@ START_TEST(there_and_back)
 		.path = SPAN_LITERAL("/far/a.log"), .service = SPAN_LITERAL("a"), .offset = 41};
 	STATE(UPLINK_LISTING);
 	HEARS("");
+	ferry_keeps(ferry, 7);
 	ferry_row(ferry, &row);
 	ferry_rows_end(ferry);
 	ck_assert(is_readable(ferry_far_fd(ferry)));
-	HEARS("row /far/a.log at 41, end, ");
+	HEARS("keeps 7, row /far/a.log at 41, end, ");
 	ck_assert(!is_readable(ferry_far_fd(ferry)));
 	STATE(UPLINK_READY);
 	ck_assert(!ferry_take(ferry, &body));

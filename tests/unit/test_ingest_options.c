@@ -74,6 +74,26 @@ START_TEST(oldest_day)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int64_t days;
+} KEEPS[] = {
+	{"", 30},
+	{"[retention]\nmax_age = 7d\n", 7},
+	{"[retention audit-*]\nmax_age = 365d\n[retention x]\nmax_age = 1d\n", 365},
+	{"[retention]\nmax_age =\nmax_bytes = 1G\n[retention x]\nmax_age = 1d\n", 0},
+	{"[retention x]\nmax_age = 0\n", 0},
+	{"[retention x]\nmax_age = 1d\nhold = yes\n", 0},
+};
+
+START_TEST(keeps)
+{
+	struct policy *p = make(KEEPS[_i].text);
+	ck_assert_int_eq(policy_keeps_ns(p), KEEPS[_i].days * DAY_US * 1000);
+	policy_free(p);
+}
+END_TEST
+
 START_TEST(by_default_thirty_days)
 {
 	struct policy *p = make("");
@@ -160,6 +180,7 @@ int main(void)
 	tcase_add_loop_test(tcase, most_specific, 0, LEN(WINS));
 	tcase_add_test(tcase, what_is_not_said_is_as_for_all);
 	tcase_add_test(tcase, oldest_day);
+	tcase_add_loop_test(tcase, keeps, 0, LEN(KEEPS));
 	tcase_add_test(tcase, by_default_thirty_days);
 	tcase_add_test(tcase, options_are_documented);
 	tcase_add_loop_test(tcase, whole, 0, LEN(WHOLE));

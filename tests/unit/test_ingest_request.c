@@ -265,6 +265,7 @@ static void setup(void)
 	ck_assert_int_ge(fd, 0);
 	(void)close(fd);
 	atomic_init(&intake.max_batch, 64 << 10);
+	atomic_init(&intake.keeps_s, 0);
 	intake.door = door_new("starting");
 	intake.complaints = complaints_new();
 	intake.inflight = inflight_new();
@@ -1046,6 +1047,17 @@ START_TEST(sessions)
 }
 END_TEST
 
+START_TEST(session_says_what_is_kept)
+{
+	struct buf body = BUF_EMPTY;
+	atomic_store(&intake.keeps_s, 2592000);
+	ck_assert_int_eq(buf_add_str(&body, "{\"host\":\"web-01\"}"), 0);
+	expect(request("POST", "/v1/session", NULL, &body), 200,
+	       "{\"session\":1,\"keeps_s\":2592000}");
+	buf_free(&body);
+}
+END_TEST
+
 START_TEST(session_limits)
 {
 	struct buf body = BUF_EMPTY;
@@ -1230,6 +1242,7 @@ int main(void)
 	tcase_add_test(tcase, nobody_without_tokens_beyond_loopback);
 	tcase_add_test(tcase, operators);
 	tcase_add_loop_test(tcase, sessions, 0, LEN(SESSIONS));
+	tcase_add_test(tcase, session_says_what_is_kept);
 	tcase_add_test(tcase, session_limits);
 	tcase_add_loop_test(tcase, streams, 0, LEN(STREAMS));
 	tcase_add_test(tcase, streams_of_others);

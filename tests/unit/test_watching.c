@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/num.h"
 
 #include <check.h>
 #include <errno.h>
@@ -583,27 +584,89 @@ START_TEST(from_the_end_at_the_very_first_start)
 }
 END_TEST
 
+/* The collector's oldest day is 30 days ago, whenever the test runs; the file was written so many hours after its
+ * beginning. */
+static void written_after_oldest_day(struct host *host, const char *name, int hours)
+{
+	const int64_t day_ns = 86400 * NUM_SEC_NS;
+	char command[128];
+	int64_t now_ns = clock_real_ns(), oldest_ns = now_ns - now_ns % day_ns - 30 * day_ns;
+	host->keeps_ns = now_ns - oldest_ns - day_ns / 2;
+	(void)snprintf(command, sizeof(command), "touch -d @%lld %s",
+		       (long long)(oldest_ns / NUM_SEC_NS + hours * 3600), name);
+	host_shell(host, command);
+}
+
 START_TEST(old_files_at_the_very_first_start)
 {
 	host_input(&h, "logs", "*.log", "");
-	h.oldest_ns = clock_real_ns() - INT64_C(1000000000) * 86400;
 	host_write(&h, "a.log", "old\n");
-	host_shell(&h, "touch -d '2 days ago' a.log");
+	written_after_oldest_day(&h, "a.log", -1);
 	host_write(&h, "b.log", "young\n");
+	host_write(&h, "c.log", "of a day that is kept\n");
+	written_after_oldest_day(&h, "c.log", 1);
+	host_write(&h, "still.log", "old, too\n");
+	written_after_oldest_day(&h, "still.log", -1);
+	host_write(&h, "empty.log", "");
+	written_after_oldest_day(&h, "empty.log", -1);
 	host_start(&h);
 	host_run(&h);
-	LINES("young");
+	LINES("of a day that is kept|young");
 	struct discover_counters c;
 	discover_counters(h.discover, &c);
-	ck_assert_uint_eq(c.skipped_old_files, 1);
-	ck_assert_uint_eq(c.skipped_old_bytes, 4);
+	ck_assert_uint_eq(c.skipped_old_files, 2);
+	ck_assert_uint_eq(c.skipped_old_bytes, 13);
 	host_append(&h, "a.log", "new\n");
 	host_run(&h);
-	LINES("new|young");
+	LINES("new|of a day that is kept|young");
 	host_stop(&h);
 	host_start(&h);
 	host_run(&h);
-	LINES("new|young");
+	LINES("new|of a day that is kept|young");
+	/* Later it is not asked how old a file is. */
+	host_write(&h, "d.log", "moved here\n");
+	written_after_oldest_day(&h, "d.log", -1);
+	host_run(&h);
+	host_pass(&h, 61);
+	LINES("moved here|new|of a day that is kept|young");
+}
+END_TEST
+
+/* Nor at a first start, when the collector does not say how long it keeps lines, or knows the host already. */
+START_TEST(old_files_that_are_not_skipped)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_write(&h, "a.log", "old\n");
+	written_after_oldest_day(&h, "a.log", -1);
+	h.keeps_ns = 0;
+	host_start(&h);
+	host_run(&h);
+	LINES("old");
+	host_stop(&h);
+	host_shell(&h, "rm -rf ../$(basename $PWD).state");
+	host_write(&h, "b.log", "old too\n");
+	written_after_oldest_day(&h, "b.log", -1);
+	host_start(&h);
+	host_run(&h);
+	LINES("old|old too");
+}
+END_TEST
+
+/* One that is written while the agent waits for the collector is not old any more. */
+START_TEST(old_until_the_collector_came)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_write(&h, "a.log", "old\n");
+	host_write(&h, "b.log", "older\n");
+	written_after_oldest_day(&h, "a.log", -1);
+	written_after_oldest_day(&h, "b.log", -1);
+	host_start_unlisted(&h);
+	host_run(&h);
+	host_append(&h, "a.log", "new\n");
+	host_run(&h);
+	host_list(&h);
+	host_run(&h);
+	LINES("new|old");
 }
 END_TEST
 
@@ -740,6 +803,8 @@ int main(void)
 	tcase_add_test(tcase, files_that_are_not_text);
 	tcase_add_test(tcase, from_the_end_at_the_very_first_start);
 	tcase_add_test(tcase, old_files_at_the_very_first_start);
+	tcase_add_test(tcase, old_files_that_are_not_skipped);
+	tcase_add_test(tcase, old_until_the_collector_came);
 	tcase_add_test(tcase, reload);
 	tcase_add_test(tcase, explain);
 	suite_add_tcase(suite, tcase);
