@@ -15,10 +15,10 @@ int array_room(void *array, size_t n, size_t *capacity, size_t size)
 	/* By its bytes: the pointer is one to whatever the elements are. */
 	memcpy(&items, array, sizeof(items));
 	size_t more = *capacity ? *capacity * 2 : FIRST;
-	items = reallocarray(items, more, size);
-	if (!items)
+	void *moved = reallocarray(items, more, size);
+	if (!moved)
 		return -ENOMEM;
-	memcpy(array, &items, sizeof(items));
+	memcpy(array, &moved, sizeof(moved));
 	*capacity = more;
 	return 0;
 }

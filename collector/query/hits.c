@@ -233,8 +233,9 @@ static int read_rounds(struct hits *h, struct segments *segments, struct sorter 
 		if (r < 0)
 			break;
 		/* Interrupted: what was found is given as it is. */
-		struct span frontier =
-			search_stopped(h->search) ? (struct span){0} : rounds_frontier(h->rounds);
+		struct span frontier = rounds_frontier(h->rounds);
+		if (search_stopped(h->search))
+			frontier.len = 0;
 		r = give(h, rest[now], rest[1 - now], frontier, taker);
 		int e = r < 0 ? r : taker->ready(taker->user);
 		r = e < 0 ? e : r;

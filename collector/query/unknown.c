@@ -66,11 +66,15 @@ static int look_at_window(void *worker, struct segments *segments, const struct 
 	return 0;
 }
 
+static bool goes_on(struct inquiry *q)
+{
+	return !atomic_load(&q->known) && atomic_load(&q->bytes) < q->most;
+}
+
 static bool is_wanted(void *worker, uint32_t ordinal)
 {
-	struct inquiry *q = ((struct worker *)worker)->inquiry;
 	(void)ordinal;
-	return !atomic_load(&q->known) && atomic_load(&q->bytes) < q->most;
+	return goes_on(((struct worker *)worker)->inquiry);
 }
 
 static int ask_days(struct inquiry *q, struct search *search)
@@ -85,7 +89,7 @@ static int ask_days(struct inquiry *q, struct search *search)
 		if (q->finder.n && !(workers[i].where = where_scratch_new(search->where)))
 			r = -ENOMEM;
 	}
-	for (size_t day = search->n_days; r == 0 && day-- > 0 && is_wanted(&workers[0], 0);) {
+	for (size_t day = search->n_days; r == 0 && day-- > 0 && goes_on(q);) {
 		struct segments *segments;
 		r = search_list(search, day, &segments);
 		if (r < 0)
@@ -112,8 +116,7 @@ static int ask(struct search *search, size_t condition)
 	if (r == 0)
 		r = ask_days(&q, search);
 	finder_clear(&q.finder);
-	struct worker any = {.inquiry = &q};
-	if (r < 0 || search_stopped(search) || !atomic_load(&q.windows) || !is_wanted(&any, 0))
+	if (r < 0 || search_stopped(search) || !atomic_load(&q.windows) || !goes_on(&q))
 		return r;
 	field_names_tell(&q.names, "-w", field);
 	return -EINVAL;

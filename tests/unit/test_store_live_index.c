@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -78,8 +79,7 @@ static void id_of(unsigned seed, unsigned i, char ret[33])
 {
 	uint64_t x = (uint64_t)seed << 32 | i;
 	x = (x ^ 0x5bd1e995) * UINT64_C(0x9e3779b97f4a7c15);
-	(void)snprintf(ret, 33, "%016llx%016llx", (unsigned long long)x,
-		       (unsigned long long)(x * 31 + i));
+	(void)snprintf(ret, 33, "%016" PRIx64 "%016" PRIx64, x, x * 31 + i);
 }
 
 /* Appends lines until the file is `size` long, and the row says so. */
