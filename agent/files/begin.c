@@ -34,16 +34,17 @@ void begin_say_skipped(const struct discover *d)
 		   d->counters.skipped_old_bytes);
 }
 
-/* Where the last line begins that is not whole yet, for a stream that begins at the end. */
-static uint64_t last_line_start(const struct source *s)
+/* Where the last line of its first `size` bytes begins that is not whole yet. */
+static uint64_t last_line_start(const struct source *s, uint64_t size)
 {
 	char bytes[64 * 1024];
-	uint64_t from = s->size > sizeof(bytes) ? s->size - sizeof(bytes) : 0;
-	ssize_t n = s->fd < 0 ? -1 : file_pread_full(s->fd, bytes, sizeof(bytes), from);
+	uint64_t from = size > sizeof(bytes) ? size - sizeof(bytes) : 0;
+	size_t want = (size_t)(size - from);
+	ssize_t n = s->fd < 0 ? -1 : file_pread_full(s->fd, bytes, want, from);
 	for (ssize_t i = n; i > 0; i--)
 		if (bytes[i - 1] == '\n')
 			return from + (uint64_t)i;
-	return n == (ssize_t)s->size ? 0 : s->size;
+	return n == (ssize_t)size ? 0 : size;
 }
 
 static void begin_at(struct source *s, uint64_t start)
@@ -77,9 +78,12 @@ static bool begin_first(struct discover *d, struct source *s)
 		begin_at(s, s->size);
 		return true;
 	}
-	if (!s->input || s->input->from != INPUT_FROM_END || !s->size)
+	/* What came while the agent waited for the collector is new: a file, or more of one. */
+	uint64_t size = s->first_size < s->size ? s->first_size : s->size;
+	if (!s->input || s->input->from != INPUT_FROM_END || !size ||
+	    s->btime_ns >= d->begun_real_ns)
 		return false;
-	begin_at(s, descriptor_open(d->table, s) == 0 ? last_line_start(s) : s->size);
+	begin_at(s, descriptor_open(d->table, s) == 0 ? last_line_start(s, size) : size);
 	return true;
 }
 

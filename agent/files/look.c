@@ -134,7 +134,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 		discover_short_of_memory(d);
 		return NULL;
 	}
-	s->size = s->sure_size = id->size;
+	s->size = s->sure_size = s->first_size = id->size;
 	s->last_growth_ns = d->now_ns;
 	s->created_ns = s->begun_ns = clock_real_ns();
 	return s;

@@ -75,6 +75,7 @@ struct source {
 	struct position committed; /* the collector's word */
 	struct position cursor;    /* lines are cut up to here; committed <= cursor */
 	uint64_t size;             /* as last seen */
+	uint64_t first_size;       /* as first seen */
 	bool announced : 1;        /* the registry knows its id: chunks may leave */
 	bool born : 1;             /* the collector knows the stream */
 	bool end_due : 1; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */

@@ -584,6 +584,21 @@ START_TEST(from_the_end_at_the_very_first_start)
 }
 END_TEST
 
+START_TEST(from_the_end_while_the_collector_is_away)
+{
+	host_input(&h, "logs", "*.log", "")->from = INPUT_FROM_END;
+	host_write(&h, "a.log", "old 1\nold 2\n");
+	host_start_unlisted(&h);
+	host_run(&h);
+	host_append(&h, "a.log", "more\n");
+	host_write(&h, "b.log", "new\n");
+	host_run(&h);
+	host_list(&h);
+	host_run(&h);
+	LINES("more|new");
+}
+END_TEST
+
 /* The collector's oldest day is 30 days ago, whenever the test runs; the file was written so many hours after its
  * beginning. */
 static void written_after_oldest_day(struct host *host, const char *name, int hours)
@@ -802,6 +817,7 @@ int main(void)
 	tcase_add_test(tcase, only_regular_files);
 	tcase_add_test(tcase, files_that_are_not_text);
 	tcase_add_test(tcase, from_the_end_at_the_very_first_start);
+	tcase_add_test(tcase, from_the_end_while_the_collector_is_away);
 	tcase_add_test(tcase, old_files_at_the_very_first_start);
 	tcase_add_test(tcase, old_files_that_are_not_skipped);
 	tcase_add_test(tcase, old_until_the_collector_came);
