@@ -8,6 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -607,8 +608,8 @@ static void written_after_oldest_day(struct host *host, const char *name, int ho
 	char command[128];
 	int64_t now_ns = clock_real_ns(), oldest_ns = now_ns - now_ns % day_ns - 30 * day_ns;
 	host->keeps_ns = now_ns - oldest_ns - day_ns / 2;
-	(void)snprintf(command, sizeof(command), "touch -d @%lld %s",
-		       (long long)(oldest_ns / NUM_SEC_NS + hours * 3600), name);
+	int64_t at_s = oldest_ns / NUM_SEC_NS + (int64_t)hours * 3600;
+	(void)snprintf(command, sizeof(command), "touch -d @%" PRId64 " %s", at_s, name);
 	host_shell(host, command);
 }
 
