@@ -160,6 +160,7 @@ struct source {
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
 	bool unfinished : 1; /* STRAY, or without a file: the gzip file is being written */
 	bool copy : 1;       /* STRAY: a stream that has a file has the same bytes */
+	bool arrived : 1;    /* STRAY, copy: that was so when all that it has had arrived */
 	bool searched : 1;   /* without a file: copies of it were looked for */
 	bool undecided : 1;  /* it was a STRAY when the agent ended */
 	bool listed : 1;     /* the collector's list has it */

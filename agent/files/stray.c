@@ -109,7 +109,7 @@ static void compare_with_family(struct discover *d, struct source *file)
 	uint64_t family = rotation_family(path_name(file->path));
 	struct identity id;
 	size_t cursor = 0;
-	file->copy = file->unfinished = false;
+	file->copy = file->arrived = file->unfinished = false;
 	file->compared_ns = d->now_ns;
 	file->compared_real_ns = clock_real_ns();
 	d->strays_due_ns = 0;
@@ -317,6 +317,14 @@ static bool has_grown(struct discover *d, struct source *file)
 	       id.size != file->candidate_size;
 }
 
+/* What made it a copy may have been a first line that all files of the log begin with. Now that so much of the stream has
+ * arrived, all of it is remembered, and tells for sure. */
+static void compare_with_arrived(struct discover *d, struct source *file)
+{
+	compare_with_family(d, file);
+	file->arrived = true;
+}
+
 /* It has been compared with all of its family, and none that is without a file has its bytes. */
 static void judge(struct discover *d, struct source *file)
 {
@@ -340,6 +348,8 @@ static void judge(struct discover *d, struct source *file)
 		return; /* the collector may know a stream of this family whose file is still looked for */
 	if ((is_another && !is_known) || (is_old && file->followed))
 		release(d, file);
+	else if (!is_another && !is_of_use && !file->arrived)
+		compare_with_arrived(d, file);
 	else if (!is_another && (!is_of_use || (is_old && file->names)))
 		names_drop(d, file); /* a copy that somebody made, and no input wants it */
 	else if (is_known || d->now_ns - file->compared_ns >= COMPARE_AGAIN_NS)

@@ -161,6 +161,30 @@ START_TEST(copytruncated_after_the_registry_was_lost)
 }
 END_TEST
 
+/* All that was read of it is a line that every file of the log begins with. */
+START_TEST(rotated_twice_with_the_same_first_line)
+{
+	with("*.log");
+	host_start(&h);
+	host_append(&h, "f.log", "banner\n");
+	host_run(&h);
+	host_kill(&h);
+	host_numbers(&h, "f.log", "n", 1, _i ? 2000 : 50);
+	host_shell(&h, "gzip f.log && mv f.log.gz f.log.2.gz");
+	host_append(&h, "f.log", "banner\n");
+	host_numbers(&h, "f.log", "m", 1, _i ? 50 : 2000);
+	host_shell(&h, "gzip f.log && mv f.log.gz f.log.1.gz");
+	host_append(&h, "f.log", "banner\n");
+	host_numbers(&h, "f.log", "k", 1, 10);
+	host_start(&h);
+	host_run(&h);
+	host_pass(&h, 30);
+	host_expect_numbers(&h, "n", _i ? 2000 : 50);
+	host_expect_numbers(&h, "m", _i ? 50 : 2000);
+	host_expect_numbers(&h, "k", 10);
+}
+END_TEST
+
 START_TEST(truncated_with_unread_bytes_and_no_copy)
 {
 	with("*.log");
@@ -640,6 +664,7 @@ int main(void)
 	tcase_add_loop_test(tcase, copytruncate_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncate_twice_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncated_after_the_registry_was_lost, 0, 2);
+	tcase_add_loop_test(tcase, rotated_twice_with_the_same_first_line, 0, 2);
 	tcase_add_test(tcase, truncated_with_unread_bytes_and_no_copy);
 	tcase_add_test(tcase, twins_both_ship);
 	tcase_add_test(tcase, same_first_4_kib);
