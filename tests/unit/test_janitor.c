@@ -10,6 +10,7 @@
 #include "common/crc64.h"
 #include "common/file.h"
 #include "common/num.h"
+#include "tests/lib/temp_dir.h"
 
 #include <check.h>
 #include <errno.h>
@@ -28,19 +29,6 @@ static struct janitor_settings settings;
 static struct policy *policy;
 static int steps_left = -1;
 static int32_t today;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static void remove_all(void)
-{
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static void open_store(void)
 {
@@ -66,8 +54,7 @@ static struct policy *make_policy(const char *text)
 static void fresh(void)
 {
 	policy = make_policy("[retention]\nmax_age = 30d\n");
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temp_dir_make(dir);
 	today = civil_day_of_us(clock_real_ns() / NUM_US_NS);
 	settings = (struct janitor_settings){.form = SEGMENT_ZSTD};
 	open_store();
@@ -78,7 +65,7 @@ static void done(void)
 	policy_free(policy);
 	store_close(store);
 	store = NULL;
-	remove_all();
+	temp_dir_remove(dir);
 }
 
 static void get_settings(void *user, struct janitor_settings *ret)

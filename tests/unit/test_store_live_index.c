@@ -3,11 +3,11 @@
 #include "collector/store/index_format.h"
 #include "collector/store/live_indexer.h"
 #include "common/file.h"
+#include "tests/lib/temp_dir.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,18 +26,9 @@ static struct tokenizer tokenizer;
 static struct segment_row row;
 static bool stopping;
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static void setup(void)
 {
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temp_dir_make(dir);
 	ck_assert_int_eq(tree_open(dir, &tree), 0);
 	row = (struct segment_row){.day = DAY,
 				   .service = SPAN_LITERAL("checkout"),
@@ -51,7 +42,7 @@ static void teardown(void)
 {
 	tokenizer_free(&tokenizer);
 	tree_close(&tree);
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(dir);
 }
 
 static bool is_stopping(void *user)

@@ -3,11 +3,11 @@
 #include "collector/store/today.h"
 
 #include "common/span.h"
+#include "tests/lib/temp_dir.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,25 +18,16 @@
 static char dir[] = "/tmp/haul-test-today-XXXXXX";
 static struct tree tree;
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static void setup(void)
 {
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temp_dir_make(dir);
 	ck_assert_int_eq(tree_open(dir, &tree), 0);
 }
 
 static void teardown(void)
 {
 	tree_close(&tree);
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(dir);
 }
 
 static void link_to(int32_t day, const char *service, const char *host)
