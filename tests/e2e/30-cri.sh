@@ -13,7 +13,9 @@ start_agent web-01 "[input pods]
 type = cri
 path = $pods/*/*/*.log"
 
-# By hand first, every byte of it.
+# By hand first, every byte of it. The clock of one line stands in another zone, on the same day as the others.
+now=$(date +%s)
+zoned=$(date -u -d "@$((now + 7200))" +%Y-%m-%dT%H:%M:%S.000000001Z)
 {
 	cri stdout P 1
 	cri stderr F 2
@@ -21,7 +23,7 @@ path = $pods/*/*/*.log"
 	cri stdout F 4
 	cri stdout F ''
 	cri stdout F '  two blanks'
-	printf '2026-11-22T07:40:00.000000001+02:00 stderr P half\n'
+	printf '%s stderr P half\n' "${zoned/Z/+02:00}"
 	cri stderr F ' a line'
 	printf 'nonsense\n'
 } >"$cart/0.log"
@@ -30,7 +32,7 @@ lines_on_disk prod.cart | cut -d' ' -f3- >"$T/columns"
 printf '%s\n' 'prod.cart/cart-7d9f4-x2 Fe 2' 'prod.cart/cart-7d9f4-x2 F 134' \
 	'prod.cart/cart-7d9f4-x2 F ' 'prod.cart/cart-7d9f4-x2 F   two blanks' \
 	'prod.cart/cart-7d9f4-x2 Fe half a line' 'prod.cart/cart-7d9f4-x2 Fr nonsense' | cmp - "$T/columns"
-lines_on_disk prod.cart | grep -c '^2026-11-22T05:40:00.000000Z web-01 .* Fe half a line$'
+lines_on_disk prod.cart | grep -c "^$(date -u -d "@$now" +%Y-%m-%dT%H:%M:%S).000000Z web-01 .* Fe half a line\$"
 
 # A chain over a restart of the agent.
 cri stdout P one- >>"$cart/0.log"
@@ -77,12 +79,14 @@ wait_until 30 'messages prod.shop | grep -cx again'
 short_lives() { # short_lives ROUND
 	local i
 	perl -e '
+		use POSIX qw(strftime);
 		my ($pods, $round) = @ARGV;
+		my $now = strftime "%Y-%m-%dT%H:%M:%S.000000001Z", gmtime;
 		for my $i (1 .. 20) {
 			my $pod = "$pods/jobs_short-$round-${i}_9e";
 			mkdir $pod; mkdir "$pod/short";
 			open my $f, ">", "$pod/short/0.log" or die;
-			print $f "2026-11-22T05:40:00.000000001Z stdout F round $round pod $i line $_\n" for 1 .. 5;
+			print $f "$now stdout F round $round pod $i line $_\n" for 1 .. 5;
 			close $f;
 			select undef, undef, undef, 0.2; # its life
 			unlink "$pod/short/0.log"; rmdir "$pod/short"; rmdir $pod;
