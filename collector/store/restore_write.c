@@ -4,6 +4,7 @@
  * power cut took what was not synced. Anything else was written by somebody else, and the lines move on. */
 #include "collector/store/restore_file.h"
 
+#include "common/crc64.h"
 #include "common/file.h"
 #include "common/log.h"
 
