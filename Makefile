@@ -275,6 +275,8 @@ lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc and the layering
 	@$(submake) lint-all
 lint-all: $(L)/format $(TIDY) $(L)/cppcheck $(L)/shellcheck $(L)/man
 	@tests/lib/layers.sh
+	@twice=$$(ls tests/e2e | sed -n 's/^\([0-9]*\)-.*\.sh$$/\1/p' | uniq -d); \
+	[ -z "$$twice" ] || { echo "a number of tests/e2e is that of two scenarios:" $$twice; exit 1; }
 
 $(L)/format: $(C_ALL) .clang-format
 	@mkdir -p $(@D)
