@@ -415,7 +415,7 @@ static void check_store(struct collector *c)
 static void check_ready(struct collector *c)
 {
 	char reason[DOOR_REASON_MAX + 32];
-	bool ready = health_ready(&c->intake, reason, sizeof(reason));
+	bool ready = health_look(&c->intake, reason, sizeof(reason)) != HEALTH_SHUT;
 	if (ready == c->told_ready)
 		return;
 	c->told_ready = ready;

@@ -23,11 +23,15 @@
 static const int64_t RETRY_FIRST_NS = NUM_SEC_NS, RETRY_MAX_NS = 60 * NUM_SEC_NS;
 /* How long a reopening with other settings waits for requests that have begun. */
 static const int64_t DRAIN_NS = 5 * NUM_SEC_NS;
+/* So often it is looked whether blocked places can be written again. */
+static const int64_t LOOK_NS = 2 * NUM_SEC_NS;
 
 struct keeper {
 	struct door *door;
 	struct janitor_config janitor_config;
-	struct janitor *janitor; /* the thread's own; NULL: it does not run */
+	/* the thread's own; NULL: there is none */
+	struct store *store;
+	struct janitor *janitor;
 	int event;
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards all that follows */
@@ -87,6 +91,7 @@ static void note_uuid(struct keeper *k, const char *uuid)
 
 static void let_in(struct keeper *k, struct store *s)
 {
+	k->store = s;
 	note_uuid(k, store_uuid(s));
 	int r = janitor_start(&k->janitor_config, s, &k->janitor);
 	if (r < 0)
@@ -102,6 +107,7 @@ static void let_go(struct keeper *k, struct store *s)
 {
 	janitor_stop(k->janitor);
 	k->janitor = NULL;
+	k->store = NULL;
 	store_close(s);
 }
 
@@ -146,14 +152,41 @@ static bool reopen(struct keeper *k, const char *why, bool drain_first)
 	return true;
 }
 
+/* With the lock held, which is let go of while the files are looked at. */
+static void look_at_blocked(struct keeper *k)
+{
+	pthread_mutex_unlock(&k->lock);
+	bool unblocked = store_unblocked(k->store);
+	pthread_mutex_lock(&k->lock);
+	if (!unblocked || k->reopen)
+		return;
+	k->reopen = true;
+	(void)snprintf(k->why, sizeof(k->why), "what was blocked can be written again");
+}
+
+/* With the lock held. */
+static void await_wish(struct keeper *k)
+{
+	char what[DOOR_REASON_MAX];
+	bool looks = store_blocked(k->store, what, sizeof(what)) > 0;
+	while (!k->stop && !k->reopen) {
+		int64_t until_ns = clock_mono_ns() + LOOK_NS;
+		struct timespec until = {.tv_sec = (time_t)(until_ns / NUM_SEC_NS),
+					 .tv_nsec = (long)(until_ns % NUM_SEC_NS)};
+		int r = looks ? pthread_cond_timedwait(&k->wish, &k->lock, &until)
+			      : pthread_cond_wait(&k->wish, &k->lock);
+		if (r == ETIMEDOUT)
+			look_at_blocked(k);
+	}
+}
+
 static void serve(struct keeper *k)
 {
 	bool going = true;
 	while (going) {
 		char why[DOOR_REASON_MAX];
 		pthread_mutex_lock(&k->lock);
-		while (!k->stop && !k->reopen)
-			pthread_cond_wait(&k->wish, &k->lock);
+		await_wish(k);
 		bool drain_first = k->drain;
 		going = !k->stop;
 		k->reopen = k->drain = false;

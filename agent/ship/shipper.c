@@ -31,8 +31,9 @@ enum {
 	SMALLEST_TARGET = 1, /* a batch always takes at least one line */
 };
 
-#define RETRY_NS (100 * NUM_MS_NS) /* after memory was short */
-#define REST_NS  (10 * NUM_SEC_NS) /* so often unused memory is given back, until nothing is used */
+#define RETRY_NS   (100 * NUM_MS_NS) /* after memory was short */
+#define PUT_OFF_NS NUM_SEC_NS        /* after an answer by which nothing went on */
+#define REST_NS    (10 * NUM_SEC_NS) /* so often unused memory is given back, until nothing is used */
 
 struct shipper {
 	struct shipper_config config;
@@ -62,6 +63,9 @@ struct shipper {
 	bool conflict;   /* something is not as the agent believed: ask for the streams
 			  again */
 	bool rewind;     /* chunks were not taken: begin again from what is committed */
+	bool put_off;    /* some that continue what is committed: not now */
+	bool went_on;    /* others were taken */
+	int64_t due_ns;  /* not before that anything is sent again */
 	struct log_gate refused_gate, conflict_gate;
 	struct shipper_counters counters;
 	struct losses losses;
@@ -243,16 +247,19 @@ static void on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 		reached = c->to.offset == v->offset && c->to.crc == v->crc
 				  ? c
 				  : chunk_ending_at(s, src, v);
+		s->went_on = true;
 		if (reached)
 			commit(s, c->to.offset <= reached->to.offset ? c : reached);
 		else
 			s->conflict = true;
 		break;
 	case CHUNK_CONFLICT:
-		if (v->offset == src->committed.offset && v->crc == src->committed.crc)
-			s->rewind = true; /* behind one that was refused */
-		else
+		if (v->offset == src->committed.offset && v->crc == src->committed.crc) {
+			s->rewind = true; /* behind one that was refused, or that is put off */
+			s->put_off |= c->from.offset == v->offset;
+		} else {
 			s->conflict = true;
+		}
 		break;
 	case CHUNK_REFUSED: on_refused(s, c, v->error); break;
 	}
@@ -291,7 +298,9 @@ static void on_answered(void *user)
 		s->flying = NULL;
 		adapt_target(s);
 	}
-	s->conflict = s->rewind = false;
+	if (s->put_off && !s->went_on)
+		s->due_ns = clock_mono_ns() + PUT_OFF_NS;
+	s->conflict = s->rewind = s->put_off = s->went_on = false;
 	if (conflict) {
 		s->counters.conflicts++;
 		log_gated(&s->conflict_gate, LOG_LEVEL_NOTICE,
@@ -523,7 +532,7 @@ void shipper_set_ferry(struct shipper *s, struct ferry *ferry)
 static bool due(const struct shipper *s, int64_t now_ns)
 {
 	const struct batcher *b = s->filling;
-	if (batcher_empty(b))
+	if (batcher_empty(b) || now_ns < s->due_ns)
 		return false;
 	return s->finishing || batcher_full(b) || now_ns - b->opened_ns >= s->config.batch_delay_ns;
 }
@@ -617,6 +626,7 @@ int64_t shipper_next_ns(const struct shipper *s)
 	}
 	if (!s->flying && !batcher_empty(s->filling) && s->way.state(s->way.self) == UPLINK_READY) {
 		int64_t due_ns = s->filling->opened_ns + s->config.batch_delay_ns;
+		due_ns = s->due_ns > due_ns ? s->due_ns : due_ns;
 		next = due_ns < next ? due_ns : next;
 	}
 	if (batcher_empty(s->filling) && s->filling->crowded) {

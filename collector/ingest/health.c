@@ -18,24 +18,24 @@ static bool was_full(struct intake *intake)
 	return full_ns && clock_mono_ns() - full_ns < (DISK_RETRY_S + READY_RETRY_S) * NUM_SEC_NS;
 }
 
-bool health_ready(struct intake *intake, char *ret_reason, size_t size)
+enum health health_look(struct intake *intake, char *ret_reason, size_t size)
 {
 	char reason[DOOR_REASON_MAX];
 	struct store *s = door_enter(intake->door, false, reason);
 	if (!s) {
 		(void)snprintf(ret_reason, size, "%s", reason);
-		return false;
+		return HEALTH_SHUT;
 	}
 	char what[DOOR_REASON_MAX];
-	bool ready = false;
+	enum health health = HEALTH_SHUT;
 	if (store_failure(s, what, sizeof(what)) < 0)
 		(void)snprintf(ret_reason, size, "the store has failed: %s", what);
 	else if (store_admit(s, 0, 0) < 0 || was_full(intake))
 		(void)snprintf(ret_reason, size, "the disk is low: less than min_free is free");
 	else
-		ready = true;
+		health = store_blocked(s, ret_reason, size) ? HEALTH_BLOCKED : HEALTH_READY;
 	door_leave(intake->door);
-	return ready;
+	return health;
 }
 
 static void say(struct request *r, const char *text)
@@ -55,7 +55,7 @@ static void health_run(struct request *r)
 static void ready_run(struct request *r)
 {
 	char reason[DOOR_REASON_MAX + 32];
-	if (!health_ready(r->intake, reason, sizeof(reason)))
+	if (health_look(r->intake, reason, sizeof(reason)) != HEALTH_READY)
 		request_put_off(r, 503, READY_RETRY_S, "%s", reason);
 	say(r, "ready\n");
 }

@@ -1,4 +1,4 @@
-/* GET /healthz: the process answers. GET /readyz: batches are taken; else 503 and why
+/* GET /healthz: the process answers. GET /readyz: batches are taken, of all streams; else 503 and why
  * not. For everyone: probes and load balancers have no tokens. */
 #ifndef HAUL_COLLECTOR_INGEST_HEALTH_H
 #define HAUL_COLLECTOR_INGEST_HEALTH_H
@@ -13,8 +13,14 @@ struct intake;
 extern const struct route health_route;
 extern const struct route ready_route;
 
-/* True: batches are taken. Else why not, in a line. */
-bool health_ready(struct intake *intake, char *ret_reason, size_t size);
+enum health {
+	HEALTH_READY,   /* batches are taken */
+	HEALTH_BLOCKED, /* but not the lines of some streams, for their place cannot be written */
+	HEALTH_SHUT,    /* none are */
+};
+
+/* And why it is not ready, in a line. */
+enum health health_look(struct intake *intake, char *ret_reason, size_t size);
 
 /* Who was told 507 comes again after so many seconds. */
 #define DISK_RETRY_S 10

@@ -82,8 +82,8 @@ static int add_ingest(struct buf *out, struct intake *in, struct http *http)
 	struct budget_state rx = budget_state(in->receiving), work = budget_state(in->working);
 	char reason[DOOR_REASON_MAX + 32];
 	const struct row rows[] = {
-		GAUGE("ready", health_ready(in, reason, sizeof(reason)),
-		      "1 while batches are taken."),
+		GAUGE("ready", health_look(in, reason, sizeof(reason)) == HEALTH_READY,
+		      "1 while batches of all streams are taken."),
 		GAUGE("start_time_seconds", seconds_of(in->started_us),
 		      "When the program started."),
 		GAUGE("http_connections", c.connections, "Open connections."),
@@ -141,6 +141,10 @@ static int add_store(struct buf *out, const struct store_counters *c)
 		COUNTER("rendered_bytes_total", c->rendered_bytes, "Bytes written to shards."),
 		COUNTER("losses_total", c->losses, "Losses that agents have reported."),
 		COUNTER("lost_bytes_total", c->lost_bytes, "Bytes of these losses."),
+		GAUGE("blocked_places", c->blocked_places,
+		      "Directories and files of the archive that cannot be written."),
+		COUNTER("blocked_chunks_total", c->blocked_chunks,
+			"Chunks put off because their place cannot be written."),
 		COUNTER("batches_beyond_limits_total", c->beyond_limits,
 			"Batches put off because their host is at a limit."),
 		COUNTER("wal_syncs_total", c->wal_syncs, "Syncs of the write-ahead log."),

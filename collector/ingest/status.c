@@ -16,7 +16,7 @@ static int take_picture(struct intake *in, struct http *http, struct picture *p)
 	p->archive = &in->archive;
 	p->now_us = clock_real_ns() / NUM_US_NS;
 	p->started_us = in->started_us;
-	p->ready = health_ready(in, p->reason, sizeof(p->reason));
+	p->health = health_look(in, p->reason, sizeof(p->reason));
 	p->connections = http_connections(http);
 	p->requests = http_exchanges(http);
 	p->receiving = budget_state(in->receiving);

@@ -104,13 +104,13 @@ static int json_problems(struct buf *out, const struct picture *p)
 
 int picture_json(const struct picture *p, struct buf *out)
 {
-	int r = buf_printf(out,
-			   "{\"version\":\"" HAUL_VERSION
-			   "\",\"collector\":\"%s\",\"now_us\":%" PRId64 ",\"started_us\":%" PRId64
-			   ",\"ready\":%s,\"reason\":",
-			   p->uuid, p->now_us, p->started_us, p->ready ? "true" : "false");
+	int r = buf_printf(
+		out,
+		"{\"version\":\"" HAUL_VERSION "\",\"collector\":\"%s\",\"now_us\":%" PRId64
+		",\"started_us\":%" PRId64 ",\"ready\":%s,\"reason\":",
+		p->uuid, p->now_us, p->started_us, p->health == HEALTH_READY ? "true" : "false");
 	if (r == 0)
-		r = json_add_string(out, span_of(p->ready ? "" : p->reason));
+		r = json_add_string(out, span_of(p->health == HEALTH_READY ? "" : p->reason));
 	if (r == 0)
 		r = buf_printf(out,
 			       ",\"listen\":\"%s\",\"connections\":%u,\"requests_in_flight\":%u"

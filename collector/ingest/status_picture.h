@@ -3,13 +3,15 @@
 #define HAUL_COLLECTOR_INGEST_STATUS_PICTURE_H
 
 #include "collector/ingest/forecast.h"
+#include "collector/ingest/health.h"
 #include "collector/ingest/request.h"
 #include "collector/ingest/roster.h"
 
 struct picture {
 	const char *listen;
 	int64_t now_us, started_us;
-	bool ready, has_store;
+	enum health health;
+	bool has_store;
 	char reason[DOOR_REASON_MAX + 32];
 	char uuid[STORE_UUID_LEN + 1];
 	struct store_counters counters;

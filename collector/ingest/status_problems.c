@@ -83,7 +83,11 @@ int picture_problems(const struct picture *p, int (*each)(void *user, const char
 {
 	const struct teller t = {each, user};
 	char a[32];
-	int r = p->ready ? 0 : tell(&t, "no batches are taken: %s", p->reason);
+	int r = p->health == HEALTH_SHUT ? tell(&t, "no batches are taken: %s", p->reason)
+		: p->health == HEALTH_BLOCKED
+			? tell(&t, "%s; the lines of %" PRIu64 " such places wait at their agents",
+			       p->reason, p->counters.blocked_places)
+			: 0;
 	if (r == 0 && p->has_store)
 		r = tell_disk(&t, p);
 	if (r == 0 && p->counters.losses)

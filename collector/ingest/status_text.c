@@ -150,13 +150,14 @@ static int text_hosts(struct buf *out, const struct picture *p)
 int picture_text(const struct picture *p, struct buf *out)
 {
 	char a[48], b[32];
+	bool ready = p->health == HEALTH_READY;
 	int r = buf_printf(out, "haul-collector %s, started %s, on %s\n", HAUL_VERSION,
 			   ago_text(p->now_us, p->started_us, a), p->listen);
 	if (r == 0)
 		r = text_problems(out, p);
 	if (r == 0)
 		r = buf_printf(out, "state       %s%s\n",
-			       p->ready ? "ready" : "not ready: ", p->ready ? "" : p->reason);
+			       ready ? "ready" : "not ready: ", ready ? "" : p->reason);
 	if (r == 0)
 		r = buf_printf(out, "requests    %u in flight, %u connections, %s of %s memory\n",
 			       p->requests, p->connections.connections,

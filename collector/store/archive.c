@@ -13,6 +13,7 @@
  *   closed or sealed, no file                 somebody took it: said aloud, gone */
 #include "collector/store/archive.h"
 
+#include "collector/store/blocked.h"
 #include "collector/store/index_format.h"
 #include "collector/store/indexer.h"
 #include "collector/store/seal.h"
@@ -453,6 +454,9 @@ static int say_gone(struct archive *a, const struct segment_row *row)
 {
 	char path[SEGMENT_PATH_MAX];
 	struct segment_row gone = *row;
+	struct blocked_place place;
+	if (blocked_dir(a->tree, row->day, row->service, &place))
+		return place.error; /* nobody can see what is there */
 	gone.state = SEGMENT_STATE_GONE;
 	row_path(row, SEGMENT_CLOSED, path);
 	log_error("%s: somebody has removed it; its %llu lines are gone", path,

@@ -13,6 +13,7 @@
 #define HAUL_COLLECTOR_STORE_CORE_H
 
 #include "collector/store/appender.h"
+#include "collector/store/blocked.h"
 #include "collector/store/ledger.h"
 #include "collector/store/limits.h"
 #include "collector/store/room.h"
@@ -119,6 +120,7 @@ struct store {
 	char uuid[STORE_UUID_LEN + 1];
 	struct store_config config;
 	struct room room;
+	struct blocked blocked; /* recovery's; constant since */
 	/* Guards ledger and its copy; taken with no other lock held, and before `lock`. */
 	pthread_mutex_t ledger_lock;
 	struct ledger *ledger;

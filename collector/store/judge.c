@@ -7,8 +7,8 @@
  * What the streams say from then on is tentative until the record is durable; nobody is told before, for
  * all answers wait in the same queue.
  *
- * Memory that runs out in the middle makes a chunk a conflict: nothing of it has happened, and its agent
- * comes again from the durable offset. */
+ * Memory that runs out in the middle, or a place that is blocked, makes a chunk a conflict: nothing of it has
+ * happened, and its agent comes again from the durable offset. */
 #include "collector/store/core.h"
 
 #include "common/clock.h"
@@ -139,7 +139,8 @@ struct judging {
 	bool segment_full;
 };
 
-/* The shards of all days of the chunk, written to the order behind the lines that are there. */
+/* The shards of all days of the chunk, written to the order behind the lines that are there. -EROFS: a place of one
+ * of them is blocked. */
 static int find_shards(struct judging *j, size_t i)
 {
 	const struct chunk *c = &j->sub->batch.chunks[i].header;
@@ -149,6 +150,8 @@ static int find_shards(struct judging *j, size_t i)
 		int32_t day = rendered->days[k].day;
 		struct span host = span_of(j->host->name);
 		struct shard *shard = shards_find(&j->s->shards, day, c->service, host);
+		if (shard ? shard->blocked : blocked_for(&j->s->blocked, day, c->service))
+			return -EROFS;
 		if (!shard) {
 			shard = shards_get(&j->s->shards, day, c->service, host);
 			if (!shard)
@@ -197,6 +200,7 @@ static int take(struct judging *j, size_t i, struct stream **stream, enum stream
 	const struct chunk *c = &j->sub->batch.chunks[i].header;
 	int64_t received_us = j->sub->terms[i].received_us;
 	int r = find_shards(j, i);
+	s->counters.blocked_chunks += r == -EROFS;
 	if (r == 0)
 		r = find_stream(j, c, stream);
 	if (r == 0 && c->loss.len)

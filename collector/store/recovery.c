@@ -394,6 +394,8 @@ static int replay_all(struct recovery *r)
 	struct store *s = r->s;
 	int x = for_entries(r, replay_entry);
 	if (x == 0)
+		x = restore_waiting(&r->restore);
+	if (x == 0)
 		x = restore_finish(&r->restore);
 	if (x < 0)
 		return x;
@@ -429,6 +431,8 @@ static int run(struct recovery *r)
 		x = begin_wal(r);
 	if (x == 0 && (r->rebuilt || r->lost_records))
 		x = restore_walk(&r->restore);
+	if (x == 0)
+		x = restore_plan_waiting(&r->restore);
 	if (x == 0)
 		x = for_entries(r, replay_plan_moves);
 	if (x == 0)

@@ -4,6 +4,8 @@
  *     restore_walk.c    segments that only the directories know
  *     restore_write.c   lines written to their places
  *     here              what is known beforehand, what stands, what is there in the end */
+#include "collector/store/restore.h"
+
 #include "collector/store/restore_file.h"
 
 #include "common/crc64.h"
@@ -78,9 +80,16 @@ int restore_begin(struct restore *r)
 {
 	int e = restore_files_sort(r);
 	for (size_t i = 0; e >= 0 && i < r->n_sorted; i++) {
-		e = segment_clear_way(&r->s->tree, r->sorted[i]->segment);
+		struct restore_file *f = r->sorted[i];
+		const struct shard *shard = f->segment->shard;
+		struct blocked_place place;
+		if (blocked_dir(&r->s->tree, shard->day, shard_service(shard), &place)) {
+			e = restore_file_block(r, f, &place);
+			continue;
+		}
+		e = segment_clear_way(&r->s->tree, f->segment);
 		if (e >= 0)
-			e = restore_file_find(r, r->sorted[i]);
+			e = restore_file_find(r, f);
 	}
 	return e;
 }
@@ -173,6 +182,10 @@ static int end_file(struct restore *r, struct restore_file *f)
 	struct shard *shard = s->shard;
 	bool newest = restore_file_is_newest(f), whole = true;
 	int e = 0;
+	if (f->blocked) { /* the ledger's word stands */
+		list_remove(&shard->live);
+		return 0;
+	}
 	if (f->sealed) {
 		if (newest)
 			shard_set_next(&r->s->shards, shard,
@@ -225,7 +238,9 @@ static int end_file(struct restore *r, struct restore_file *f)
 
 int restore_finish(struct restore *r)
 {
-	int e = restore_files_sort(r);
+	int e = waiting_sync(&r->waiting);
+	if (e == 0)
+		e = restore_files_sort(r);
 	for (size_t i = 0; e == 0 && i < r->n_sorted; i++)
 		e = end_file(r, r->sorted[i]);
 	size_t cursor = 0;

@@ -5,7 +5,8 @@
  *     restore_move       what WAL records say of moves
  *     restore_expect     where all lines of the log are to stand
  *     restore_begin      finds each segment's file, finishes renames that a crash cut short
- *     restore_write      writes lines at their place
+ *     restore_write      writes lines at their place, or beside the log where it is blocked
+ *     restore_waiting    what has waited there for a place that can be had again
  *     restore_finish     looks at what is there now; live segments become the appender's
  *
  * Nothing is ever cut, no byte that is not haul's is written over, nothing is put behind a hole. Where a
@@ -15,6 +16,7 @@
 #define HAUL_COLLECTOR_STORE_RESTORE_H
 
 #include "collector/store/core.h"
+#include "collector/store/waiting.h"
 
 struct restore {
 	struct store *s;
@@ -23,6 +25,7 @@ struct restore {
 	size_t n_sorted;
 	size_t n_open;
 	uint64_t lines, bytes; /* written */
+	struct waiting waiting;
 };
 
 void restore_init(struct restore *r, struct store *s);
@@ -33,6 +36,8 @@ int restore_known(struct restore *r, const struct segment_row *row) MUST_CHECK;
 int restore_move(struct restore *r, const struct walrecord_move *m) MUST_CHECK;
 int restore_expect(struct restore *r, struct span service, struct span host,
 		   const struct walrecord_lines *lines) MUST_CHECK;
+/* Before any record is planned for: the segments of lines that wait. */
+int restore_plan_waiting(struct restore *r) MUST_CHECK;
 int restore_begin(struct restore *r) MUST_CHECK;
 
 /* Segments that the ledger does not know, found by walking over all directories. */
@@ -48,7 +53,12 @@ bool restore_stands(struct restore *r, struct span service, struct span host,
 
 int restore_write(struct restore *r, struct span service, struct span host,
 		  const struct walrecord_lines *lines, struct span bytes) MUST_CHECK;
+/* After all records: writes what waited to its place, where that is not blocked any more. */
+int restore_waiting(struct restore *r) MUST_CHECK;
 int restore_finish(struct restore *r) MUST_CHECK;
+
+/* When a checkpoint went through: forgets the lines that wait no more. */
+int restore_settle_waiting(struct store *s) MUST_CHECK;
 
 /* A record of its own, durable when it returns. */
 int restore_log_move(struct store *s, const struct walrecord_move *m) MUST_CHECK;

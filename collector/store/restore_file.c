@@ -39,7 +39,7 @@ static uint64_t hash_of(const struct restore *r, const struct key *k)
 
 void restore_init(struct restore *r, struct store *s)
 {
-	*r = (struct restore){.s = s};
+	*r = (struct restore){.s = s, .waiting = {.fd = -1}};
 	map_init(&r->files, has_key);
 }
 
@@ -60,6 +60,7 @@ void restore_free(struct restore *r)
 	}
 	map_free(&r->files);
 	free(r->sorted);
+	waiting_close(&r->waiting);
 }
 
 struct restore_file *restore_file_get(struct restore *r, struct shard *shard, uint32_t number)
@@ -77,6 +78,7 @@ struct restore_file *restore_file_get(struct restore *r, struct shard *shard, ui
 	}
 	f->segment = segment;
 	f->fd = -1;
+	f->blocked = shard->blocked;
 	if (map_add(&r->files, hash, f) < 0) {
 		segment_free(segment);
 		free(f);
@@ -85,6 +87,12 @@ struct restore_file *restore_file_get(struct restore *r, struct shard *shard, ui
 	if (number > shard->last_number)
 		shard->last_number = number;
 	return f;
+}
+
+int restore_file_block(struct restore *r, struct restore_file *f, const struct blocked_place *place)
+{
+	f->blocked = f->segment->shard->blocked = true;
+	return blocked_add(&r->s->blocked, place);
 }
 
 /* --- one file --- */

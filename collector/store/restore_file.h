@@ -12,10 +12,16 @@ struct restore_file {
 	bool present, closed;    /* the file is there; under its closed name */
 	bool sealed;             /* only its sealed form is there: all its lines were written */
 	bool touched;            /* something is new: its row is to be written */
+	bool blocked;            /* nobody knows what is there; new lines wait beside the log */
+	bool waits;              /* lines of it waited there at the start */
 	bool walked;             /* found by the walk: whatever is there counts */
 	int fd;
 	uint64_t size;
 };
+
+/* It cannot be written, nor can the shard's later ones. `place` is said aloud. -ENOMEM. */
+int restore_file_block(struct restore *r, struct restore_file *f,
+		       const struct blocked_place *place) MUST_CHECK;
 
 /* Made when it is not there yet; NULL when memory is short. */
 struct restore_file *restore_file_get(struct restore *r, struct shard *shard, uint32_t number);

@@ -190,6 +190,31 @@ static int write_here(struct restore *r, struct restore_file *f, uint64_t at,
 	return 0;
 }
 
+/* A file that may not be opened: what is in it nobody knows, so nothing goes elsewhere, either. */
+static int block_file(struct restore *r, struct restore_file *f, int error)
+{
+	const struct shard *shard = f->segment->shard;
+	struct blocked_place place = {.day = shard->day,
+				      .service_len = shard_service(shard).len,
+				      .file = true,
+				      .error = error};
+	restore_file_path(f, f->closed, place.path);
+	return restore_file_block(r, f, &place);
+}
+
+/* As much of it as can be; *rest is what is left. Its place is another one then, or blocked. */
+static int write_some(struct restore *r, struct restore_file *f, struct place p,
+		      const struct walrecord_lines *lines, struct span *rest)
+{
+	const char *why;
+	size_t before = rest->len;
+	int e = write_here(r, f, p.position, lines, rest, &why);
+	if (blocked_error(e))
+		return block_file(r, f, e);
+	p.position += before - rest->len;
+	return e == 0 && rest->len ? move_away(r, f, p, why) : e;
+}
+
 int restore_write(struct restore *r, struct span service, struct span host,
 		  const struct walrecord_lines *lines, struct span bytes)
 {
@@ -201,17 +226,17 @@ int restore_write(struct restore *r, struct span service, struct span host,
 			return -ENOMEM;
 		if (f->sealed)
 			return 0;
-		const char *why;
+		if (f->blocked)
+			return waiting_add(&r->waiting, &(struct waiting_record){.day = left.day,
+										 .service = service,
+										 .host = host,
+										 .place = p,
+										 .bytes = bytes});
 		size_t before = bytes.len;
-		int e = write_here(r, f, p.position, lines, &bytes, &why);
+		int e = write_some(r, f, p, lines, &bytes);
 		if (e < 0)
 			return e;
 		left.place.position += before - bytes.len;
-		p.position += before - bytes.len;
-		if (bytes.len)
-			e = move_away(r, f, p, why);
-		if (e < 0)
-			return e;
 	}
 	return 0;
 }

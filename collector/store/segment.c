@@ -6,6 +6,7 @@
  * next look. */
 #include "collector/store/segment.h"
 
+#include "collector/store/blocked.h"
 #include "collector/store/io.h"
 #include "common/crc64.h"
 #include "common/file.h"
@@ -71,6 +72,14 @@ void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX])
 
 /* --- the file --- */
 
+/* Another file, or none: unless only the way to it is closed. */
+static int is_lost(const struct tree *t, const struct segment *s)
+{
+	struct blocked_place place;
+	bool blocked = blocked_dir(t, s->shard->day, shard_service(s->shard), &place);
+	return blocked ? place.error : 0;
+}
+
 int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
 		 uint64_t *ret_size)
 {
@@ -80,7 +89,7 @@ int segment_look(const struct tree *t, const struct segment *s, enum segment_tro
 	int r = tree_stat(t, path, &st);
 	if (r == -ENOENT || r == -ENOTDIR) {
 		*ret_trouble = SEGMENT_MISSING;
-		return 0;
+		return is_lost(t, s);
 	}
 	if (r < 0)
 		return r;
@@ -90,7 +99,7 @@ int segment_look(const struct tree *t, const struct segment *s, enum segment_tro
 		       : size < s->length                            ? SEGMENT_CUT
 		       : size > s->length                            ? SEGMENT_GROWN
 								     : SEGMENT_FINE;
-	return 0;
+	return *ret_trouble == SEGMENT_REPLACED ? is_lost(t, s) : 0;
 }
 
 /* Something has the name that a file of ours is to have. */

@@ -87,7 +87,8 @@ void segment_free(struct segment *s);
 
 void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX]);
 
-/* Looks at the live file; ret_size is its size unless it is missing. -errno. */
+/* Looks at the live file; ret_size is its size unless it is missing. -errno; of them those of blocked_error say that the
+ * way to it is closed, and nothing is known of the file. */
 int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
 		 uint64_t *ret_size) MUST_CHECK;
 

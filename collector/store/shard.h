@@ -46,6 +46,7 @@ struct shard {
 	size_t n_moves;
 	struct list_node live; /* linked: next.position > 0 */
 	bool walked;           /* recovery has seen its live file */
+	bool blocked; /* recovery could not write its files (blocked.h): nothing is taken for it */
 	uint32_t unknown_from; /* recovery's: segments from here on the ledger does not have */
 	struct segment *segment;
 	uint8_t service_len, host_len;

@@ -4,6 +4,7 @@
 
 #include "collector/store/core.h"
 #include "collector/store/recovery.h"
+#include "collector/store/restore.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -62,6 +63,7 @@ static void destroy(struct store *s)
 	hosts_free(&s->hosts);
 	shards_free(&s->shards);
 	room_destroy(&s->room);
+	blocked_free(&s->blocked);
 	file_close(&s->tree_wal);
 	tree_close(&s->tree);
 	(void)pthread_cond_destroy(&s->progress);
@@ -97,10 +99,16 @@ static int first_checkpoint(struct store *s, struct conf_error *err)
 	int r = checkpoint_now(s);
 	if (r == -ENOSPC)
 		return 0;
-	if (r < 0)
+	if (r < 0) {
 		(void)snprintf(err->text, sizeof(err->text), "%s: the first checkpoint: %s",
 			       s->data_dir, strerror(-r));
-	return r;
+		return r;
+	}
+	r = restore_settle_waiting(s);
+	if (r < 0)
+		log_warning("%s/%s/waiting: %s; the next start tries again", s->data_dir, TREE_HAUL,
+			    strerror(-r));
+	return 0;
 }
 
 int store_open(const struct store_config *config, struct store **ret, struct conf_error *err)
@@ -167,6 +175,19 @@ int store_failure(struct store *s, char *ret_what, size_t size)
 	return r;
 }
 
+size_t store_blocked(const struct store *s, char *ret_what, size_t size)
+{
+	if (s->blocked.n)
+		(void)snprintf(ret_what, size, "%s cannot be written: %s",
+			       s->blocked.places[0].path, strerror(-s->blocked.places[0].error));
+	return s->blocked.n;
+}
+
+bool store_unblocked(const struct store *s)
+{
+	return blocked_opened(&s->blocked, &s->tree) != NULL;
+}
+
 int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes)
 {
 	uint64_t bytes;
@@ -196,6 +217,7 @@ void store_counters(struct store *s, struct store_counters *ret)
 	ret->streams = s->streams.by_key.count;
 	(void)pthread_mutex_unlock(&s->lock);
 	ret->shards_open = __atomic_load_n(&s->appender.n_open, __ATOMIC_RELAXED);
+	ret->blocked_places = s->blocked.n;
 	ret->wal_files = wal_files_count(s->wal_files);
 	room_figures(&s->room, &ret->free_bytes, &ret->total_bytes, &ret->reserve_bytes);
 }

@@ -53,6 +53,13 @@ const char *store_uuid(const struct store *s);
  * and store_open. */
 int store_failure(struct store *s, char *ret_what, size_t size);
 
+/* How many places of the archive cannot be written, and of the first ret_what says which and why. Only the streams whose
+ * lines belong there wait. */
+size_t store_blocked(const struct store *s, char *ret_what, size_t size);
+
+/* Can one of them be written again? Then closing and opening the store lets its lines in. May wait for the disk. */
+bool store_unblocked(const struct store *s);
+
 /* -ENOSPC when `wal_bytes` of body and `rendered_bytes` of lines would pass min_free, counting what is
  * admitted and not yet written. */
 int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes) MUST_CHECK;
@@ -145,7 +152,9 @@ struct store_counters {
 	uint64_t batches, chunks, lines, payload_bytes, wal_bytes, rendered_bytes;
 	uint64_t committed, duplicates, conflicts, refused; /* chunks */
 	uint64_t losses, lost_bytes;
-	uint64_t beyond_limits; /* batches put off, for their host is at a limit */
+	uint64_t beyond_limits;  /* batches put off, for their host is at a limit */
+	uint64_t blocked_chunks; /* put off, as conflicts, for their place is blocked */
+	uint64_t blocked_places; /* now */
 	uint64_t wal_syncs, checkpoints;
 	double wal_sync_seconds, checkpoint_seconds; /* sums */
 	uint64_t streams, shards_open, wal_files;

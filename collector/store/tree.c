@@ -69,6 +69,16 @@ int tree_open_dir(const struct tree *t, const char *path)
 	return open_beneath(t->root, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
+int tree_writable(const struct tree *t, const char *path)
+{
+	int dir = tree_open_dir(t, path);
+	if (dir < 0)
+		return dir;
+	int r = faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	file_close(&dir);
+	return r;
+}
+
 static int open_parent(const struct tree *t, const char *path, const char **ret_name)
 {
 	char dir[TREE_PATH_MAX];

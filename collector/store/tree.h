@@ -38,6 +38,9 @@ int tree_open_file(const struct tree *t, const char *path, int flags) MUST_CHECK
 int tree_open_dir(const struct tree *t, const char *path) MUST_CHECK;
 int tree_make_dirs(const struct tree *t, const char *path) MUST_CHECK;
 
+/* May names be made and removed in the directory? 0, or -errno: -ENOENT, -EACCES, -EROFS ... */
+int tree_writable(const struct tree *t, const char *path) MUST_CHECK;
+
 /* By name, without following it. Looks only: the one place where a planted link on the
  * way is followed, for it would be found out by the inode. */
 int tree_stat(const struct tree *t, const char *path, struct stat *ret) MUST_CHECK;

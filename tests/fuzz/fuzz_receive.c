@@ -80,6 +80,12 @@ int store_failure(struct store *s, char *ret_what, size_t size)
 	return control.around & AROUND_FAILED ? -EIO : 0;
 }
 
+size_t store_blocked(const struct store *s, char *ret_what, size_t size)
+{
+	(void)s, (void)ret_what, (void)size;
+	return 0;
+}
+
 int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes)
 {
 	(void)s, (void)wal_bytes, (void)rendered_bytes;

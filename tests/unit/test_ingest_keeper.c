@@ -25,6 +25,7 @@ static struct store fake;
 static atomic_int openings, closings, open_now;
 static atomic_int fail_from, fail_to; /* openings of these numbers fail */
 static atomic_bool block;             /* an opening waits as long as this is set */
+static atomic_int blocked, unblocked; /* places of the store; those that can be written again */
 
 int store_open(const struct store_config *config, struct store **ret, struct conf_error *err)
 {
@@ -46,6 +47,18 @@ void store_close(struct store *s)
 	ck_assert_ptr_eq(s, &fake);
 	ck_assert_int_eq(atomic_fetch_sub(&open_now, 1), 1);
 	atomic_fetch_add(&closings, 1);
+}
+
+size_t store_blocked(const struct store *s, char *ret_what, size_t size)
+{
+	(void)s, (void)ret_what, (void)size;
+	return (size_t)atomic_load(&blocked);
+}
+
+bool store_unblocked(const struct store *s)
+{
+	ck_assert_ptr_eq(s, &fake);
+	return atomic_exchange(&unblocked, 0) > 0;
 }
 
 const char *store_uuid(const struct store *s)
@@ -173,6 +186,25 @@ START_TEST(opens_again_after_a_failure)
 }
 END_TEST
 
+/* What was blocked is let in by a start, once it can be written again and not before. */
+START_TEST(opens_again_for_what_was_blocked)
+{
+	keeper_stop(keeper);
+	atomic_store(&openings, 0);
+	atomic_store(&blocked, 1);
+	ck_assert_int_eq(keeper_start(&config, &janitor, door, &keeper), 0);
+	wait_for(KEEPER_OPEN);
+	ck_assert_int_eq(atomic_load(&openings), 1);
+	atomic_store(&unblocked, 1);
+	int64_t until_ns = clock_mono_ns() + DEADLINE_NS;
+	while (atomic_load(&openings) < 2 && clock_mono_ns() < until_ns)
+		(void)poll(NULL, 0, 1);
+	wait_for(KEEPER_OPEN);
+	ck_assert_int_eq(atomic_load(&openings), 2);
+	finish();
+}
+END_TEST
+
 START_TEST(stops_while_it_tries)
 {
 	wait_for(KEEPER_OPEN);
@@ -246,6 +278,7 @@ int main(void)
 	tcase_add_test(tcase, opens_and_closes);
 	tcase_add_test(tcase, the_first_opening_fails);
 	tcase_add_test(tcase, opens_again_after_a_failure);
+	tcase_add_test(tcase, opens_again_for_what_was_blocked);
 	tcase_add_test(tcase, stops_while_it_tries);
 	tcase_add_test(tcase, other_settings);
 	tcase_add_test(tcase, says_that_it_is_still_opening);

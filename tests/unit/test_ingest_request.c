@@ -32,6 +32,7 @@ struct store {
 	bool hold;       /* submissions stay unanswered until let_go */
 	int result;      /* what they are answered */
 	int admit;       /* of store_admit */
+	size_t blocked;  /* of store_blocked */
 	int session;     /* of store_session_open's done */
 	uint64_t opened; /* sessions */
 	struct submission *held;
@@ -53,6 +54,13 @@ int store_failure(struct store *s, char *ret_what, size_t size)
 {
 	(void)s, (void)ret_what, (void)size;
 	return 0;
+}
+
+size_t store_blocked(const struct store *s, char *ret_what, size_t size)
+{
+	if (s->blocked)
+		(void)snprintf(ret_what, size, "2026-11-23/cart cannot be written");
+	return s->blocked;
 }
 
 int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes)
@@ -704,6 +712,13 @@ START_TEST(store_says_no)
 	expect(get("/readyz"), 503, "disk is low");
 	expect(post(&body), 200, "committed");
 	atomic_fetch_sub(&intake.full_ns, 60 * NUM_SEC_NS);
+	expect(get("/readyz"), 200, "ready");
+	fake.blocked = 1;
+	expect(get("/readyz"), 503, "2026-11-23/cart cannot be written");
+	expect(get("/metrics"), 200, "haul_collector_ready 0");
+	expect(get("/v1/status"), 200, "\"ready\":false");
+	expect(get("/v1/status?format=text"), 200, "wait at their agents");
+	fake.blocked = 0;
 	expect(get("/readyz"), 200, "ready");
 	buf_free(&body);
 }
