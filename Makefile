@@ -84,10 +84,11 @@ UNIT_SRC      := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC      := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER   := $(wildcard tests/fuzz/driver.c)
 BENCH_SRC     := $(sort $(wildcard tests/bench/*.c))
+FAKES_SRC     := $(sort $(wildcard tests/lib/fakes/*.c))
 PRELOAD_SRC   := $(sort $(wildcard tests/lib/preload/*.c))
 
 SRC := $(COMMON_SRC) $(AGENT_SRC) $(STORE_SRC) $(COLLECTOR_SRC) $(QUERY_SRC) $(MAIN_SRC)
-TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC)
+TEST_SRC := $(TESTLIB_SRC) $(FAKES_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -105,6 +106,10 @@ test_files  := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c)
 AGENT_TESTS := $(if $(test_files),$(shell grep -lE '"(agent/|tests/lib/(host|flow))' $(test_files)))
 QUERY_TESTS := $(if $(test_files),$(shell grep -lE '"collector/query/' $(test_files)))
 libs_of = $(if $(filter $(1),$(AGENT_TESTS)),$(AGENT_LIBS),$(if $(filter $(1),$(QUERY_TESTS)),$(QUERY_LIBS),$(COLLECTOR_LIBS)))
+
+# What stands in for a part of a program comes before that part, to the tests that ask for it.
+FAKES_TESTS := $(if $(test_files),$(shell grep -lE '"tests/lib/fakes/' $(test_files)))
+fakes_of = $(if $(filter $(1),$(FAKES_TESTS)),$(B)/libfakes.a)
 
 # A program whose main.c is not there is not built.
 PROGRAMS := $(if $(wildcard agent/main.c),$(B)/haul-agent) \
@@ -149,6 +154,8 @@ $(B)/libquery.a:     $(call obj,$(QUERY_SRC)) $(B)/.sources
 	$(archive)
 $(B)/libtest.a:      $(call obj,$(TESTLIB_SRC)) $(B)/.sources
 	$(archive)
+$(B)/libfakes.a:     $(call obj,$(FAKES_SRC)) $(B)/.sources
+	$(archive)
 
 # --as-needed keeps of these what a program really uses.
 LDLIBS_all = $(call pkg,--libs,$(PKGS)) -linotifytools -lm
@@ -163,7 +170,7 @@ $(B)/haul: $(call obj,collector/query/main.c) $(QUERY_LIBS)
 	$(link) $(LDLIBS_all)
 
 .SECONDEXPANSION:
-$(B)/tests/%: $(B)/obj/tests/unit/%.o $(TESTLIB) $$(call libs_of,tests/unit/$$*.c)
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $$(call fakes_of,tests/unit/$$*.c) $(TESTLIB) $$(call libs_of,tests/unit/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(call pkg,--libs,$(TEST_PKGS)) $(LDLIBS_all)
 
@@ -179,7 +186,7 @@ build/preload/%.so: tests/lib/preload/%.c
 
 # A fuzz target is built twice: for libFuzzer (MODE=fuzz), and with a plain main that runs a corpus.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(call obj,$(FUZZ_DRIVER))) \
-	     $(TESTLIB) $$(call libs_of,tests/fuzz/$$*.c)
+	     $$(call fakes_of,tests/fuzz/$$*.c) $(TESTLIB) $$(call libs_of,tests/fuzz/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(LDLIBS_all) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 
@@ -267,7 +274,7 @@ SHELL_SRC := $(sort $(wildcard .ci/run packaging/*.sh packaging/completion/*.bas
 	     tests/e2e/*.sh tests/bench/*.sh tests/install/*.sh))
 MAN_SRC   := $(sort $(wildcard man/*.[1-8]))
 C_SRC     := $(SRC) $(TEST_SRC) $(PRELOAD_SRC)
-C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h))
+C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h tests/*/*/*.h))
 TIDY      := $(patsubst %.c,$(L)/%.tidy,$(C_SRC))
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc and the layering check

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/report.h"
 #include "tests/fuzz/rendered.h"
+#include "tests/lib/fakes/submission.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,8 +26,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define UUID "11111111-2222-4333-8444-555555555555"
 
 enum { CONTROL_BYTES = 6, MAX_BATCH = 64 << 10, WORKING = 1 << 20 };
 
@@ -65,12 +64,11 @@ struct store {
 };
 static struct store fake;
 static struct submission *unanswered;
-static unsigned submissions;
 
 const char *store_uuid(const struct store *s)
 {
 	(void)s;
-	return UUID;
+	return FAKE_UUID;
 }
 
 int store_failure(struct store *s, char *ret_what, size_t size)
@@ -121,12 +119,7 @@ int store_session_open(struct store *s, const struct session_request *request,
 int store_session_host(struct store *s, uint64_t session, char ret_host[NAME_MAX_LEN + 1])
 {
 	(void)s;
-	if (session == 6)
-		return -ESTALE;
-	if (session != 7 && session != 8)
-		return -ENOENT;
-	(void)strcpy(ret_host, session == 7 ? "web-01" : "db-01");
-	return 0;
+	return fake_session_host(session, ret_host);
 }
 
 int store_streams(struct store *s, struct span host, const struct stream_id *after, size_t limit,
@@ -160,43 +153,11 @@ void store_report(struct store *s, struct span host, uint64_t session, const str
 	fuzz_check(report->time_us > 0);
 }
 
-struct submission *submission_new(void)
-{
-	struct submission *sub = calloc(1, sizeof(*sub));
-	if (sub) {
-		sub->refs = 1;
-		submissions++;
-	}
-	return sub;
-}
-
-void submission_unref(struct submission *sub)
-{
-	if (!sub || --sub->refs)
-		return;
-	for (size_t i = 0; sub->rendered && i < sub->batch.n_chunks; i++)
-		rendered_chunk_free(&sub->rendered[i]);
-	batch_free(&sub->batch);
-	buf_free(&sub->gzip_body);
-	buf_free(&sub->body);
-	free(sub->terms);
-	free(sub->rendered);
-	free(sub->verdicts);
-	if (sub->released)
-		sub->released(sub->released_user);
-	free(sub);
-	submissions--;
-}
-
 static void answer_submission(struct submission *sub)
 {
 	bool failed = control.around & AROUND_FAILED;
 	sub->result = failed ? -EIO : control.around & AROUND_STALE ? -ESTALE : 0;
-	for (size_t i = 0; i < sub->batch.n_chunks; i++)
-		sub->verdicts[i] = (struct chunk_verdict){
-			.stream = sub->batch.chunks[i].header.stream,
-			.status = sub->batch.chunks[i].refused ? CHUNK_REFUSED : CHUNK_COMMITTED,
-			.error = sub->batch.chunks[i].refused};
+	fake_judge(sub);
 	sub->answered(sub, sub->user);
 	submission_unref(sub);
 }
@@ -536,7 +497,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	free(x.peer.memo);
 	buf_free(&gz);
-	fuzz_check(submissions == 0 && door_passes(intake.door) == 0);
+	fuzz_check(fake_submissions == 0 && door_passes(intake.door) == 0);
 	fuzz_check(budget_state(intake.receiving).taken == 0 &&
 		   budget_state(intake.working).taken == 0);
 	(void)door_shut(intake.door, "shut");
