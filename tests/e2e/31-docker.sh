@@ -13,7 +13,7 @@ add_container() { # add_container ID NAME IMAGE LABEL: sets LOG
 	LOG=$folder/$1/$1-json.log
 }
 
-start_collector
+start_collector '[retention]' 'max_age = 36500d' # the lines below are of 2026
 docker_input="[input docker]
 type = docker
 path = $folder/*/*-json.log"

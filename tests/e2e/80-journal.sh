@@ -16,7 +16,7 @@ mask = password=(\\S+)"
 entries web 1 300 >"$T/first"
 entries db 1 300 >>"$T/first"
 write_journal "$log" <"$T/first"
-start_collector
+start_collector '[retention]' 'max_age = 36500d' # a time below is of 2026
 start_agent web-01 "$journal_input"
 seq -f 'web %.0f' 1 2000 >"$T/web"
 seq -f 'db %.0f' 1 300 >"$T/db"
