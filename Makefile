@@ -44,8 +44,8 @@ HARDENING_release = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-stro
 
 MODE_CFLAGS_release = -O2 $(HARDENING_release)
 MODE_CFLAGS_asan    = -O1 -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fsanitize=address,undefined \
-		      -fno-sanitize-recover=all
-MODE_CFLAGS_tsan    = -O1 -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fsanitize=thread
+		      -fno-sanitize-recover=all -DHAUL_STRICT
+MODE_CFLAGS_tsan    = -O1 -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fsanitize=thread -DHAUL_STRICT
 MODE_CFLAGS_fuzz    = $(MODE_CFLAGS_asan) -fsanitize=fuzzer-no-link
 MODE_LDFLAGS_release = -Wl,-z,relro,-z,now
 MODE_LDFLAGS_asan    = -fsanitize=address,undefined

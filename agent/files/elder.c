@@ -46,7 +46,8 @@ static bool is_nothing(const struct source *s)
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED:
-	case SOURCE_DRAINED: break;
+	case SOURCE_DRAINED:
+	case SOURCE_ENDING: break;
 	}
 	return false;
 }
@@ -239,6 +240,7 @@ static bool is_unsure(const struct source *s)
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: break;
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return false;
 	}
 	return s->held || s->searching || s->last_error || may_get_more(s) ||
@@ -407,7 +409,8 @@ bool elder_is_needed(const struct source_table *t, const struct source *s)
 {
 	const struct frame_state *f = &s->cursor.frame;
 	const struct source *before = f->has_before ? source_by_id(t, &f->before) : NULL;
-	if (!before || before->state == SOURCE_DRAINED || before->state == SOURCE_ENDED)
+	if (!before || before->state == SOURCE_DRAINED || before->state == SOURCE_ENDING ||
+	    before->state == SOURCE_ENDED)
 		return false;
 	const struct output_state *o = before->committed.frame.outputs;
 	return o[0].open_from != UINT64_MAX || o[0].heir == HEIR_OPEN ||

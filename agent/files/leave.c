@@ -56,12 +56,10 @@ void leave_finish(struct discover *d, struct source *s)
 {
 	descriptor_close(d->table, s);
 	source_move(d->table, s, SOURCE_DRAINED);
-	if (s->born) {
-		s->end_due = true;
+	if (s->born)
 		source_set_ready(d->table, s);
-	} else {
+	else
 		source_move(d->table, s, SOURCE_ENDED);
-	}
 }
 
 /* Everything it has is read: does it go? Returns when to look again. */
@@ -173,6 +171,7 @@ static int64_t leave_one(struct discover *d, struct source *s)
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return STAYS;
 	}
 	if (rest_is_wanted(s) && (s->searching || !s->searched))

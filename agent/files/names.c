@@ -24,6 +24,7 @@ static void restate(struct discover *d, struct source *s)
 	case SOURCE_STRAY:
 	case SOURCE_MISSING:
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return;
 	}
 	if (s->cut)
@@ -177,6 +178,7 @@ static void check_lost(struct discover *d, struct source *s)
 	case SOURCE_MISSING:
 	case SOURCE_UNLINKED:
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return;
 	}
 	int r = descriptor_open(d->table, s);

@@ -39,6 +39,7 @@ bool rest_is_wanted(const struct source *s)
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return false;
 	}
 	return false;

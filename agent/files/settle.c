@@ -512,7 +512,8 @@ void discover_rows_end(struct discover *d)
 		d->since_real_ns = d->begun_real_ns;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);
-		if (s->held || s->state == SOURCE_ENDED || s->state == SOURCE_DRAINED)
+		if (s->held || s->state == SOURCE_DRAINED || s->state == SOURCE_ENDING ||
+		    s->state == SOURCE_ENDED)
 			continue;
 		if (!s->listed)
 			without_row(d, s);

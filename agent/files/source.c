@@ -33,6 +33,7 @@ const char *source_state_name(enum source_state s)
 	case SOURCE_ROTATED: return "rotated";
 	case SOURCE_UNLINKED: return "unlinked";
 	case SOURCE_DRAINED: return "drained";
+	case SOURCE_ENDING: return "ending";
 	case SOURCE_ENDED: return "ended";
 	}
 	return "?";
@@ -41,24 +42,24 @@ const char *source_state_name(enum source_state s)
 #define TO(state) (1u << SOURCE_##state)
 
 /* Which steps there are. */
-static unsigned steps_from(enum source_state s)
+static const unsigned steps[] = {
+	[SOURCE_NEW] =
+		TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(STRAY) | TO(MISSING) | TO(ENDED),
+	[SOURCE_STRAY] = TO(NEW) | TO(MISSING) | TO(ENDED),
+	[SOURCE_MISSING] =
+		TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) | TO(ENDED),
+	/* DRAINED at once: a journal's stream that nobody writes to */
+	[SOURCE_FOLLOWING] = TO(ROTATED) | TO(UNLINKED) | TO(MISSING) | TO(DRAINED),
+	[SOURCE_ROTATED] = TO(FOLLOWING) | TO(UNLINKED) | TO(DRAINED) | TO(MISSING),
+	[SOURCE_UNLINKED] = TO(FOLLOWING) | TO(ROTATED) | TO(DRAINED) | TO(MISSING),
+	[SOURCE_DRAINED] = TO(ENDING) | TO(ENDED) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING),
+	[SOURCE_ENDING] = TO(DRAINED) | TO(ENDED) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING),
+	[SOURCE_ENDED] = 0,
+};
+
+bool source_may_move(enum source_state from, enum source_state to)
 {
-	switch (s) {
-	case SOURCE_NEW:
-		return TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(STRAY) | TO(MISSING) |
-		       TO(ENDED);
-	case SOURCE_STRAY: return TO(NEW) | TO(MISSING) | TO(ENDED);
-	case SOURCE_MISSING:
-		return TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) |
-		       TO(ENDED);
-	case SOURCE_FOLLOWING: /* DRAINED at once: a journal's stream that nobody writes to */
-		return TO(ROTATED) | TO(UNLINKED) | TO(MISSING) | TO(DRAINED);
-	case SOURCE_ROTATED: return TO(FOLLOWING) | TO(UNLINKED) | TO(DRAINED) | TO(MISSING);
-	case SOURCE_UNLINKED: return TO(FOLLOWING) | TO(ROTATED) | TO(DRAINED) | TO(MISSING);
-	case SOURCE_DRAINED: return TO(ENDED) | TO(ROTATED) | TO(UNLINKED) | TO(MISSING);
-	case SOURCE_ENDED: return 0;
-	}
-	return 0;
+	return steps[from] & (1u << to);
 }
 
 static bool may_be_read(const struct source *s)
@@ -69,10 +70,11 @@ static bool may_be_read(const struct source *s)
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: return true;
-	case SOURCE_DRAINED: return s->end_due;
+	case SOURCE_DRAINED: return true;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
 	case SOURCE_MISSING:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: return false;
 	}
 	return false;
@@ -85,11 +87,24 @@ void source_redefine(struct source_table *t, struct source *s)
 	source_touch(t, s);
 }
 
+static void refuse_move(struct source *s, enum source_state to)
+{
+	log_gated(&s->error_gate, LOG_LEVEL_ERROR,
+		  "%s cannot become %s, for it is %s: a fault of haul-agent, please report it",
+		  s->path, source_state_name(to), source_state_name(s->state));
+#ifdef HAUL_STRICT
+	abort();
+#endif
+}
+
 void source_move(struct source_table *t, struct source *s, enum source_state to)
 {
 	if (s->state == to)
 		return;
-	assert(steps_from(s->state) & (1u << to));
+	if (!source_may_move(s->state, to)) {
+		refuse_move(s, to);
+		return;
+	}
 	s->state = to;
 	if (to == SOURCE_ENDED && !s->journal) {
 		source_unindex_ino(t, s);
@@ -427,6 +442,7 @@ void source_commit(struct source_table *t, struct source *s, const struct positi
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:
+	case SOURCE_ENDING:
 	case SOURCE_ENDED: break;
 	}
 }

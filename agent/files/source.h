@@ -1,24 +1,8 @@
 /* A source: one incarnation of a log file on this host, what survives a rename. While it lives it is
  * known by (inode, birth time); the device number is only a hint. The table owns all sources.
- *
- *  has a rotated name         another file has its name, or it has a rotated name
- *  STRAY <----> NEW ---------> FOLLOWING <---------------------------------> ROTATED
- *    | is a log  ^                 |                                            |
- *    | of its    | its file        | no name leads to it                        | no name leads to it
- *    | own       | turned up       v                                            |
- *    |        MISSING          UNLINKED <---------------------------------------+
- *    |       (registry)            |                                            |
- *    |           |                 | read to the end, acknowledged,             | the same, and out of sight
- *    |           | given up        v not written any more                       v
- *    |           +------------> DRAINED <---------------------------------------+
- *    | is a copy, or               | its end is acknowledged
- *    | the rest of another         v
- *    +--------------------------> ENDED
- *
- * There are ways back: a rotated file that gets its old name again, an unlinked one that
- * a copy is found for, a missing one whose file turns up and is NEW until its bytes have
- * been compared. source.c has the table of all steps; source_move is the only place where
- * a state changes. */
+ * What it can be is one enum, which source_move alone changes; ARCHITECTURE.md has the diagram, source.c the table
+ * of all steps. There are ways back: a rotated file that gets its old name again, an unlinked one that a copy is
+ * found for, a missing one whose file turns up and is NEW until its bytes have been compared. */
 #ifndef HAUL_AGENT_SOURCE_H
 #define HAUL_AGENT_SOURCE_H
 
@@ -39,8 +23,9 @@ enum source_state {
 	SOURCE_FOLLOWING, /* a followed name leads to it */
 	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
 	SOURCE_UNLINKED,  /* no name leads to it; the descriptor is all there is */
-	SOURCE_DRAINED,   /* read to the end and acknowledged; to be let go */
-	SOURCE_ENDED,     /* let go: kept in the registry only, to recognise copies of it */
+	SOURCE_DRAINED, /* read to the end and acknowledged; the collector is to be told that it ends */
+	SOURCE_ENDING, /* it is being told: an empty chunk with `ended` is on its way */
+	SOURCE_ENDED,  /* let go: kept in the registry only, to recognise copies of it */
 };
 
 const char *source_state_name(enum source_state s);
@@ -78,7 +63,6 @@ struct source {
 	uint64_t first_size;       /* as first seen */
 	bool announced : 1;        /* the registry knows its id: chunks may leave */
 	bool born : 1;             /* the collector knows the stream */
-	bool end_due : 1; /* DRAINED: an empty chunk with `ended` closes the stream; ENDED on its ack */
 
 	/* reading */
 	int fd;               /* -1: closed while idle, reopened when it grows */
@@ -102,7 +86,7 @@ struct source {
 	int64_t heir_us; /* a container's: the file behind it began before that time, which is not 0 when a later one is known */
 	bool waited_for; /* they are to be told when it has had a turn */
 
-	/* what the collector is still to be told besides lines, and end_due */
+	/* what the collector is still to be told besides lines */
 	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
 			    The pump tells when the cursor arrives at lost_from, and
 			    clears them; what stands in replay before it is shipped first.
@@ -218,13 +202,17 @@ int source_set_path(struct source_table *t, struct source *s, const char *path) 
 void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int64_t btime_ns,
 		     dev_t dev);
 
-/* The one place where a state changes; asserts that the step is one of the diagram's. */
+/* Is that one of the diagram's steps? */
+bool source_may_move(enum source_state from, enum source_state to);
+
+/* The one place where a state changes. A step that is none of the diagram's is a fault of ours: it is said in the log, and
+ * the state stays as it is; with HAUL_STRICT (all builds for tests) the program ends. */
 void source_move(struct source_table *t, struct source *s, enum source_state to);
 
 /* Marks that there may be bytes to read; the source queues up behind the others. */
 void source_set_ready(struct source_table *t, struct source *s);
 /* The source whose turn it is, taken off the queue; NULL: none is ready. Sources in state
- * NEW and MISSING are never given; DRAINED ones with end_due are. */
+ * NEW and MISSING are never given; DRAINED ones are. */
 struct source *source_next_ready(struct source_table *t);
 bool source_any_ready(const struct source_table *t);
 

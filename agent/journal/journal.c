@@ -109,12 +109,10 @@ void journal_close(struct journal *j, int64_t again_ns)
 static void begin_end(struct journal *j, struct source *s)
 {
 	source_move(j->table, s, SOURCE_DRAINED);
-	if (s->born) {
-		s->end_due = true;
+	if (s->born)
 		source_set_ready(j->table, s);
-	} else {
+	else
 		source_move(j->table, s, SOURCE_ENDED);
-	}
 }
 
 static struct stream_name name_of(const struct source *s)

@@ -89,7 +89,7 @@ static void let_go(struct journals *all, struct source *s)
 	free(s->input_name);
 	s->input_name = s->input ? strdup(s->input->name) : NULL;
 	s->input = NULL;
-	if (s->state == SOURCE_FOLLOWING || s->state == SOURCE_DRAINED)
+	if (s->state == SOURCE_FOLLOWING || s->state == SOURCE_DRAINED || s->state == SOURCE_ENDING)
 		source_move(all->table, s, SOURCE_MISSING);
 }
 

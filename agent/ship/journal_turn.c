@@ -152,7 +152,7 @@ static enum turn_outcome tell(struct turn *t, const struct journal_entry *last,
 	s->cursor = t->at;
 	stream->told = place.upto.number;
 	if (c.ended)
-		s->end_due = false;
+		source_move(t->p->table, s, SOURCE_ENDING);
 	return c.ended ? TURN_DONE : TURN_AGAIN;
 }
 
@@ -183,8 +183,9 @@ enum turn_outcome journal_turn(struct turn *t)
 	uint64_t until = 0;
 	size_t bytes = 0;
 	if (!e)
-		return s->end_due ? tell(t, NULL, (struct batcher_chunk){.ended = true})
-				  : TURN_DONE;
+		return s->state == SOURCE_DRAINED
+			       ? tell(t, NULL, (struct batcher_chunk){.ended = true})
+			       : TURN_DONE;
 	assert(e->at == s->cursor.offset);
 	if (s->lost_to > s->lost_from && s->lost_from == e->at)
 		return tell_refused(t, e);

@@ -315,7 +315,7 @@ static enum turn_outcome tell(struct turn *t, uint64_t to, const char *lost_caus
 	if (lost_cause)
 		s->lost_from = s->lost_to = 0;
 	if (ended) {
-		s->end_due = false;
+		source_move(t->p->table, s, SOURCE_ENDING);
 		return TURN_DONE;
 	}
 	follow_skip(s, &t->at);
@@ -456,7 +456,7 @@ static enum turn_outcome tell_first(struct turn *t)
 		return tell_open(t);
 	if (loss)
 		return tell(t, s->lost_to, s->lost_cause, false);
-	return s->end_due ? tell(t, t->at.offset, NULL, true) : TURN_DONE;
+	return tell(t, t->at.offset, NULL, true);
 }
 
 /* Is its turn now? An older file of the same log may go first. Errors: of reading what that has left to it. */

@@ -100,7 +100,7 @@ static bool gather(const struct batcher *b, const struct source *src, uint64_t *
 }
 
 /* What chunks without bytes had said is to be said again. */
-static void retell(const struct batcher *b, struct source *src)
+static void retell(struct source_table *table, const struct batcher *b, struct source *src)
 {
 	for (size_t i = 0; b && i < b->n_chunks; i++) {
 		const struct batcher_chunk *c = &b->chunks[i];
@@ -111,8 +111,8 @@ static void retell(const struct batcher *b, struct source *src)
 			src->lost_to = c->to.offset;
 			src->lost_cause = c->lost_cause;
 		}
-		if (c->ended && src->state == SOURCE_DRAINED)
-			src->end_due = true;
+		if (c->ended && src->state == SOURCE_ENDING)
+			source_move(table, src, SOURCE_DRAINED);
 	}
 }
 
@@ -126,8 +126,8 @@ static void rewind_source(struct shipper *s, struct source *src)
 	if (r < 0) /* memory is short: the bytes come from the file */
 		r = source_rewind(s->table, src, (struct span){NULL, 0});
 	assert(r == 0);
-	retell(s->flying, src);
-	retell(s->filling, src);
+	retell(s->table, s->flying, src);
+	retell(s->table, s->filling, src);
 	source_set_ready(s->table, src);
 	buf_free(&raw);
 }
@@ -190,7 +190,7 @@ static void commit(struct shipper *s, const struct batcher_chunk *c)
 		if (src->limit_bytes > s->config.batch_bytes)
 			src->limit_bytes = 0;
 	}
-	if (c->ended && src->state == SOURCE_DRAINED)
+	if (c->ended && src->state == SOURCE_ENDING)
 		source_move(s->table, src, SOURCE_ENDED);
 	registry_touch(s->registry, src);
 }

@@ -301,9 +301,8 @@ static bool read_one(struct host *h, struct source *s)
 		return true;
 	}
 	if (s->state == SOURCE_DRAINED) {
-		if (s->end_due)
-			add_batch(h, s, &to)->ended = true;
-		s->end_due = false;
+		add_batch(h, s, &to)->ended = true;
+		source_move(h->table, s, SOURCE_ENDING);
 		return false;
 	}
 	int r = follow_read(h->table, s, h->buffer, BUFFER, &in, &hole);
