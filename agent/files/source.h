@@ -129,7 +129,7 @@ struct source {
 	uint32_t searching;      /* so many files are being compared with it, or for it */
 	int64_t compared_ns;     /* STRAY: it was compared last */
 	int64_t compared_real_ns; /* ... by the real clock */
-	struct stream_id copy_of; /* STRAY, copy: whose */
+	struct stream_id copy_of; /* STRAY, copy: whose; all 0: that is being found out anew */
 	int64_t created_ns;       /* real time: its file was first seen */
 	int64_t begun_ns;         /* real time: it may be followed, and compared with, since */
 	uint32_t names;           /* how many names lead to it */

@@ -104,12 +104,14 @@ static bool is_lost_stray(const struct source *s)
 	return s->state == SOURCE_MISSING && s->undecided;
 }
 
+/* What it is taken for stays until that is over: younger files would wait for it meanwhile, each time. */
 static void compare_with_family(struct discover *d, struct source *file)
 {
 	uint64_t family = rotation_family(path_name(file->path));
 	struct identity id;
 	size_t cursor = 0;
-	file->copy = file->arrived = file->unfinished = false;
+	file->copy_of = (struct stream_id){0};
+	file->arrived = file->unfinished = false;
 	file->compared_ns = d->now_ns;
 	file->compared_real_ns = clock_real_ns();
 	d->strays_due_ns = 0;
@@ -328,6 +330,7 @@ static void compare_with_arrived(struct discover *d, struct source *file)
 /* It has been compared with all of its family, and none that is without a file has its bytes. */
 static void judge(struct discover *d, struct source *file)
 {
+	file->copy = file->copy && !stream_id_equal(&file->copy_of, &(struct stream_id){0});
 	if (has_grown(d, file)) {
 		compare_with_family(d, file);
 		return;
