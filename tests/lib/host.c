@@ -247,7 +247,9 @@ static void accept(struct host *h, const struct host_batch *b)
 	} else if (b->hole) {
 		s->holes += b->to.offset - b->from.offset;
 	}
-	s->last_at = ++h->arrived;
+	h->arrived++;
+	if (b->to.offset > b->from.offset)
+		s->last_at = h->arrived;
 	s->offset = b->to.offset;
 	s->base = b->to.base;
 	s->crc = b->to.crc;

@@ -19,7 +19,7 @@ struct host_stream { /* as the collector knows it */
 	uint64_t lost;              /* bytes */
 	char cause[32];             /* of its last loss */
 	uint64_t holes;             /* bytes */
-	unsigned first_at, last_at; /* the numbers of its chunks, of all that came */
+	unsigned first_at, last_at; /* the numbers of its chunks with bytes, of all that came */
 	bool ended;
 };
 

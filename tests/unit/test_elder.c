@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MANY = 7000 }; /* lines: more than a piece of reading */
@@ -95,6 +96,65 @@ START_TEST(several_while_down)
 }
 END_TEST
 
+/* So it does when they were compressed, which takes longer to compare. */
+START_TEST(several_compressed_while_down)
+{
+	host_numbers(&h, "a.log", LONG, 1, MANY);
+	host_start(&h);
+	h.arena_max = UINT64_MAX;
+	host_run(&h);
+	h.arena_max = 1;
+	host_stop(&h);
+	host_rename(&h, "a.log", "a.log.4");
+	host_numbers(&h, "a.log.3", LONG, MANY + 1, MANY);
+	host_numbers(&h, "a.log.2", LONG, 2 * MANY + 1, 4 * MANY);
+	host_numbers(&h, "a.log.1", LONG, 6 * MANY + 1, MANY);
+	host_numbers(&h, "a.log", LONG, 7 * MANY + 1, 5);
+	host_shell(&h, _i ? "gzip a.log.*" : "gzip a.log.1 a.log.2 a.log.3");
+	host_start(&h);
+	host_pass(&h, 30);
+	host_expect_numbers(&h, LONG, 7 * MANY + 5);
+	expect_order("a.log.3.gz", "a.log.2.gz");
+	expect_order("a.log.2.gz", "a.log.1.gz");
+	ck_assert_uint_lt(host_stream(&h, "a.log.1.gz")->last_at,
+			  h.streams[h.n_streams - 1].first_at);
+}
+END_TEST
+
+/* ... and when they had been seen, but not read. */
+START_TEST(several_unread_compressed_while_down)
+{
+	char first[256];
+	host_start(&h);
+	host_run(&h);
+	h.arena_max = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		host_shell(&h, "[ ! -e a.log.2 ] || mv a.log.2 a.log.3");
+		host_shell(&h, "[ ! -e a.log.1 ] || mv a.log.1 a.log.2");
+		host_shell(&h, "[ ! -e a.log ] || mv a.log a.log.1");
+		host_numbers(&h, "a.log", LONG, i * MANY + 1, MANY);
+		host_run(&h);
+	}
+	if (_i % 2)
+		host_stop(&h);
+	if (_i == 1)
+		host_shell(&h, "gzip a.log.3 a.log.2 a.log.1");
+	else
+		host_shell(&h, "gzip a.log.1 && gzip a.log.2 && gzip a.log.3");
+	if (_i % 2)
+		host_start(&h);
+	h.arena_max = 1;
+	host_pass(&h, 30);
+	host_expect_numbers(&h, LONG, 4 * MANY);
+	for (size_t i = 0; i + 1 < h.n_streams; i++)
+		ck_assert_uint_lt(h.streams[i].last_at, h.streams[i + 1].first_at);
+	for (size_t i = 0; i < h.n_streams; i++) {
+		(void)snprintf(first, sizeof(first), LONG " %zu\n", i * MANY + 1);
+		ck_assert(span_starts_with(buf_span(&h.streams[i].lines), span_of(first)));
+	}
+}
+END_TEST
+
 /* A writer who stays with the renamed file does not hold up the new one. */
 START_TEST(no_more_than_there_was)
 {
@@ -179,6 +239,8 @@ int main(void)
 	tcase_add_test(tcase, rest_of_a_renamed_file_comes_first);
 	tcase_add_test(tcase, rotated_while_down);
 	tcase_add_test(tcase, several_while_down);
+	tcase_add_loop_test(tcase, several_compressed_while_down, 0, 2);
+	tcase_add_loop_test(tcase, several_unread_compressed_while_down, 0, 4);
 	tcase_add_test(tcase, no_more_than_there_was);
 	tcase_add_loop_test(tcase, who_does_not_get_on, 0, 3);
 	tcase_add_test(tcase, unfinished_line);
