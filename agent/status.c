@@ -98,6 +98,7 @@ void status_side_add(struct status_side *to, const struct status_side *more)
 	d->skipped_old_files += more->discover.skipped_old_files;
 	d->skipped_old_bytes += more->discover.skipped_old_bytes;
 	d->skipped_binary_files += more->discover.skipped_binary_files;
+	d->unseen_files += more->discover.unseen_files;
 	d->deleted_open_bytes += more->discover.deleted_open_bytes;
 	s->conflicts += more->shipper.conflicts;
 	s->duplicates += more->shipper.duplicates;

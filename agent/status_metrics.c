@@ -68,7 +68,7 @@ static int add_loss_metric(const struct shipper_counters *c, const char *name, c
 			   bool bytes, struct buf *out)
 {
 	/* Those that an alert asks for are there before the first loss. */
-	static const char *const always[] = {"truncated", "deleted", "refused", "limit"};
+	static const char *const always[] = {"truncated", "deleted", "unseen", "refused", "limit"};
 	int r = metrics_head(out, name, METRIC_COUNTER, help);
 	for (size_t i = 0; r == 0 && i < c->n_lost; i++)
 		r = metrics_u64(out, name, "cause", span_of(c->lost[i].cause),
@@ -160,6 +160,8 @@ static int add_files(const struct status_view *v, const struct status_side *s, s
 		 "How long a network file system has not answered; 0: it does.", hangs_s},
 		{"haul_agent_event_overflows_total", METRIC_COUNTER,
 		 "Times the kernel dropped file events.", (double)d->overflows},
+		{"haul_agent_unseen_files_total", METRIC_COUNTER,
+		 "Files that were deleted before they could be opened.", (double)d->unseen_files},
 		{"haul_agent_rescans_total", METRIC_COUNTER, "Rescans of the watched directories.",
 		 (double)d->rescans},
 		{"haul_agent_skipped_old_files", METRIC_GAUGE,

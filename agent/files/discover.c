@@ -21,9 +21,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESCAN_NS  (60 * NUM_SEC_NS)
-#define POLL_NS    NUM_SEC_NS
-#define MOVE_TURNS 2 /* a rename's second event may come in the next turn */
+#define RESCAN_NS    (60 * NUM_SEC_NS)
+#define POLL_NS      NUM_SEC_NS
+#define HURRY_FOR_NS NUM_SEC_NS
+#define MOVE_TURNS   2 /* a rename's second event may come in the next turn */
 
 /* --- small things ----------------------------------------------------------------------------------- */
 
@@ -138,10 +139,34 @@ static void moved_to(struct discover *d, struct dir *dir, const char *path,
 		add_move(d, 0, path, m->input, m->origin);
 }
 
+/* What the event says of files that were never found. */
+static void tell_unseen(struct discover *d, struct dir *dir, const char *path,
+			const struct watch_event *e, bool moved_here)
+{
+	const struct name *n = tree_name(&d->tree, dir, e->name);
+	struct source *s = n ? n->source : NULL;
+	bool wanted = dir->listed && !dir->refusal && wanted_by(&d->wanted, path);
+	if (e->mask & IN_MODIFY) {
+		unseen_written(d, path);
+	} else if (e->mask & IN_DELETE) {
+		unseen_gone(d, path);
+	} else if (e->mask & IN_MOVED_FROM) {
+		unseen_moves(d, path, e->cookie);
+	} else if (e->mask & IN_MOVED_TO) {
+		if (!unseen_moved(d, path, e->cookie) && !moved_here && wanted)
+			unseen_made(d, path, true);
+	} else if (e->mask & IN_CREATE && wanted && !(s && s->names > 1)) {
+		unseen_made(d, path, false); /* and it is not another name for a file */
+	}
+	if (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO) && (wanted || s))
+		d->hurry_until_ns = d->now_ns + HURRY_FOR_NS;
+}
+
 static void file_event(struct discover *d, struct dir *dir, const struct watch_event *e)
 {
 	char path[PATH_MAX];
 	struct name *n = tree_name(&d->tree, dir, e->name);
+	uint64_t dropped = d->tree.dropped;
 	if (dir->orphan) {
 		/* Its path is not known, so a name in it cannot be looked at. */
 		if (n && e->mask & (IN_DELETE | IN_MOVED_FROM))
@@ -152,6 +177,7 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 	}
 	if (!scan_join(path, dir, e->name) || (!n && !dir->full && !wanted_below(&d->wanted, path)))
 		return;
+	bool moved_here = e->mask & IN_MOVED_TO && find_move(d, e->cookie, path);
 	if (e->mask & (IN_MODIFY | IN_ATTRIB) && n && n->source) {
 		grown_event(d, n->source);
 	} else if (e->mask & IN_MOVED_FROM) {
@@ -161,6 +187,9 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 	} else if (n || e->mask & IN_CREATE || (dir->full && wanted_by(&d->wanted, path))) {
 		look_at(d, dir, e->name, NULL);
 	}
+	/* A directory that several paths lead to has one truth; and what was looked at may be gone. */
+	if (d->tree.dropped == dropped && dir == tree_by_wd(&d->tree, e->wd))
+		tell_unseen(d, dir, path, e, moved_here);
 }
 
 static void dir_event(struct discover *d, struct dir *dir, const struct watch_event *e)
@@ -247,18 +276,24 @@ static void rescan(struct discover *d)
 
 static void take_events(struct discover *d)
 {
-	if (watch_take(d->watch, on_event, d))
-		d->taken_ns = d->now_ns;
-	if (!d->overflow)
+	bool all = watch_take(d->watch, on_event, d);
+	d->taken_ns = d->now_ns;
+	if (!d->overflow) {
+		if (all)
+			unseen_settle(d);
 		return;
+	}
 	d->counters.overflows++;
 	log_notice("events were lost (fs.inotify.max_queued_events is reached): everything is "
 		   "looked at");
 	rescan(d);
+	unseen_overflow(d);
 }
 
 static void settled_work(struct discover *d)
 {
+	if (d->now_ns >= d->unseen.due_ns)
+		unseen_record(d);
 	if (d->now_ns >= d->check_due_ns)
 		settle_step(d);
 	if (d->now_ns >= d->missing_due_ns)
@@ -273,7 +308,7 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 {
 	d->now_ns = now_ns;
 	d->turn++;
-	if (d->watch && readable && now_ns >= discover_poll_ns(d))
+	if (d->watch && (readable || d->unseen.n_births) && now_ns >= discover_poll_ns(d))
 		take_events(d);
 	bool poll = d->tree.n_polled && now_ns >= d->poll_due_ns;
 	if (poll) {
@@ -302,6 +337,12 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 	}
 }
 
+void discover_glance(struct discover *d, int64_t now_ns)
+{
+	if (d->watch && now_ns >= discover_poll_ns(d))
+		discover_take(d, now_ns, true);
+}
+
 int64_t discover_next_ns(const struct discover *d)
 {
 	int64_t next = d->rescan_due_ns;
@@ -313,7 +354,10 @@ int64_t discover_next_ns(const struct discover *d)
 		next = d->check_due_ns;
 	if (d->tree.n_polled && d->poll_due_ns < next)
 		next = d->poll_due_ns;
+	if (d->unseen.n_births && discover_poll_ns(d) < next)
+		next = discover_poll_ns(d);
 	if (d->settled) {
+		next = d->unseen.due_ns < next ? d->unseen.due_ns : next;
 		next = d->match_due_ns < next ? d->match_due_ns : next;
 		next = d->strays_due_ns < next ? d->strays_due_ns : next;
 		next = d->missing_due_ns < next ? d->missing_due_ns : next;
@@ -323,7 +367,8 @@ int64_t discover_next_ns(const struct discover *d)
 
 int64_t discover_poll_ns(const struct discover *d)
 {
-	return d->taken_ns + DISCOVER_CADENCE_NS;
+	bool hurry = d->taken_ns < d->hurry_until_ns;
+	return d->taken_ns + (hurry ? DISCOVER_HURRY_NS : DISCOVER_CADENCE_NS);
 }
 
 int discover_fd(const struct discover *d)
@@ -364,6 +409,7 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->begun_real_ns = clock_real_ns();
 	d->since_real_ns = registry_last_alive_ns(r);
 	tree_init(&d->tree);
+	d->unseen.due_ns = INT64_MAX;
 	configure(d, config);
 	int e = config->far ? 0 : watch_new(&d->watch);
 	if (e < 0)
@@ -384,6 +430,7 @@ void discover_free(struct discover *d)
 	settle_free(d);
 	match_free(d);
 	forget_moves(d, true);
+	unseen_free(d);
 	tree_free(&d->tree);
 	mounts_free(&d->mounts);
 	watch_free(d->watch);

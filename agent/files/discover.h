@@ -2,7 +2,8 @@
  *
  * One inotify instance watches directories (those of the globs up to the first wildcard, and every directory
  * the wildcards lead to, as they appear). A file is opened the moment it is seen. Events are taken at
- * a cadence of 50 ms (discover_take); on overflow, and every 60 s, a rescan by statx opens nothing that is
+ * a cadence of 50 ms (discover_take), of 1 ms for a second after a file came or was renamed: who rotates that often may
+ * soon delete; on overflow, and every 60 s, a rescan by statx opens nothing that is
  * known. Where inotify is blind (statfs), or watches run out, directories are polled. */
 #ifndef HAUL_AGENT_DISCOVER_H
 #define HAUL_AGENT_DISCOVER_H
@@ -11,6 +12,7 @@
 #include "agent/files/source.h"
 
 #define DISCOVER_CADENCE_NS (50 * INT64_C(1000000))
+#define DISCOVER_HURRY_NS   INT64_C(1000000)
 
 struct discover;
 
@@ -40,6 +42,9 @@ int discover_fd(const struct discover *d);
  * moves states, sets ready. `readable`: the descriptor has events. */
 void discover_take(struct discover *d, int64_t now_ns, bool readable);
 
+/* The same, but nothing when the time for it has not come: for who has much to do, between two steps. */
+void discover_glance(struct discover *d, int64_t now_ns);
+
 /* The next monotonic time at which discover_take wants to be called without events; INT64_MAX: never. */
 int64_t discover_next_ns(const struct discover *d);
 /* The monotonic time from which on the descriptor may be polled: until then the cadence's pause is on. */
@@ -67,6 +72,7 @@ int discover_list(const struct discover_config *config, struct buf *out) MUST_CH
 struct discover_counters {
 	uint64_t watches, open_files, rescans, overflows, polled_dirs;
 	uint64_t skipped_old_files, skipped_old_bytes, skipped_binary_files;
+	uint64_t unseen_files;       /* came and were deleted before they could be opened */
 	uint64_t deleted_open_bytes; /* of files without a name that are held open */
 };
 void discover_counters(const struct discover *d, struct discover_counters *ret);

@@ -10,6 +10,7 @@
  *     stray.c      files with the names of rotated ones: rests, copies, or logs of their own
  *     match.c    the bytes of a file against those of a stream
  *     leave.c      files that go: read to the end, then let go
+ *     unseen.c     files that came and went before they could be opened
  *     deleted.c    deleted files that are held open, and how much of them
  *     rows.c       the collector's streams, as they come
  *     settle.c     ... against the files that are here
@@ -83,6 +84,39 @@ struct comparison {
 	bool over;           /* one of the two is spoken for, or gone */
 };
 
+/* A file that was made, as an event says. */
+struct birth {
+	char *path;      /* where it is, as the events say; owned */
+	char *origin;    /* where it was made, which an input wants; owned */
+	uint64_t family; /* of its name: rotation_family */
+	uint32_t cookie; /* it is on its way from path to another name; 0: it is not */
+	bool written;
+	bool absent; /* all events had been taken once, and it was not there */
+	bool over;   /* no name that can be seen leads to it any more */
+};
+
+/* A file that a look has found, and whose birth is not accounted for. */
+struct found {
+	struct stream_id id; /* its source's, which may be gone */
+	uint64_t family;
+	bool waited; /* all events had been taken once since */
+};
+
+struct unseen_files { /* of one log */
+	char *origin; /* owned */
+	uint64_t n;
+};
+
+struct unseen {
+	struct birth *births;
+	size_t n_births;
+	struct found *found;
+	size_t n_found;
+	struct unseen_files *files; /* lost, and not yet recorded */
+	size_t n_files;
+	int64_t due_ns; /* they are to be recorded */
+};
+
 struct discover {
 	struct wanted wanted;
 	uint64_t max_open_files;
@@ -109,7 +143,10 @@ struct discover {
 	int64_t begun_real_ns; /* the first look at everything began */
 	int64_t since_real_ns; /* files that are younger may have come unseen */
 
+	int64_t hurry_until_ns; /* files come, or change their names: the cadence is a short one */
+
 	struct sources leaving;
+	struct unseen unseen;
 
 	/* the collector's streams */
 	bool settled_before; /* this is not the first list since the start */
@@ -129,7 +166,7 @@ struct discover {
 	uint64_t max_deleted;
 	int64_t deleted_due_ns;
 
-	struct log_gate watch_gate, memory_gate, deleted_gate;
+	struct log_gate watch_gate, memory_gate, deleted_gate, unseen_gate;
 	struct discover_counters counters;
 };
 
@@ -291,6 +328,27 @@ void leave_finish(struct discover *d, struct source *s);
 uint64_t deleted_bytes(const struct discover *d);
 /* Looks how much that is, and gives up what is beyond max_deleted; sets deleted_due_ns. */
 void deleted_check(struct discover *d);
+
+/* --- unseen.c --- */
+
+void unseen_free(struct discover *d);
+/* Events, in their order: a file was made under a name that an input wants; `written`: it was when it came. */
+void unseen_made(struct discover *d, const char *path, bool written);
+void unseen_written(struct discover *d, const char *path);
+void unseen_gone(struct discover *d, const char *path);
+void unseen_moves(struct discover *d, const char *path, uint32_t cookie);
+/* Returns whether it is a file of whose making it was told. */
+bool unseen_moved(struct discover *d, const char *path, uint32_t cookie);
+/* A look has found a file that was not known. */
+void unseen_found(struct discover *d, const struct source *s);
+/* All events were taken. */
+void unseen_settle(struct discover *d);
+/* Events are missing. */
+void unseen_overflow(struct discover *d);
+/* A compressed file is a log of its own, which nobody saw before. */
+void unseen_turned_up(struct discover *d, const struct source *file);
+/* Makes the streams that tell of what is lost; sets due_ns. */
+void unseen_record(struct discover *d);
 
 /* --- rows.c --- */
 

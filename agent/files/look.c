@@ -151,6 +151,7 @@ static struct source *look_new(struct discover *d, const char *path, const struc
 	if (s) {
 		s->between = (origin && !want) || stray_is_young(d, id);
 		grown_open(d, s, path);
+		unseen_found(d, s);
 	}
 	return s;
 }
@@ -259,6 +260,8 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	struct source *s = look_find(d, id);
 	char original[PATH_MAX];
 	struct origin rotated;
+	/* The log itself, renamed before it was seen: no copy, so there is nothing to compare it with. */
+	bool renamed = origin && !rotation_rotated(path_name(origin->path));
 	if (!s && !want && !origin && !is_link && stray_is_young(d, id) &&
 	    stray_origin(d, dir, text, &rotated, original))
 		origin = &rotated;
@@ -282,7 +285,11 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	names_link(d, n, s, want, origin, id);
 	if (is_link)
 		look_along(d, path, s);
-	if (d->settled && s->state == SOURCE_NEW && !s->held)
+	if (!d->settled || s->state != SOURCE_NEW || s->held)
+		return;
+	if (renamed && !s->recorded)
+		begin_stream(d, s);
+	else
 		begin_fresh(d, s);
 }
 

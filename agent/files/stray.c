@@ -288,8 +288,10 @@ static void release(struct discover *d, struct source *file)
 {
 	struct identity id;
 	if (file->between && descriptor_open(d->table, file) == 0 && descriptor_is_gzip(file->fd) &&
-	    identity_of_fd(file->fd, &id) == 0)
+	    identity_of_fd(file->fd, &id) == 0) {
 		follow_compressed(d, file, &id);
+		unseen_turned_up(d, file);
+	}
 	if (file->between)
 		log_info("%s came and was rotated away unseen: it is followed", file->path);
 	file->begun_ns = clock_real_ns();

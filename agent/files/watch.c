@@ -107,15 +107,13 @@ static void give(struct watch *w, const struct inotify_event *e,
 bool watch_take(struct watch *w, void (*each)(void *user, const struct watch_event *e), void *user)
 {
 	_Alignas(struct inotify_event) char bytes[READ_SIZE];
-	bool any = false;
 	/* Bounded: writers that are faster than this loop must not keep the agent from reading files. */
 	for (int reads = 0; reads < READS_MAX; reads++) {
 		ssize_t n = read(w->fd, bytes, sizeof(bytes));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			break;
-		any = true;
+			return true;
 		for (char *at = bytes; at < bytes + n;) {
 			const struct inotify_event *e = (const void *)at;
 			assert(at + sizeof(*e) + e->len <= bytes + n);
@@ -123,5 +121,5 @@ bool watch_take(struct watch *w, void (*each)(void *user, const struct watch_eve
 			at += sizeof(*e) + e->len;
 		}
 	}
-	return any;
+	return false;
 }

@@ -36,7 +36,8 @@ int watch_set(struct watch *w, const char *path, enum watch_kind kind) MUST_CHEC
 void watch_remove(struct watch *w, int wd);
 uint64_t watch_count(const struct watch *w);
 
-/* Takes all events that are there and calls `each` in order. Returns whether there were any. */
+/* Takes the events that are there and calls `each` in order. Returns whether it took all of them; not when they come faster
+ * than they can be taken. */
 bool watch_take(struct watch *w, void (*each)(void *user, const struct watch_event *e), void *user);
 
 #endif

@@ -510,27 +510,25 @@ void pump_counters(const struct pump *p, struct envelopes_counters *ret)
 	envelopes_counters(p->envelopes, ret);
 }
 
-void pump_fill(struct pump *p, struct batcher *b)
+bool pump_turn(struct pump *p, struct batcher *b)
 {
 	int64_t now_ns = clock_mono_ns();
 	envelopes_tick(p->envelopes, now_ns);
 	elder_tick(p->table, now_ns);
-	while (!batcher_full(b)) {
-		struct source *s = source_next_ready(p->table);
-		if (!s)
-			return;
-		uint64_t from = s->cursor.offset;
-		enum turn_outcome outcome = take_turn(p, b, s);
-		if (!s->journal)
-			elder_had_turn(p->table, s,
-				       outcome != TURN_LATER && s->cursor.offset == from);
-		switch (outcome) {
-		case TURN_DONE: break;
-		case TURN_AGAIN: source_set_ready(p->table, s); break;
-		case TURN_LATER:
-			source_set_ready(p->table, s);
-			b->crowded = true;
-			return;
-		}
+	struct source *s = batcher_full(b) ? NULL : source_next_ready(p->table);
+	if (!s)
+		return false;
+	uint64_t from = s->cursor.offset;
+	enum turn_outcome outcome = take_turn(p, b, s);
+	if (!s->journal)
+		elder_had_turn(p->table, s, outcome != TURN_LATER && s->cursor.offset == from);
+	switch (outcome) {
+	case TURN_DONE: return true;
+	case TURN_AGAIN: source_set_ready(p->table, s); return true;
+	case TURN_LATER:
+		source_set_ready(p->table, s);
+		b->crowded = true;
+		break;
 	}
+	return false;
 }

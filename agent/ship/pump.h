@@ -16,11 +16,11 @@ struct pump;
 int pump_new(struct source_table *t, const char *host, struct pump **ret) MUST_CHECK;
 void pump_free(struct pump *p);
 
-/* Gives ready sources their turns until the batch is full or nobody is ready. Each turn
- * makes at most one chunk: lines, a loss, a hole, or the end of a stream. */
-void pump_fill(struct pump *p, struct batcher *b);
+/* Gives the next ready source its turn, which makes at most one chunk: lines, a loss, a hole, or the end of a stream.
+ * False: the batch is full, or nobody is ready. */
+bool pump_turn(struct pump *p, struct batcher *b);
 
-/* The monotonic time at which pump_fill wants to be called also when no source is ready: pieces of container
+/* The monotonic time at which pump_turn wants to be called also when no source is ready: pieces of container
  * lines get too old. INT64_MAX: there are none. */
 int64_t pump_next_ns(const struct pump *p);
 

@@ -596,6 +596,13 @@ static void rest(struct shipper *s, int64_t now_ns)
 	s->rested = true;
 }
 
+/* Files come, go and change their names while others are read. */
+static void fill(struct shipper *s)
+{
+	while (pump_turn(s->pump, s->filling))
+		discover_glance(s->discover, clock_mono_ns());
+}
+
 void shipper_tick(struct shipper *s, int64_t now_ns)
 {
 	s->way.tick(s->way.self, now_ns);
@@ -606,7 +613,7 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 			s->filling->crowded = false;
 		s->filling->payload_max = s->target;
 		if (may_fill(s))
-			pump_fill(s->pump, s->filling);
+			fill(s);
 		if (s->flying || s->way.state(s->way.self) != UPLINK_READY)
 			return;
 		bool own_due = due(s, clock_mono_ns());

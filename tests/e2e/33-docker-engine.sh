@@ -28,9 +28,15 @@ messages mib | cmp - "$T/mib" || fail 'a message of a MiB'
 engine_run unfinished -- sh -c 'printf "no end"'
 wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
 
+# An engine that rotates as fast as it can, and keeps little: each line is on disk, or of a file that is on record as lost.
+for keep in 2 3 5; do
+	engine_run "flood-$keep" --log-opt max-size=100k --log-opt max-file=$keep -- sh -c "$COUNT" $((5000 * TORTURE))
+	expect_accounted "flood-$keep" $((5000 * TORTURE))
+done
+
 # Rotation with compression, under an agent that is busy, then down.
 rotating=(--log-opt max-size=100k --log-opt max-file=20 --log-opt compress=true)
-engine_run turning "${rotating[@]}" -- sh -c "$PACED" $((4000 * TORTURE))
+engine_run turning "${rotating[@]}" -- sh -c "$COUNT" $((4000 * TORTURE))
 expect_numbers turning $((4000 * TORTURE))
 mkdir "$T/go"
 engine_run asleep -d "${rotating[@]}" -v "$T/go:/go:ro" -- \

@@ -133,6 +133,20 @@ COUNT='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1))
 # shellcheck disable=SC2016,SC2034 # the containers' shells are meant
 PACED='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); [ $((i % 100)) != 0 ] || sleep 0.1; done'
 
+expect_accounted() { # expect_accounted SERVICE N: COUNT wrote that, and what is missing the agent says of which files
+	local lost=$T/lost.$1 output holes=0
+	wait_until 60 "[ \"\$(lines_on_disk $1 | awk '\$6 == $2' | wc -l)\" = 2 ]"
+	wait_until 60 "[ \"\$(metric \$AGENT_URL haul_agent_lag_bytes)\" = 0 ]"
+	for output in out err; do
+		lines_on_disk "$1" | awk -v output=$output '$5 == output { print $6 }' | sort -n >"$lost"
+		uniq -d "$lost" | cmp -s - /dev/null || fail "$output of $1 came twice"
+		holes=$((holes + $(awk '$1 != last + 1 { n++ } { last = $1 } END { print n + 0 }' "$lost")))
+	done
+	# A file's lines make one hole for each output at most.
+	wait_until 30 "(( $holes <= 2 * \$(metric \$AGENT_URL haul_agent_unseen_files_total) ))"
+	note "$1: $(count_on_disk "$1") of $((2 * $2)) lines, $holes holes"
+}
+
 expect_numbers() { # expect_numbers SERVICE N: COUNT wrote that
 	wait_count 60 $((2 * $2)) "$1"
 	lines_on_disk "$1" | awk '$4 == "F" && $5 == "out" { print $6 }' | sort -n | cmp - <(seq "$2") ||

@@ -87,10 +87,16 @@ static void tear_down(void)
 	rmdir(dir);
 }
 
+static void give_turns(void)
+{
+	while (pump_turn(pump, &batch))
+		;
+}
+
 static void fill(void)
 {
 	source_set_ready(table, source);
-	pump_fill(pump, &batch);
+	give_turns();
 }
 
 /* The body of the batch: all payload of all chunks, one after another; the last chunk's header. */
@@ -283,7 +289,7 @@ START_TEST(a_loss_moves_the_offset_and_sets_the_base_anew)
 	source->lost_to = 100;
 	source->lost_cause = "truncated";
 	source_set_ready(table, source);
-	pump_fill(pump, &batch);
+	give_turns();
 	open_body();
 	ck_assert_uint_eq(last.from, 4);
 	ck_assert_uint_eq(last.to, 100);
@@ -317,7 +323,7 @@ START_TEST(a_full_batch_takes_no_more)
 	/* What is left goes with the next one. */
 	batcher_reset(&batch);
 	batch.payload_max = ARENA;
-	pump_fill(pump, &batch);
+	give_turns();
 	open_body();
 	ck_assert_str_eq(lines(), "Fr bbbb\nFr cccc\n");
 }
