@@ -3,6 +3,7 @@
 # it, and how plain tools find it.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector
+away_from_midnight
 
 mkdir "$T/log"
 day=$(date -u +%Y-%m-%d)

@@ -3,6 +3,7 @@
 # reader's tail -F sees no jump.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector
+away_from_midnight
 
 mkdir "$T/log"
 start_collector

@@ -3,6 +3,7 @@
 # in the middle.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector
+away_from_midnight
 
 mkdir "$T/a" "$T/b"
 start_collector

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector
 need openssl
+away_from_midnight
 
 authority() { # authority NAME
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \

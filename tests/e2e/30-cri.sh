@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/../lib/container.sh"
 need_programs haul-agent haul-collector
+away_from_midnight
 
 pods=$T/pods
 cart=$pods/prod_cart-7d9f4-x2_0c1d8ee0-7ac8-4ae3-a2c1-4f4e9c4d2f11/cart

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/../lib/container.sh"
 need_programs haul-agent haul-collector
+away_from_midnight
 secret=0a1b2c3d4e5f6a7b8c9d
 mkdir -p "$T/log" "$T/docker" "$T/pods/prod_cart_1/cart"
 cart=$T/pods/prod_cart_1/cart/0.log

@@ -2,6 +2,7 @@
 # Completion in bash and zsh offers commands, options, and the services, hosts and days that the archive really has.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul
+away_from_midnight
 
 PATH=$HAUL_BIN:$PATH
 day=$(date -u +%F)

@@ -3,6 +3,7 @@
 # found, too; and without the index, with a damaged one, or of a file that somebody has cut the answers are the same.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector haul
+away_from_midnight
 
 mkdir "$T/log"
 live=$DATA/$(date -u +%F)/app/web-01.log

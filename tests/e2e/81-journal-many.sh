@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/journal.sh"
 need_programs haul-agent haul-collector
 need_journal_remote
+away_from_midnight
 
 mkdir "$T/journal"
 services=1100 most=1000

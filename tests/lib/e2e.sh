@@ -139,6 +139,12 @@ try_until() { # as wait_until, but returns 1
 	done
 }
 
+# For a scenario that looks at today's files: when the day (UTC) ends within a minute, it waits for the next one.
+away_from_midnight() {
+	local end=$((($(date +%s) / 86400 + 1) * 86400))
+	(($(date +%s) < end - 60)) || wait_until 70 "(( \$(date +%s) >= $end ))"
+}
+
 # holds PID TEXT: one of its descriptors leads to a name that ends in TEXT.
 holds() {
 	local fd
