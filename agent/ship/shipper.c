@@ -4,348 +4,28 @@
  * each source with chunks in the two batches, these chunks follow each other without a
  * gap from committed to cursor. A batch's memory is reused only after its verdict.
  *
- * Whatever is not a plain commit ends in `rewind_all`: the bytes of both batches go back
+ * Whatever is not a plain commit ends in `rewind_batches`: the bytes of both batches go back
  * to their sources, their cursors back to committed, and the flow begins again. That
  * costs a batch of work and happens rarely; in return there is one path for conflicts,
  * refusals, batches that are too large and sessions that are over, and none of them can
  * leave a gap. */
-#include "agent/ship/shipper.h"
+#include "agent/ship/shipper_parts.h"
 
-#include "agent/ship/batcher.h"
-#include "agent/ship/pump.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-	GROWTH_MAX = 8,      /* a batch grows up to so many times batch_bytes when there is a
-			   backlog */
-	CEILING_ACKS = 128,  /* acknowledged batches until a size that was too large is
-				tried again */
-	SMALLEST_TARGET = 1, /* a batch always takes at least one line */
-};
-
-#define RETRY_NS   (100 * NUM_MS_NS) /* after memory was short */
-#define PUT_OFF_NS NUM_SEC_NS        /* after an answer by which nothing went on */
-#define REST_NS    (10 * NUM_SEC_NS) /* so often unused memory is given back, until nothing is used */
-
-struct shipper {
-	struct shipper_config config;
-	struct source_table *table;
-	struct registry *registry;
-	struct discover *discover;
-	struct journals *journals;
-	struct uplink *uplink; /* NULL: it is over there */
-	struct way way;        /* to the uplink, wherever it is */
-	struct pump *pump;
-	struct batcher batches[2];
-	struct batcher *filling;
-	struct batcher *flying; /* NULL: none is in flight */
-	uint64_t target;        /* payload bytes at which a batch is full */
-	uint64_t ceiling;       /* more than this was too large */
-	unsigned acks_at_ceiling;
-	bool finishing;
-
-	/* the other thread's batches */
-	bool guest;          /* it is one of them that is in flight */
-	bool guest_next;     /* it is their turn */
-	int64_t rest_due_ns; /* INT64_MAX: nothing was used since */
-	bool rested;
-
-	/* from the verdicts of the batch in flight */
-	size_t verdicts; /* so many were given */
-	bool conflict;   /* something is not as the agent believed: ask for the streams
-			  again */
-	bool rewind;     /* chunks were not taken: begin again from what is committed */
-	bool put_off;    /* some that continue what is committed: not now */
-	bool went_on;    /* others were taken */
-	int64_t due_ns;  /* not before that anything is sent again */
-	struct log_gate refused_gate, conflict_gate;
-	struct shipper_counters counters;
-	struct losses losses;
-};
+#define RETRY_NS (100 * NUM_MS_NS) /* after memory was short */
+#define REST_NS  (10 * NUM_SEC_NS) /* so often unused memory is given back, until nothing is used */
 
 /* May another thread have batches for this one's uplink? */
 static bool has_guests(const struct shipper *s)
 {
 	return s->uplink && s->config.ferry;
-}
-
-/* --- rewinding
- * --------------------------------------------------------------------------------------
- */
-
-/* Appends what one batch holds of a source behind *next; false when there is a gap (a
- * hole or a loss has no bytes), behind which everything comes from the file again. */
-static bool gather(const struct batcher *b, const struct source *src, uint64_t *next,
-		   struct buf *raw)
-{
-	for (size_t i = 0; b && i < b->n_chunks; i++) {
-		const struct batcher_chunk *c = &b->chunks[i];
-		if (c->source != src || c->from.offset < *next)
-			continue;
-		if (c->from.offset != *next || c->raw_len != c->to.offset - c->from.offset)
-			return false;
-		if (buf_add(raw, b->raw.ptr + c->raw_at, c->raw_len) < 0)
-			return false;
-		*next = c->to.offset;
-	}
-	return true;
-}
-
-/* What chunks without bytes had said is to be said again. */
-static void retell(struct source_table *table, const struct batcher *b, struct source *src)
-{
-	for (size_t i = 0; b && i < b->n_chunks; i++) {
-		const struct batcher_chunk *c = &b->chunks[i];
-		if (c->source != src || c->from.offset < src->committed.offset)
-			continue;
-		if (c->lost_cause && src->lost_from == src->lost_to) {
-			src->lost_from = c->from.offset;
-			src->lost_to = c->to.offset;
-			src->lost_cause = c->lost_cause;
-		}
-		if (c->ended && src->state == SOURCE_ENDING)
-			source_move(table, src, SOURCE_DRAINED);
-	}
-}
-
-static void rewind_source(struct shipper *s, struct source *src)
-{
-	struct buf raw = BUF_EMPTY;
-	uint64_t next = src->committed.offset;
-	if (gather(s->flying, src, &next, &raw))
-		(void)gather(s->filling, src, &next, &raw);
-	int r = source_rewind(s->table, src, buf_span(&raw));
-	if (r < 0) /* memory is short: the bytes come from the file */
-		r = source_rewind(s->table, src, (struct span){NULL, 0});
-	assert(r == 0);
-	retell(s->table, s->flying, src);
-	retell(s->table, s->filling, src);
-	source_set_ready(s->table, src);
-	buf_free(&raw);
-}
-
-static void rewind_batch(struct shipper *s, const struct batcher *b)
-{
-	for (size_t i = 0; b && i < b->n_chunks; i++) {
-		struct source *src = b->chunks[i].source;
-		/* One that was rewound already, or that is all committed, has nothing
-		 * between the two. */
-		if (src->cursor.offset != src->committed.offset || b->chunks[i].ended)
-			rewind_source(s, src);
-	}
-}
-
-/* The two batches are given up; everything that is not committed begins again. */
-static void rewind_all(struct shipper *s)
-{
-	s->counters.rewinds++;
-	rewind_batch(s, s->flying);
-	rewind_batch(s, s->filling);
-	if (s->flying)
-		batcher_reset(s->flying);
-	s->flying = NULL;
-	batcher_reset(s->filling);
-}
-
-/* --- verdicts
- * ---------------------------------------------------------------------------------------
- */
-
-/* The chunk of this source in the batch in flight that ends where the collector stands;
- * NULL: none. */
-static const struct batcher_chunk *
-chunk_ending_at(const struct shipper *s, const struct source *src, const struct chunk_verdict *v)
-{
-	for (size_t i = 0; i < s->flying->n_chunks; i++) {
-		const struct batcher_chunk *c = &s->flying->chunks[i];
-		if (c->source == src && c->to.offset == v->offset && c->to.crc == v->crc)
-			return c;
-	}
-	return NULL;
-}
-
-static void commit(struct shipper *s, const struct batcher_chunk *c)
-{
-	struct source *src = c->source;
-	src->born = true;
-	if (c->to.offset > src->committed.offset || c->from.offset == c->to.offset)
-		source_commit(s->table, src, &c->to);
-	if (c->lost_cause) {
-		s->counters.losses++;
-		s->counters.lost_bytes += c->to.offset - c->from.offset;
-		src->lost_bytes += c->to.offset - c->from.offset;
-		src->last_loss = c->lost_cause;
-		losses_add(&s->losses, src->path, c->lost_cause, c->from.offset, c->to.offset);
-		src->limit_bytes = 0;
-	} else if (src->limit_bytes) {
-		src->limit_bytes *= 2;
-		if (src->limit_bytes > s->config.batch_bytes)
-			src->limit_bytes = 0;
-	}
-	if (c->ended && src->state == SOURCE_ENDING)
-		source_move(s->table, src, SOURCE_ENDED);
-	registry_touch(s->registry, src);
-}
-
-/* The collector will never take this chunk as it is: it is halved down to the line that
- * offends, and that line becomes a loss, so that its stream goes on. */
-static void on_refused(struct shipper *s, const struct batcher_chunk *c, const char *error)
-{
-	struct source *src = c->source;
-	s->counters.refused++;
-	s->rewind = true;
-	if (c->from.offset != src->committed.offset)
-		return; /* an earlier one of its chunks was not taken: that comes first */
-	if (src->limit_bytes != SMALLEST_TARGET && c->lines + c->dropped > 1) {
-		src->limit_bytes = (c->to.offset - c->from.offset) / 2;
-		if (src->limit_bytes == 0)
-			src->limit_bytes = SMALLEST_TARGET;
-		return;
-	}
-	if (c->from.offset == c->to.offset)
-		return;
-	log_gated(&s->refused_gate, LOG_LEVEL_ERROR,
-		  "%s: the collector refuses the line at bytes %" PRIu64 " to %" PRIu64
-		  " (%s): it is recorded as a loss",
-		  src->path, c->from.offset, c->to.offset, error ? error : "no reason given");
-	src->lost_from = c->from.offset;
-	src->lost_to = c->to.offset;
-	src->lost_cause = "refused";
-}
-
-static void on_verdict(void *user, size_t index, const struct chunk_verdict *v)
-{
-	struct shipper *s = user;
-	if (s->guest) {
-		ferry_verdict(s->config.ferry, index, v);
-		return;
-	}
-	s->verdicts = index + 1;
-	if (index >= s->flying->n_chunks) {
-		s->conflict = true;
-		return;
-	}
-	const struct batcher_chunk *c = &s->flying->chunks[index], *reached;
-	struct source *src = c->source;
-	if (!stream_id_equal(&v->stream, &src->id)) {
-		s->conflict = true;
-		return;
-	}
-	switch (v->status) {
-	case CHUNK_DUPLICATE: s->counters.duplicates++; /* fall through */
-	case CHUNK_COMMITTED:
-		/* After an answer that was lost, the collector may stand behind a later
-		 * chunk already. */
-		reached = c->to.offset == v->offset && c->to.crc == v->crc
-				  ? c
-				  : chunk_ending_at(s, src, v);
-		s->went_on = true;
-		if (reached)
-			commit(s, c->to.offset <= reached->to.offset ? c : reached);
-		else
-			s->conflict = true;
-		break;
-	case CHUNK_CONFLICT:
-		if (v->offset == src->committed.offset && v->crc == src->committed.crc) {
-			s->rewind = true; /* behind one that was refused, or that is put off */
-			s->put_off |= c->from.offset == v->offset;
-		} else {
-			s->conflict = true;
-		}
-		break;
-	case CHUNK_REFUSED: on_refused(s, c, v->error); break;
-	}
-}
-
-/* A backlog makes batches grow: one hot file is then not bound by the round trip. */
-static void adapt_target(struct shipper *s)
-{
-	bool backlog = batcher_full(s->filling) && !batcher_empty(s->filling);
-	uint64_t most = s->config.batch_bytes * GROWTH_MAX;
-	if (s->ceiling && ++s->acks_at_ceiling >= CEILING_ACKS) {
-		s->acks_at_ceiling = 0;
-		s->ceiling = s->ceiling >= most ? 0 : s->ceiling * 2;
-	}
-	s->target = backlog ? s->target * 2 : s->config.batch_bytes;
-	if (s->target > most)
-		s->target = most;
-	if (s->ceiling && s->target > s->ceiling)
-		s->target = s->ceiling;
-}
-
-static void on_answered(void *user)
-{
-	struct shipper *s = user;
-	if (s->guest) {
-		s->guest = false;
-		ferry_answered(s->config.ferry);
-		return;
-	}
-	/* A chunk without a verdict stands nobody knows where. */
-	bool conflict = s->conflict || s->verdicts != s->flying->n_chunks;
-	if (conflict || s->rewind) {
-		rewind_all(s);
-	} else {
-		batcher_reset(s->flying);
-		s->flying = NULL;
-		adapt_target(s);
-	}
-	if (s->put_off && !s->went_on)
-		s->due_ns = clock_mono_ns() + PUT_OFF_NS;
-	s->conflict = s->rewind = s->put_off = s->went_on = false;
-	if (conflict) {
-		s->counters.conflicts++;
-		log_gated(&s->conflict_gate, LOG_LEVEL_NOTICE,
-			  "the collector stands elsewhere than this agent believed: "
-			  "asking for its streams");
-		s->way.resync(s->way.self);
-	}
-}
-
-static void on_too_large(void *user, const char *why)
-{
-	struct shipper *s = user;
-	if (s->guest) {
-		s->guest = false;
-		ferry_too_large(s->config.ferry, why);
-		return;
-	}
-	const struct batcher_chunk only = s->flying->chunks[0];
-	bool smallest = s->flying->n_chunks == 1 && (only.lines + only.dropped <= 1 ||
-						     only.source->limit_bytes == SMALLEST_TARGET);
-	s->ceiling = s->flying->payload_bytes / 2 + SMALLEST_TARGET;
-	s->acks_at_ceiling = 0;
-	s->target = s->ceiling;
-	if (smallest)
-		on_refused(s, &only, why);
-	else if (s->flying->n_chunks == 1)
-		only.source->limit_bytes =
-			(only.to.offset - only.from.offset) / 2 + SMALLEST_TARGET;
-	rewind_all(s);
-	s->rewind = false;
-}
-
-/* What the other thread has handed over is not on its way any more. */
-static void lose_guest(struct shipper *s)
-{
-	s->guest = false;
-	if (has_guests(s))
-		ferry_lost(s->config.ferry);
-}
-
-static void on_session_lost(void *user)
-{
-	struct shipper *s = user;
-	rewind_all(s);
-	lose_guest(s);
 }
 
 /* --- the collector's streams
@@ -390,11 +70,26 @@ static void on_rows_end(void *user)
 	struct shipper *s = user;
 	/* Sources may be told to go on elsewhere: nothing is on its way then, and what was cut before goes back. */
 	if (!batcher_empty(s->filling))
-		rewind_all(s);
+		shipper_rewind(s);
 	discover_rows_end(s->discover);
 	journals_rows_end(s->journals);
 	if (has_guests(s))
 		ferry_rows_end(s->config.ferry);
+}
+
+/* What the other thread has handed over is not on its way any more. */
+static void lose_guest(struct shipper *s)
+{
+	s->guest = false;
+	if (has_guests(s))
+		ferry_lost(s->config.ferry);
+}
+
+static void on_session_lost(void *user)
+{
+	struct shipper *s = user;
+	shipper_rewind(s);
+	lose_guest(s);
 }
 
 /* --- making and moving on
@@ -445,9 +140,9 @@ static int make_way(struct shipper *s, const struct shipper_config *config, stru
 		.keeps = on_keeps,
 		.row = on_row,
 		.rows_end = on_rows_end,
-		.verdict = on_verdict,
-		.answered = on_answered,
-		.too_large = on_too_large,
+		.verdict = shipper_on_verdict,
+		.answered = shipper_on_answered,
+		.too_large = shipper_on_too_large,
 		.session_lost = on_session_lost,
 		.user = s,
 	};
@@ -510,7 +205,7 @@ int shipper_prepare(struct shipper *s, const struct shipper_config *config, stru
 
 void shipper_switch(struct shipper *s, const struct shipper_config *config, struct uplink *uplink)
 {
-	rewind_all(s);
+	shipper_rewind(s);
 	uplink_free(s->uplink);
 	use_uplink(s, uplink);
 	lose_guest(s);
@@ -547,7 +242,7 @@ static void send(struct shipper *s)
 		}
 	}
 	if (batcher_finish(b) < 0) {
-		rewind_all(s); /* memory is short: from the files again, later */
+		shipper_rewind(s); /* memory is short: from the files again, later */
 		return;
 	}
 	s->flying = b;
