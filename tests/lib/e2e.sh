@@ -382,7 +382,8 @@ lines_on_disk() {
 		case $file in
 		*.zst) zstd -qdc -- "$file" ;;
 		*.gz) gzip -dc -- "$file" ;;
-		*) cat -- "$file" ;;
+		# One that was sealed since it was listed is read sealed.
+		*) cat -- "$file" 2>/dev/null || zstd -qdc -- "$file.zst" 2>/dev/null || gzip -dc -- "$file.gz" ;;
 		esac
 	done
 }
