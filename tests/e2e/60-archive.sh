@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector haul
 need zstd zstdgrep
+away_from_midnight
 
 mkdir "$T/log"
 start_collector 'segment_bytes = 1M'

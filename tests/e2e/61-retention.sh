@@ -3,6 +3,7 @@
 # that is low and on_full = expire the oldest day goes and batches are taken again.
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector haul
+away_from_midnight
 
 if [ "$(id -u)" = 0 ] && mkdir "$DATA" && mount -t tmpfs -o size=96m tmpfs "$DATA" 2>/dev/null; then
 	mounted=1

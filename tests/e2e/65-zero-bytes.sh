@@ -5,6 +5,7 @@
 need_programs haul-collector haul
 need zstd
 need_mounts 48M
+away_from_midnight
 
 DATA=$T/disk/data
 day_ago() {

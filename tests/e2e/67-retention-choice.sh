@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul-agent haul-collector haul
 need gzip
+away_from_midnight
 
 day_ago() {
 	date -u -d "$1 days ago" +%F

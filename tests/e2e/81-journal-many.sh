@@ -2,10 +2,10 @@
 # A journal that more services write to than have streams of their own: what the further ones write goes to one service,
 # in the order in which it was written, exactly once also when the agent is killed; and that is said.
 . "$(dirname "$0")/../lib/e2e.sh"
+away_from_midnight
 . "$(dirname "$0")/../lib/journal.sh"
 need_programs haul-agent haul-collector
 need_journal_remote
-away_from_midnight
 
 mkdir "$T/journal"
 services=1100 most=1000

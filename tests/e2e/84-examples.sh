@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 need_programs haul haul-agent haul-collector
 need perl zstd zstdcat curl
+away_from_midnight
 
 # The world that the examples speak of: a request that went through checkout and payment, an error, a slow one, a day
 # that is sealed, nginx.
