@@ -212,6 +212,23 @@ START_TEST(long_lines_are_cut_and_filters_see_them_whole)
 }
 END_TEST
 
+START_TEST(each_input_counts)
+{
+	filter_free(input.filter);
+	stamp_free(input.stamp);
+	classifier_free(input.classifier);
+	make_input("kept", "secret", 1024 * 1024);
+	append_text("kept secret, secret\nanother\nkept\n");
+	fill();
+	open_body();
+	ck_assert_str_eq(lines(), "Fr kept ***, ***\nFr kept\n");
+	ck_assert_uint_eq(input.lines_total, 2);
+	ck_assert_uint_eq(input.dropped_total, 1);
+	ck_assert_uint_eq(input.masked_total, 2);
+	ck_assert_uint_eq(input.bytes_total, 33);
+}
+END_TEST
+
 START_TEST(a_line_longer_than_the_arena_goes_out_in_portions)
 {
 	size_t len = 3 * ARENA;
@@ -338,6 +355,7 @@ int main(void)
 	tcase_add_test(t, lines_without_a_time_carry_that_of_reading);
 	tcase_add_test(t, unclean_lines_are_escaped);
 	tcase_add_test(t, long_lines_are_cut_and_filters_see_them_whole);
+	tcase_add_test(t, each_input_counts);
 	tcase_add_test(t, a_line_longer_than_the_arena_goes_out_in_portions);
 	tcase_add_test(t, a_line_in_portions_is_hidden_where_there_is_a_mask);
 	tcase_add_test(t, a_loss_moves_the_offset_and_sets_the_base_anew);
