@@ -375,17 +375,24 @@ shard_files() {
 		print "$file{$_}\n" for sort keys %file'
 }
 
-# lines_on_disk SERVICE [HOST]: the stored lines, sealed ones included.
-lines_on_disk() {
+read_shards() { # fails when one of its files is closed or sealed at this moment
 	local file
 	shard_files "$@" | while IFS= read -r file; do
 		case $file in
-		*.zst) zstd -qdc -- "$file" ;;
-		*.gz) gzip -dc -- "$file" ;;
-		# One that was sealed since it was listed is read sealed.
-		*) cat -- "$file" 2>/dev/null || zstd -qdc -- "$file.zst" 2>/dev/null || gzip -dc -- "$file.gz" ;;
+		*.zst) zstd -qdc -- "$file" || exit 1 ;;
+		*.gz) gzip -dc -- "$file" || exit 1 ;;
+		*) cat -- "$file" || exit 1 ;;
 		esac
 	done
+}
+
+# lines_on_disk SERVICE [HOST]: the stored lines, sealed ones included.
+lines_on_disk() {
+	local lines tries=50
+	lines=$(mktemp "$T/lines.XXXXXX")
+	until read_shards "$@" >"$lines" 2>/dev/null || ((--tries == 0)); do :; done
+	cat "$lines"
+	rm "$lines"
 }
 
 # messages SERVICE [HOST]: column five on, with the escapes of lines that have flag x undone.
