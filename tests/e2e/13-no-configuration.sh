@@ -6,6 +6,22 @@
 need_programs haul-agent haul-collector
 need unshare
 
+start_syslogd() { # Debian's rsyslogd, with the rule that Debian has for this file; or its pid file
+	if [ -z "$SYSLOGD" ]; then
+		note 'skipped: the real rsyslogd (packaging/deps.sh writers)'
+		echo $$ >/run/rsyslogd.pid
+		return
+	fi
+	cat >"$T/rsyslog.conf" <<-'END'
+		module(load="imuxsock" SysSock.Use="off")
+		input(type="imuxsock" Socket="/run/socket")
+		*.*;auth,authpriv.none -/var/log/syslog
+	END
+	LD_LIBRARY_PATH=$SYSLOGD_LIB "$SYSLOGD" -M "$SYSLOGD_MODULES" -n -f "$T/rsyslog.conf" 2>>"$T/rsyslog.err" &
+	syslogd=$!
+	wait_until 20 '[ -S /run/socket ] && [ -s /run/rsyslogd.pid ]'
+}
+
 inside() { # what runs in there: own mounts, own loopback
 	local dir
 	# The programs lie somewhere below what is about to be covered, perhaps.
@@ -27,7 +43,8 @@ inside() { # what runs in there: own mounts, own loopback
 	collector=$!
 	"$T/bin/haul-agent" 2>>"$T/agent.err" &
 	agent=$!
-	trap 'kill $agent $collector; wait' EXIT
+	syslogd=
+	trap 'kill $agent $collector $syslogd; wait' EXIT
 	DATA=/var/log/haul
 	expect_exactly_once /var/log/nginx/access.log nginx.access
 	expect_exactly_once /var/log/syslog syslog
@@ -60,17 +77,23 @@ inside() { # what runs in there: own mounts, own loopback
 		agent=$!
 		wait_count 30 10 cron
 		# What a syslog daemon writes to files is not taken from the journal.
-		echo $$ >/run/rsyslogd.pid
+		start_syslogd
 		"$T/bin/haul-agent" check | grep -q '^# the journal is not followed: rsyslogd .*/var/log/syslog' ||
 			fail 'check: a syslog daemon'
 		kill -HUP "$agent"
 		wait_until 30 'grep -q "the journal is not followed" "$T/agent.err"'
 		entries cron 11 20 | write_journal "/var/log/journal/$(cat /etc/machine-id)/system.journal"
-		seq -f 'line %.0f' 101 110 >>/var/log/syslog
-		wait_count 30 110 syslog
+		if [ -n "$SYSLOGD" ]; then
+			perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "/run/socket") or die $!;
+				send $s, "<78>cron[1]: cron $_", 0 or die $! for 11 .. 20'
+		else
+			seq -f 'cron[1]: cron %.0f' 11 20 >>/var/log/syslog
+		fi
+		wait_until 30 '[ "$(messages syslog | grep -c "cron\[1\]: cron")" = 10 ]'
 		expect_equal 'from the journal' 10 "$(count_on_disk cron)"
 	fi
 	trap - EXIT
+	[ -z "$syslogd" ] || kill "$syslogd"
 	kill "$agent"
 	wait "$agent"
 	kill "$collector"
@@ -82,10 +105,15 @@ namespaces=(unshare --mount --net --pid --fork --kill-child)
 "${namespaces[@]}" mount -t tmpfs tmpfs /var/log 2>/dev/null || skip 'no namespaces here (unshare)'
 
 export -f inside expect_exactly_once compare_lines messages lines_on_disk shard_files count_on_disk \
-	try_until wait_until now_ms fail note expect_equal wait_count entries write_journal
+	try_until wait_until now_ms fail note expect_equal wait_count entries write_journal start_syslogd
 for JOURNAL_REMOTE in /usr/lib/systemd/systemd-journal-remote /lib/systemd/systemd-journal-remote ''; do
 	[ ! -x "$JOURNAL_REMOTE" ] || break
 done
 export JOURNAL_REMOTE JOURNAL_CLOCK JOURNAL_BOOT
-export T DATA HAUL_BIN NAME
+# The one that is unpacked below build/writers, else the machine's own.
+writers=$ROOT/build/writers
+SYSLOGD=$(PATH=$writers/usr/sbin:$PATH:/usr/sbin command -v rsyslogd) || SYSLOGD=
+SYSLOGD_LIB=$(printf '%s:' "$writers"/usr/lib/*-linux-gnu)
+SYSLOGD_MODULES=$(find "$writers/usr/lib" /usr/lib -name lmnet.so -path '*/rsyslog/*' -printf '%h\n' 2>/dev/null | head -n 1) || true
+export T DATA HAUL_BIN NAME SYSLOGD SYSLOGD_LIB SYSLOGD_MODULES
 "${namespaces[@]}" bash -Eeuo pipefail -c inside || fail 'see above'
