@@ -9,8 +9,9 @@
  * costs a batch of work and happens rarely; in return there is one path for conflicts,
  * refusals, batches that are too large and sessions that are over, and none of them can
  * leave a gap. */
-#include "agent/ship/shipper_parts.h"
+#include "agent/ship/shipper.h"
 
+#include "agent/ship/shipper_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
