@@ -33,7 +33,7 @@ static double rate_now(const struct source *s, int64_t now_ns)
 /* One that is not sent waits for nothing. */
 static bool is_sent(const struct source *s)
 {
-	return !s->refusal && s->state != SOURCE_STRAY;
+	return !s->refusal && !source_is_stray(s);
 }
 
 static bool is_shown(const struct source *s)
@@ -198,9 +198,7 @@ static void add_time(struct page *p, const char *key, int64_t real_ns)
 /* What an operator calls it. */
 static const char *state_name(const struct source *s)
 {
-	if (s->refusal)
-		return "refused";
-	return s->state == SOURCE_STRAY && s->copy ? "copy" : source_state_name(s->state);
+	return s->refusal ? "refused" : source_state_name(s->state);
 }
 
 static void add_source(struct page *p, const struct source *s, int64_t now_ns)

@@ -98,7 +98,7 @@ void begin_fresh(struct discover *d, struct source *s)
 	/* One that the registry knows has been looked at already. (But it is written there, too, while the agent waits for
 	 * the collector's streams: then only its bytes can tell.) */
 	bool waits = s->between && !s->cut && s->state == SOURCE_NEW && s->cursor.offset == 0;
-	bool unknown = !s->recorded || s->undecided || waits;
+	bool unknown = !s->recorded || source_was_stray(s) || waits;
 	if (begin_first(d, s) || !unknown || !stray_hold(d, s))
 		names_begin(d, s);
 }

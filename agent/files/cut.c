@@ -200,13 +200,13 @@ void cut_missing(struct discover *d)
 		int64_t waited_ns = d->now_ns - s->last_growth_ns;
 		bool over = waited_ns >= UNMOUNTED_NS ||
 			    (waited_ns >= MISSING_NS && !may_be_unmounted(s));
-		if (!s->undecided && (!s->searched || over))
+		if (!source_was_stray(s) && (!s->searched || over))
 			rest_search(d, s);
 		if (s->state == SOURCE_MISSING && over && !s->searching) {
 			give_up(d, s);
 			continue;
 		}
-		int64_t pause_ns = s->undecided ? LOOK_AGAIN_NS : MISSING_NS / 4;
+		int64_t pause_ns = source_was_stray(s) ? LOOK_AGAIN_NS : MISSING_NS / 4;
 		if (d->missing_due_ns > d->now_ns + pause_ns)
 			d->missing_due_ns = d->now_ns + pause_ns;
 	}

@@ -51,7 +51,7 @@ static uint64_t look_at_all(struct discover *d)
 
 static bool may_go(const struct source *s)
 {
-	return s->state != SOURCE_STRAY && !s->compressed && !s->held && !s->cut &&
+	return !source_is_stray(s) && !s->compressed && !s->held && !s->cut &&
 	       s->lost_to <= s->lost_from;
 }
 

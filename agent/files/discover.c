@@ -459,11 +459,11 @@ static void let_go(struct discover *d, struct source *s)
 {
 	log_info("%s: no input wants it any more; its place is kept", s->path);
 	s->input = NULL;
-	s->was_followed = s->state == SOURCE_FOLLOWING;
-	s->undecided = s->undecided || s->state == SOURCE_STRAY;
 	descriptor_close(d->table, s);
-	if (s->state != SOURCE_NEW && s->state != SOURCE_MISSING)
+	if (s->state != SOURCE_NEW && s->state != SOURCE_MISSING) {
+		s->was = s->state;
 		source_move(d->table, s, SOURCE_MISSING);
+	}
 }
 
 int discover_reload(struct discover *d, const struct discover_config *config)

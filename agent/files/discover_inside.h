@@ -298,7 +298,7 @@ void stray_step(struct discover *d);
 
 /* --- match.c --- */
 
-/* Begins; what comes of it is told to the two (rest_take, ->copy, ->unfinished), and when the last one is over to
+/* Begins; what comes of it is told to the two (rest_take, COPY, ->unfinished), and when the last one is over to
  * cut_search_over and stray_step. `file` may be NULL. */
 void match_stream(struct discover *d, struct source *owner, const char *path, struct source *file);
 void match_past(struct discover *d, const struct past *p, struct source *file);

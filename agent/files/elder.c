@@ -39,8 +39,9 @@ static bool is_container(const struct source *s)
 static bool is_nothing(const struct source *s)
 {
 	switch (s->state) {
-	case SOURCE_STRAY: return s->copy || !s->size;
-	case SOURCE_MISSING: return s->undecided || (!s->born && !s->sure_size);
+	case SOURCE_STRAY: return !s->size;
+	case SOURCE_COPY: return true;
+	case SOURCE_MISSING: return source_was_stray(s) || (!s->born && !s->sure_size);
 	case SOURCE_ENDED: return true;
 	case SOURCE_NEW:
 	case SOURCE_FOLLOWING:
@@ -234,7 +235,8 @@ static bool is_unsure(const struct source *s)
 {
 	switch (s->state) {
 	case SOURCE_NEW:
-	case SOURCE_STRAY: return true;
+	case SOURCE_STRAY:
+	case SOURCE_COPY: return true;
 	case SOURCE_MISSING: return !s->searched || s->searching;
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:

@@ -168,6 +168,7 @@ static int64_t leave_one(struct discover *d, struct source *s)
 	case SOURCE_UNLINKED: break;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:

@@ -103,7 +103,7 @@ struct input *look_input(const struct discover *d, const struct source *s)
 		struct wanted only = {&d->wanted.inputs[i], 1, d->wanted.side};
 		if (wanted_has(&only, only.inputs) &&
 		    strcmp(only.inputs->name, s->input_name) == 0 &&
-		    (!s->was_followed || wanted_by(&only, s->path)))
+		    (s->was != SOURCE_FOLLOWING || wanted_by(&only, s->path)))
 			return only.inputs;
 	}
 	return wanted_by(&d->wanted, s->path);

@@ -252,11 +252,12 @@ static struct comparison *take_ripe(struct discover *d)
 
 static void mark_copy(struct discover *d, struct source *file, const struct source *owner)
 {
+	if (!source_is_stray(file))
+		return; /* its input has let it go meanwhile */
 	file->copy_of = owner->id;
-	file->copy = true;
+	source_move(d->table, file, SOURCE_COPY);
 	stray_names_owner(d, file);
 	elder_wake(d->table, file);
-	source_redefine(d->table, file);
 }
 
 /* What is no better than the best is a copy of the same stream. */

@@ -22,6 +22,7 @@ static void restate(struct discover *d, struct source *s)
 	case SOURCE_UNLINKED: break;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_MISSING:
 	case SOURCE_DRAINED:
 	case SOURCE_ENDING:
@@ -123,7 +124,8 @@ static bool is_rotated_name(const struct source *s, const char *text, const stru
 {
 	if (origin)
 		return rotation_of(span_of(text), path_name(origin->path));
-	return s->state == SOURCE_MISSING && !s->was_followed && rotation_suffixed(span_of(text));
+	return s->state == SOURCE_MISSING && s->was != SOURCE_FOLLOWING &&
+	       rotation_suffixed(span_of(text));
 }
 
 /* The name leads to that source. */
@@ -148,7 +150,7 @@ void names_link(struct discover *d, struct name *n, struct source *s, struct inp
 		discover_short_of_memory(d);
 	if (followed && s->input && *s->input->rotated_dir)
 		scan_enter_rotated(d, dir_path, s->input->rotated_dir);
-	if (s->state == SOURCE_STRAY)
+	if (source_is_stray(s))
 		stray_names_owner(d, s);
 	if (s->state == SOURCE_MISSING && s->input)
 		names_found(d, s, id);
@@ -175,6 +177,7 @@ static void check_lost(struct discover *d, struct source *s)
 	case SOURCE_ROTATED: break;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_MISSING:
 	case SOURCE_UNLINKED:
 	case SOURCE_DRAINED:

@@ -75,27 +75,32 @@ static int end(struct buf *out, size_t at, int error)
 	return 0;
 }
 
+/* What it was when it was last seen. One that nobody has begun to follow is told by its names. */
+static enum source_state state_kept(const struct source *s)
+{
+	if (s->state == SOURCE_MISSING)
+		return s->was != SOURCE_NEW ? s->was : SOURCE_MISSING;
+	if (s->state != SOURCE_NEW)
+		return s->state;
+	if (source_was_stray(s))
+		return s->was;
+	return s->followed ? SOURCE_FOLLOWING : SOURCE_ROTATED;
+}
+
 int registry_add_source(struct buf *out, const struct source *s)
 {
 	size_t at = out->len;
 	char flags[8];
-	/* One that nobody has begun to follow is told by its names. */
-	enum source_state state = s->state != SOURCE_NEW ? s->state
-				  : s->followed          ? SOURCE_FOLLOWING
-							 : SOURCE_ROTATED;
-	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s%s", s->born ? "b" : "",
+	(void)snprintf(flags, sizeof(flags), "-%s%s%s%s%s", s->born ? "b" : "",
 		       s->copied ? "c" : "", s->compressed ? "z" : "", s->between ? "t" : "",
-		       s->state == SOURCE_STRAY || s->undecided ? "w"
-		       : s->journal                             ? "j"
-								: "",
-		       s->copy ? "y" : "");
+		       s->journal ? "j" : "");
 	int r = begin(out, 's', &s->id);
 	if (r == 0)
 		r = buf_printf(out,
 			       " %s %s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64
 			       " %" PRIu64,
-			       source_state_name(state), flags, s->created_ns, s->start, s->ino,
-			       s->btime_ns, (uint64_t)s->dev, s->sure_size);
+			       source_state_name(state_kept(s)), flags, s->created_ns, s->start,
+			       s->ino, s->btime_ns, (uint64_t)s->dev, s->sure_size);
 	if (r == 0)
 		r = add_text(out, s->input ? s->input->name : s->input_name ? s->input_name : "");
 	if (r == 0)
@@ -261,14 +266,14 @@ static const char *next_text(struct fields *f, struct buf *out)
 	return s ? s : "";
 }
 
-static bool next_followed(struct fields *f)
+static enum source_state next_state(struct fields *f)
 {
 	struct span name = next(f);
 	for (int s = SOURCE_NEW; s <= SOURCE_ENDED; s++)
 		if (span_is(name, source_state_name((enum source_state)s)))
-			return s == SOURCE_FOLLOWING;
+			return (enum source_state)s;
 	f->bad = true;
-	return false;
+	return SOURCE_MISSING;
 }
 
 static bool has_flag(struct span flags, char flag)
@@ -282,7 +287,7 @@ static int take_source(struct fields *f, struct source_table *t)
 	struct source_config c = {.missing = true};
 	struct source *s;
 	c.id = next_id(f);
-	bool followed = next_followed(f);
+	enum source_state was = next_state(f);
 	struct span flags = next(f);
 	int64_t created_ns = next_i64(f);
 	c.start = next_u64(f);
@@ -309,13 +314,11 @@ static int take_source(struct fields *f, struct source_table *t)
 	if (r == 0) {
 		free(s->input_name);
 		s->input_name = strdup(input_name);
-		s->was_followed = followed;
+		s->was = was;
 		s->born = has_flag(flags, 'b');
 		s->copied = has_flag(flags, 'c');
 		s->compressed = has_flag(flags, 'z');
 		s->between = has_flag(flags, 't');
-		s->undecided = has_flag(flags, 'w');
-		s->copy = has_flag(flags, 'y');
 		s->created_ns = created_ns;
 		s->announced = true;
 		s->size = s->sure_size = size;

@@ -32,12 +32,13 @@ bool rest_is_wanted(const struct source *s)
 	if (!s->input || s->refusal)
 		return false;
 	switch (s->state) {
-	case SOURCE_MISSING: return !s->undecided;
+	case SOURCE_MISSING: return !source_was_stray(s);
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
 	case SOURCE_UNLINKED: return s->cut ? !s->copied : s->fd < 0 && !s->names;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_DRAINED:
 	case SOURCE_ENDING:
 	case SOURCE_ENDED: return false;
@@ -179,7 +180,7 @@ static void search_strays(struct search *q)
 	uint64_t family = rotation_family(path_name(q->s->path));
 	for (struct source *f = source_first(q->d->table); f && !q->found;
 	     f = source_after(q->d->table, f)) {
-		if (f->state != SOURCE_STRAY || rotation_family(path_name(f->path)) != family)
+		if (!source_is_stray(f) || rotation_family(path_name(f->path)) != family)
 			continue;
 		q->found = take_unread(q->d, q->s, f->path, f);
 		if (!q->found)

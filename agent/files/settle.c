@@ -261,7 +261,8 @@ static struct source *source_of_row(struct discover *d, const struct row *row)
 		return NULL;
 	}
 	source_place(d->table, s, &row->at);
-	s->born = s->announced = s->listed = s->was_followed = true;
+	s->born = s->announced = s->listed = true;
+	s->was = SOURCE_FOLLOWING;
 	s->last_growth_ns = d->now_ns;
 	return s;
 }

@@ -28,6 +28,7 @@ const char *source_state_name(enum source_state s)
 	switch (s) {
 	case SOURCE_NEW: return "new";
 	case SOURCE_STRAY: return "stray";
+	case SOURCE_COPY: return "copy";
 	case SOURCE_MISSING: return "missing";
 	case SOURCE_FOLLOWING: return "following";
 	case SOURCE_ROTATED: return "rotated";
@@ -45,7 +46,8 @@ const char *source_state_name(enum source_state s)
 static const unsigned steps[] = {
 	[SOURCE_NEW] =
 		TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(STRAY) | TO(MISSING) | TO(ENDED),
-	[SOURCE_STRAY] = TO(NEW) | TO(MISSING) | TO(ENDED),
+	[SOURCE_STRAY] = TO(COPY) | TO(NEW) | TO(MISSING) | TO(ENDED),
+	[SOURCE_COPY] = TO(STRAY) | TO(NEW) | TO(MISSING) | TO(ENDED),
 	[SOURCE_MISSING] =
 		TO(NEW) | TO(FOLLOWING) | TO(ROTATED) | TO(UNLINKED) | TO(DRAINED) | TO(ENDED),
 	/* DRAINED at once: a journal's stream that nobody writes to */
@@ -62,6 +64,16 @@ bool source_may_move(enum source_state from, enum source_state to)
 	return steps[from] & (1u << to);
 }
 
+bool source_is_stray(const struct source *s)
+{
+	return s->state == SOURCE_STRAY || s->state == SOURCE_COPY;
+}
+
+bool source_was_stray(const struct source *s)
+{
+	return s->was == SOURCE_STRAY || s->was == SOURCE_COPY;
+}
+
 static bool may_be_read(const struct source *s)
 {
 	if (s->held || s->refusal)
@@ -73,6 +85,7 @@ static bool may_be_read(const struct source *s)
 	case SOURCE_DRAINED: return true;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_MISSING:
 	case SOURCE_ENDING:
 	case SOURCE_ENDED: return false;
@@ -439,6 +452,7 @@ void source_commit(struct source_table *t, struct source *s, const struct positi
 		break;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:
+	case SOURCE_COPY:
 	case SOURCE_MISSING:
 	case SOURCE_FOLLOWING:
 	case SOURCE_DRAINED:

@@ -19,6 +19,7 @@
 enum source_state {
 	SOURCE_NEW,       /* seen; not to be read before the collector's streams are known */
 	SOURCE_STRAY,     /* it has the name of a rotated file: is it a stream's copy or rest? */
+	SOURCE_COPY,      /* a stray that has the same bytes as another stream that has a file */
 	SOURCE_MISSING,   /* known from registry or collector; no file found for it (yet) */
 	SOURCE_FOLLOWING, /* a followed name leads to it */
 	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
@@ -41,7 +42,8 @@ struct source {
 	struct list_node
 		waiting; /* linked: an older file of the same log goes first (agent/files/elder.h) */
 	enum source_state state;
-	int last_error; /* errno of the last failed access; 0: fine */
+	enum source_state was; /* MISSING, and NEW after that: what it was before; NEW: nothing */
+	int last_error;        /* errno of the last failed access; 0: fine */
 
 	/* identity */
 	struct stream_id id;
@@ -125,11 +127,11 @@ struct source {
 	char *input_name;        /* of the input it had before a restart, until it has one again;
 			     owned */
 	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search;
-				    STRAY: of the file as it was compared */
+				    STRAY, COPY: of the file as it was compared */
 	uint32_t searching;      /* so many files are being compared with it, or for it */
-	int64_t compared_ns;     /* STRAY: it was compared last */
+	int64_t compared_ns;     /* STRAY, COPY: it was compared last */
 	int64_t compared_real_ns; /* ... by the real clock */
-	struct stream_id copy_of; /* STRAY, copy: whose; all 0: that is being found out anew */
+	struct stream_id copy_of; /* COPY: whose; all 0: that is being found out anew */
 	int64_t created_ns;       /* real time: its file was first seen */
 	int64_t begun_ns;         /* real time: it may be followed, and compared with, since */
 	uint32_t names;           /* how many names lead to it */
@@ -138,15 +140,12 @@ struct source {
 	bool touched : 1;         /* the registry is to write it */
 	bool known : 1;           /* the registry has what does not change with each commit */
 	bool recorded : 1;        /* the registry has something of it */
-	bool was_followed : 1;    /* MISSING: a followed name led to it when the agent ended */
 	bool between : 1;         /* it is young enough to have been rotated away unseen */
 	bool compressed : 1;      /* by gzip: offsets are those of its content */
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
-	bool unfinished : 1; /* STRAY, or without a file: the gzip file is being written */
-	bool copy : 1;       /* STRAY: a stream that has a file has the same bytes */
-	bool arrived : 1;    /* STRAY, copy: that was so when all that it has had arrived */
+	bool unfinished : 1; /* STRAY, COPY, or without a file: the gzip file is being written */
+	bool arrived : 1;    /* COPY: that was so when all that it has had arrived */
 	bool searched : 1;   /* without a file: copies of it were looked for */
-	bool undecided : 1;  /* it was a STRAY when the agent ended */
 	bool listed : 1;     /* the collector's list has it */
 	bool held : 1;       /* not to be read: its bytes are being compared */
 	bool tail_known : 1; /* tail_hash is valid; else the ladder is asked before the first
@@ -201,6 +200,11 @@ int source_set_path(struct source_table *t, struct source *s, const char *path) 
 /* The file that the source is in now. */
 void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int64_t btime_ns,
 		     dev_t dev);
+
+/* Is it held to find out whose bytes it has? */
+bool source_is_stray(const struct source *s);
+/* MISSING, and NEW after that: was it a stray before? */
+bool source_was_stray(const struct source *s);
 
 /* Is that one of the diagram's steps? */
 bool source_may_move(enum source_state from, enum source_state to);

@@ -8,11 +8,11 @@
  *     a log that came and was rotated away before     a stream of its own, read even when it is compressed
  *     anybody looked
  *
- * Only its bytes tell. So it is opened as soon as it is seen, and held in state STRAY while it is compared with all
- * streams of its family. One that no input names is looked at only when an input names what it was rotated from, and
- * only when it was made and written since everything was seen last: an old archive that is copied, unpacked or
- * compressed again never ships. One that an input names and that is like no other ships in any case, unless it is
- * compressed and old.
+ * Only its bytes tell. So it is opened as soon as it is seen, and held as STRAY, or as COPY once that is known, while it
+ * is compared with all streams of its family. One that no input names is looked at only when an input names what it was
+ * rotated from, and only when it was made and written since everything was seen last: an old archive that is copied,
+ * unpacked or compressed again never ships. One that an input names and that is like no other ships in any case, unless
+ * it is compressed and old.
  *
  * Failure modes: it cannot be read: it is no copy, and following it says what is wrong; it is deleted: its descriptor
  * keeps it, as long as it may still be wanted. */
@@ -101,7 +101,7 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 /* One whose file is gone since the agent ended has no copies: a file with its bytes is a stray itself. */
 static bool is_lost_stray(const struct source *s)
 {
-	return s->state == SOURCE_MISSING && s->undecided;
+	return s->state == SOURCE_MISSING && source_was_stray(s);
 }
 
 /* What it is taken for stays until that is over: younger files would wait for it meanwhile, each time. */
@@ -120,7 +120,7 @@ static void compare_with_family(struct discover *d, struct source *file)
 	file->candidate_size = id.size;
 	file->searching++;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && s->state != SOURCE_STRAY && s->state != SOURCE_ENDED &&
+		if (s != file && !source_is_stray(s) && s->state != SOURCE_ENDED &&
 		    !is_lost_stray(s) && s->input && !s->refusal &&
 		    rest_made_later(&id, s->created_ns) &&
 		    rotation_family(path_name(s->path)) == family)
@@ -136,14 +136,15 @@ bool stray_hold(struct discover *d, struct source *file)
 	if (!rotation_rotated(path_name(file->path)) || file->cursor.offset != 0)
 		return false;
 	source_move(d->table, file, SOURCE_STRAY);
-	file->undecided = false;
+	file->was = SOURCE_NEW;
 	compare_with_family(d, file);
 	return true;
 }
 
 void stray_names_owner(struct discover *d, const struct source *file)
 {
-	struct source *owner = file->copy ? source_by_id(d->table, &file->copy_of) : NULL;
+	struct source *owner =
+		file->state == SOURCE_COPY ? source_by_id(d->table, &file->copy_of) : NULL;
 	if (owner && owner->state == SOURCE_UNLINKED && !owner->names && file->names &&
 	    source_set_path(d->table, owner, file->path) < 0)
 		discover_short_of_memory(d);
@@ -262,7 +263,7 @@ static bool has_new_relative(const struct discover *d, const struct source *file
 {
 	uint64_t family = rotation_family(path_name(file->path));
 	for (const struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && s->state != SOURCE_STRAY && s->state != SOURCE_ENDED &&
+		if (s != file && !source_is_stray(s) && s->state != SOURCE_ENDED &&
 		    s->begun_ns >= file->compared_real_ns &&
 		    rotation_family(path_name(s->path)) == family)
 			return true;
@@ -305,7 +306,7 @@ static bool has_arrived(struct discover *d, struct source *file)
 	struct identity id;
 	const struct source *s = source_by_id(d->table, &file->copy_of);
 	const struct past *p = past_by_id(source_past(d->table), &file->copy_of);
-	if (!file->copy || file->unfinished || descriptor_open(d->table, file) < 0 ||
+	if (file->state != SOURCE_COPY || file->unfinished || descriptor_open(d->table, file) < 0 ||
 	    identity_of_fd(file->fd, &id) < 0)
 		return false;
 	/* A stream that is neither has ended without a byte: at its end, as its input says. */
@@ -332,18 +333,19 @@ static void compare_with_arrived(struct discover *d, struct source *file)
 /* It has been compared with all of its family, and none that is without a file has its bytes. */
 static void judge(struct discover *d, struct source *file)
 {
-	file->copy = file->copy && !stream_id_equal(&file->copy_of, &(struct stream_id){0});
+	if (file->state == SOURCE_COPY && stream_id_equal(&file->copy_of, &(struct stream_id){0}))
+		source_move(d->table, file, SOURCE_STRAY);
 	if (has_grown(d, file)) {
 		compare_with_family(d, file);
 		return;
 	}
 	struct source *original = original_of(d, file);
 	int64_t quiet_ns = d->now_ns - file->last_growth_ns;
-	bool standing = original && original->state != SOURCE_NEW &&
-			original->state != SOURCE_STRAY && original->state != SOURCE_MISSING;
+	bool standing = original && original->state != SOURCE_NEW && !source_is_stray(original) &&
+			original->state != SOURCE_MISSING;
 	if (standing && is_cut(d, original))
 		return; /* its search takes this file, or leaves it for the next look */
-	bool same = file->copy || !file->candidate_size ||
+	bool same = file->state == SOURCE_COPY || !file->candidate_size ||
 		    (standing && !file->unfinished && same_so_far(d, original, file));
 	bool is_another = !same && (!file->unfinished || quiet_ns >= DISCOVER_QUIET_NS);
 	bool is_of_use = file->followed || !has_arrived(d, file);
@@ -391,8 +393,8 @@ bool stray_was_copy(struct discover *d, const struct source *file)
 	const struct rung *head = ladder_find(&file->ladder, COMPARED_AT_ONCE);
 	uint64_t family = rotation_family(path_name(file->path));
 	size_t cursor = 0;
-	if (!file->undecided || file->copy || !head || file->ladder.base)
-		return file->undecided && file->copy;
+	if (file->was != SOURCE_STRAY || !head || file->ladder.base)
+		return file->was == SOURCE_COPY;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
 		if (s != file && s->state != SOURCE_MISSING && s->state != SOURCE_ENDED &&
 		    rotation_family(path_name(s->path)) == family && begins_with(d, s, head))
@@ -410,9 +412,9 @@ void stray_step(struct discover *d)
 	d->strays_due_ns = INT64_MAX;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);
-		if (s->state == SOURCE_STRAY && !s->searching)
+		if (source_is_stray(s) && !s->searching)
 			judge(d, s);
-		any = any || s->state == SOURCE_STRAY;
+		any = any || source_is_stray(s);
 	}
 	if (any && d->strays_due_ns > d->now_ns + TRY_AGAIN_NS)
 		d->strays_due_ns = d->now_ns + TRY_AGAIN_NS;

@@ -104,8 +104,7 @@ static bool may_turn_up(const struct discover *d, const char *origin)
 {
 	uint64_t family = rotation_family(path_name(origin));
 	for (const struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s->state == SOURCE_STRAY && !s->copy &&
-		    rotation_family(path_name(s->path)) == family)
+		if (s->state == SOURCE_STRAY && rotation_family(path_name(s->path)) == family)
 			return true;
 	return false;
 }

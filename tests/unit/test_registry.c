@@ -57,7 +57,7 @@ static void tear_down(void)
 	(void)rmdir(dir);
 }
 
-static struct source *add(unsigned n)
+static struct source *add_in(unsigned n, enum source_state state)
 {
 	char path[128];
 	struct source *s;
@@ -71,8 +71,13 @@ static struct source *add(unsigned n)
 				  .input = &input};
 	ck_assert_int_eq(stream_id_random(&c.id), 0);
 	ck_assert_int_eq(source_add(table, &c, &s), 0);
-	source_move(table, s, SOURCE_FOLLOWING);
+	source_move(table, s, state);
 	return s;
+}
+
+static struct source *add(unsigned n)
+{
+	return add_in(n, SOURCE_FOLLOWING);
 }
 
 static void advance(struct source *s, const char *bytes)
@@ -145,13 +150,41 @@ START_TEST(remembers)
 		ck_assert_ptr_nonnull(s);
 		ck_assert_int_eq(s->state, SOURCE_MISSING);
 		ck_assert_str_eq(s->input_name, "logs");
-		ck_assert(s->was_followed && s->announced);
+		ck_assert(s->was == SOURCE_FOLLOWING && s->announced);
 		same_source(s, &kept[i]);
 		if (i)
 			ck_assert_uint_gt(s->ladder.n, 5);
 		free(kept[i].path);
 		free(kept[i].service);
 		free(kept[i].instance);
+	}
+}
+END_TEST
+
+/* Also while its file stays away: a restart is not what makes it something else. */
+START_TEST(remembers_what_each_was)
+{
+	static const enum source_state was[] = {SOURCE_STRAY, SOURCE_COPY, SOURCE_ROTATED,
+						SOURCE_UNLINKED};
+	enum { N = sizeof(was) / sizeof(was[0]) };
+	struct stream_id ids[N];
+	open_it();
+	for (unsigned i = 0; i < N; i++) {
+		struct source *s = add_in(i + 1, was[i] == SOURCE_COPY ? SOURCE_STRAY : was[i]);
+		source_move(table, s, was[i]);
+		advance(s, "some line\n");
+		ids[i] = s->id;
+	}
+	for (unsigned restart = 0; restart < 2; restart++) {
+		close_it();
+		open_it();
+		for (unsigned i = 0; i < N; i++) {
+			const struct source *s = source_by_id(table, &ids[i]);
+			ck_assert_ptr_nonnull(s);
+			ck_assert_int_eq(s->state, SOURCE_MISSING);
+			ck_assert_int_eq(s->was, was[i]);
+			ck_assert_int_eq(source_was_stray(s), i < 2);
+		}
 	}
 }
 END_TEST
@@ -469,6 +502,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, remembers);
+	tcase_add_test(tcase, remembers_what_each_was);
 	tcase_add_test(tcase, forgets_and_remembers_what_has_ended);
 	tcase_add_test(tcase, damage_at_every_byte);
 	tcase_add_test(tcase, cut_at_every_byte);
