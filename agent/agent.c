@@ -31,9 +31,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define STOP_NS     (10 * NUM_SEC_NS) /* what is in flight may take so long at a stop */
-#define FAR_STOP_NS NUM_SEC_NS        /* ... and then the thread that may hang */
-#define FAR_LOOK_NS (100 * NUM_MS_NS) /* how far is it? */
+#define STOP_NS        (10 * NUM_SEC_NS) /* what is in flight may take so long at a stop */
+#define FAR_STOP_NS    NUM_SEC_NS        /* ... and then the thread that may hang */
+#define CADENCE_MIN_NS (5 * NUM_MS_NS)
+#define FAR_LOOK_NS    (100 * NUM_MS_NS) /* how far is it? */
 
 /* The two batches hold a quarter of the memory limit in raw bytes; what they compress to,
  * libraries and the table of sources take the rest. */
@@ -118,11 +119,21 @@ void agent_setup_free(struct agent_setup *s)
  * ------------------------------------------------------------------------------------------
  */
 
+/* Events pause for no more than half of what lines may wait for others. */
+static int64_t cadence_ns(const struct agent_setup *s)
+{
+	int64_t half_ns = s->collector->batch_delay_ns / 2;
+	if (half_ns < CADENCE_MIN_NS)
+		return CADENCE_MIN_NS;
+	return half_ns < DISCOVER_CADENCE_NS ? half_ns : DISCOVER_CADENCE_NS;
+}
+
 static struct discover_config discover_config(const struct agent_setup *s)
 {
 	return (struct discover_config){
 		.inputs = s->inputs.items,
 		.n_inputs = s->inputs.n,
+		.cadence_ns = cadence_ns(s),
 		.max_open_files = s->agent->max_open_files,
 		.max_deleted = s->agent->max_deleted,
 	};

@@ -368,7 +368,7 @@ int64_t discover_next_ns(const struct discover *d)
 int64_t discover_poll_ns(const struct discover *d)
 {
 	bool hurry = d->taken_ns < d->hurry_until_ns;
-	return d->taken_ns + (hurry ? DISCOVER_HURRY_NS : DISCOVER_CADENCE_NS);
+	return d->taken_ns + (hurry ? DISCOVER_HURRY_NS : d->cadence_ns);
 }
 
 int discover_fd(const struct discover *d)
@@ -386,6 +386,7 @@ static struct wanted wanted_of(const struct discover_config *c)
 static void configure(struct discover *d, const struct discover_config *config)
 {
 	d->wanted = wanted_of(config);
+	d->cadence_ns = config->cadence_ns;
 	d->max_open_files = config->max_open_files;
 	d->max_deleted = config->max_deleted;
 	d->deleted_due_ns = 0;
@@ -402,7 +403,6 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->registry = r;
 	d->turn = 1;
 	d->now_ns = clock_mono_ns();
-	d->taken_ns = d->now_ns - DISCOVER_CADENCE_NS;
 	d->leave_due_ns = d->check_due_ns = INT64_MAX;
 	d->match_due_ns = d->strays_due_ns = d->missing_due_ns = INT64_MAX;
 	d->first_start = registry_was_empty(r);
@@ -411,6 +411,7 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	tree_init(&d->tree);
 	d->unseen.due_ns = INT64_MAX;
 	configure(d, config);
+	d->taken_ns = d->now_ns - d->cadence_ns;
 	int e = config->far ? 0 : watch_new(&d->watch);
 	if (e < 0)
 		log_warning("inotify cannot be used: %s (fs.inotify.max_user_instances?); "

@@ -2,7 +2,7 @@
  *
  * One inotify instance watches directories (those of the globs up to the first wildcard, and every directory
  * the wildcards lead to, as they appear). A file is opened the moment it is seen. Events are taken at
- * a cadence of 50 ms (discover_take), of 1 ms for a second after a file came or was renamed: who rotates that often may
+ * a cadence of some 50 ms (discover_take), of 1 ms for a second after a file came or was renamed: who rotates that often may
  * soon delete; on overflow, and every 60 s, a rescan by statx opens nothing that is
  * known. Where inotify is blind (statfs), or watches run out, directories are polled. */
 #ifndef HAUL_AGENT_DISCOVER_H
@@ -11,6 +11,7 @@
 #include "agent/files/registry.h"
 #include "agent/files/source.h"
 
+/* The longest pause between two readings of events that is any use. */
 #define DISCOVER_CADENCE_NS (50 * INT64_C(1000000))
 #define DISCOVER_HURRY_NS   INT64_C(1000000)
 
@@ -20,6 +21,7 @@ struct discover_config {
 	struct input *inputs; /* owned by the caller, lives as long as the discover */
 	size_t n_inputs;
 	bool far; /* it follows those of the inputs with remote = yes, and else the others: agent/far.h */
+	int64_t cadence_ns; /* the pause between two readings of events: it is part of a line's delay */
 	uint64_t max_open_files;
 	uint64_t
 		max_deleted; /* bytes of deleted files that are held open; beyond it they are given up */

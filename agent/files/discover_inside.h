@@ -137,6 +137,7 @@ struct discover {
 
 	/* when */
 	int64_t taken_ns; /* events were taken last */
+	int64_t cadence_ns;
 	int64_t rescan_due_ns, poll_due_ns, leave_due_ns, check_due_ns;
 	bool scanning;
 	uint32_t scan;         /* number of the rescan under way or done last */

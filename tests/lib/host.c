@@ -120,6 +120,7 @@ void host_start_unlisted(struct host *h)
 	struct discover_config c = {
 		.inputs = h->inputs,
 		.n_inputs = h->n_inputs,
+		.cadence_ns = DISCOVER_CADENCE_NS,
 		.max_open_files = h->max_open_files,
 		.max_deleted = h->max_deleted,
 	};

@@ -730,6 +730,22 @@ START_TEST(reload)
 }
 END_TEST
 
+/* The pause between two readings of events is the configuration's. */
+START_TEST(cadence)
+{
+	host_input(&h, "in", "*.log", "");
+	host_start(&h);
+	int64_t poll_ns = discover_poll_ns(h.discover);
+	struct discover_config c = {.inputs = h.inputs,
+				    .n_inputs = h.n_inputs,
+				    .cadence_ns = DISCOVER_CADENCE_NS / 5,
+				    .max_open_files = 1024};
+	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
+	ck_assert_int_eq(poll_ns - discover_poll_ns(h.discover), DISCOVER_CADENCE_NS / 5 * 4);
+	host_stop(&h);
+}
+END_TEST
+
 static const char *explained(const char *path)
 {
 	static struct buf out;
@@ -823,6 +839,7 @@ int main(void)
 	tcase_add_test(tcase, old_files_that_are_not_skipped);
 	tcase_add_test(tcase, old_until_the_collector_came);
 	tcase_add_test(tcase, reload);
+	tcase_add_test(tcase, cadence);
 	tcase_add_test(tcase, explain);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
