@@ -3,7 +3,7 @@
 # from config.v2.json.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/../lib/container.sh"
-need_programs haul-agent haul-collector
+need_programs haul-agent haul-collector haul
 
 folder=$T/docker/containers
 add_container() { # add_container ID NAME IMAGE LABEL: sets LOG
@@ -81,6 +81,25 @@ unseen 1001 1500 >"$LOG"
 start_agent web-01
 wait_count 60 1500 unseen
 messages unseen | sort -k2n | cmp - <(seq -f 'unseen %.0f' 1 1500) || fail 'a container first seen after its rotation'
+stop "$AGENT_PID"
+
+# An engine that keeps two files, and an agent that is held up: what it deleted unread is on record, and nothing else is.
+add_container "$(printf '%064d' 6)" fast registry/fast:1 shop
+start_agent web-01
+seq -f '{"log":"fast %.0f\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' 1 10 >"$LOG"
+wait_count 30 10 fast
+kill -STOP "$AGENT_PID"
+for first in 11 21 31 41 51; do
+	mv "$LOG" "$LOG.1"
+	seq -f '{"log":"fast %.0f\n","stream":"stdout","time":"2026-11-22T05:40:00Z"}' "$first" $((first + 9)) >"$LOG"
+done
+kill -CONT "$AGENT_PID"
+wait_count 30 30 fast
+wait_until 30 'curl -fsS "$AGENT_URL/metrics" | grep -qF "haul_agent_losses_total{cause=\"unseen\"} 1"'
+messages fast | sort -k2n | cmp - <(seq -f 'fast %.0f' 1 10 && seq -f 'fast %.0f' 41 60) || fail 'two files are left'
+"$HAUL_BIN/haul" --data-dir "$DATA" verify >"$T/report" && fail 'verify: nothing is missing'
+grep -q 'lost bytes 0 to 3: unseen' "$T/report" || fail "verify: $(cat "$T/report")"
+[ "$(grep -c ' lost bytes ' "$T/report")" = 1 ] || fail "verify: $(cat "$T/report")"
 stop "$AGENT_PID"
 
 # Templates, and a container that has no names.
