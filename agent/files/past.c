@@ -3,6 +3,7 @@
  * other (8,192 of them in some 50 us), and an index would only cost memory. */
 #include "agent/files/past.h"
 
+#include "agent/files/follow.h"
 #include "agent/files/rotation.h"
 #include "agent/files/source.h"
 #include "common/clock.h"
@@ -11,6 +12,15 @@
 #include <stdlib.h>
 
 enum { CAPACITY_FIRST = 16 };
+
+/* The more it has, the better: the first bytes may be a banner, which all files of the log begin with. */
+static struct rung head_of(const struct ladder *l)
+{
+	const struct rung *head = ladder_find(l, l->base + FOLLOW_CHECK_BYTES);
+	if (!head && l->n)
+		head = l->rungs;
+	return head ? *head : (struct rung){0};
+}
 
 bool past_of(const struct source *s, struct past *ret)
 {
@@ -26,8 +36,8 @@ bool past_of(const struct source *s, struct past *ret)
 		.end = {s->committed.offset, s->committed.crc},
 		.ended_s = clock_real_ns() / NUM_SEC_NS,
 	};
-	if (s->ladder.n && s->ladder.base == ret->base)
-		ret->head = s->ladder.rungs[0];
+	if (s->ladder.base == ret->base)
+		ret->head = head_of(&s->ladder);
 	return true;
 }
 

@@ -629,6 +629,28 @@ START_TEST(copied_and_compressed_while_nobody_reads)
 }
 END_TEST
 
+/* All files of the log begin with the same line; the one that has ended was first seen with nothing else. */
+START_TEST(like_one_that_ended_but_for_its_banner)
+{
+	static const char banner[] =
+		"---------------- the program has been started ----------------\n";
+	with(globs[_i]);
+	host_start(&h);
+	host_append(&h, "f.log", banner);
+	host_run(&h);
+	host_numbers(&h, "f.log", "n", 1, 300);
+	host_run(&h);
+	host_unlink(&h, "f.log");
+	host_run(&h);
+	ck_assert(host_stream(&h, "f.log")->ended);
+	host_append(&h, "f.log.1", banner);
+	host_append(&h, "f.log.1", "short\n");
+	host_append(&h, "f.log", "another\n");
+	host_run(&h);
+	ck_assert_ptr_nonnull(strstr(host_lines(&h), "short"));
+}
+END_TEST
+
 /* Many logs begin with the same line: the copy that has the most of what was read is the rest. */
 START_TEST(of_two_that_begin_alike_the_nearer_one)
 {
@@ -686,6 +708,7 @@ int main(void)
 	tcase_add_test(tcase, old_archives_are_left_alone);
 	tcase_add_test(tcase, copies_of_what_was_skipped_are_skipped);
 	tcase_add_loop_test(tcase, copied_and_compressed_while_nobody_reads, 0, 2);
+	tcase_add_loop_test(tcase, like_one_that_ended_but_for_its_banner, 0, 2);
 	tcase_add_test(tcase, of_two_that_begin_alike_the_nearer_one);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
