@@ -171,6 +171,14 @@ static uint64_t take_lines(struct registry *r, struct span text)
 	return wrong;
 }
 
+/* By a second name: what could be read of it is known from nowhere else before a new registry has taken its place. */
+static void set_aside(struct registry *r)
+{
+	if ((unlinkat(r->dir, "registry.damaged", 0) < 0 && errno != ENOENT) ||
+	    linkat(r->dir, "registry", r->dir, "registry.damaged", 0) < 0)
+		log_warning("%s/registry cannot be set aside: %s", r->dir_path, strerror(errno));
+}
+
 static void load(struct registry *r)
 {
 	struct buf text = BUF_EMPTY;
@@ -196,9 +204,7 @@ static void load(struct registry *r)
 				    "read; it is set aside as registry.damaged, the "
 				    "collector's streams fill in",
 				    r->dir_path, wrong, source_count(r->table));
-		if (renameat(r->dir, "registry", r->dir, "registry.damaged") < 0)
-			log_warning("%s/registry cannot be set aside: %s", r->dir_path,
-				    strerror(errno));
+		set_aside(r);
 	} else {
 		r->replace = r->replace || text.len < sizeof(HEADER) - 1;
 		r->size = text.len;
