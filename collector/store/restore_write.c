@@ -206,7 +206,7 @@ static int block_file(struct restore *r, struct restore_file *f, int error)
 static int write_some(struct restore *r, struct restore_file *f, struct place p,
 		      const struct walrecord_lines *lines, struct span *rest)
 {
-	const char *why;
+	const char *why = NULL;
 	size_t before = rest->len;
 	int e = write_here(r, f, p.position, lines, rest, &why);
 	if (blocked_error(e))
