@@ -15,7 +15,8 @@
  * - a crash loses the lines of the last second and, with the machine, those since the
  * last sync: the collector's rows cover them (its word counts anyway);
  * - a torn last line, zeroed blocks, lines of another age: each line has its checksum,
- * those that are wrong are passed over, the file is set aside and written anew;
+ * those that are wrong are passed over, and so are sources that had not been shipped; the file is set aside and written
+ * anew;
  * - the disk is full or read-only: what could not be written is not lost, since the whole
  * content is written anew as soon as that works (tried every few seconds). Until then the
  * memory is the registry;
@@ -179,6 +180,17 @@ static void set_aside(struct registry *r)
 		log_warning("%s/registry cannot be set aside: %s", r->dir_path, strerror(errno));
 }
 
+/* What had not been shipped may have been given up since, in a line that is wrong now, for its bytes came as another
+ * stream. If its file is there it is found again, and compared with what the collector has. */
+static void drop_unborn(struct registry *r)
+{
+	for (struct source *s = source_first_of_all(r->table), *next; s; s = next) {
+		next = source_after_of_all(r->table, s);
+		if (!s->born && s->committed.offset == 0)
+			source_drop(r->table, s);
+	}
+}
+
 static void load(struct registry *r)
 {
 	struct buf text = BUF_EMPTY;
@@ -205,6 +217,7 @@ static void load(struct registry *r)
 				    "collector's streams fill in",
 				    r->dir_path, wrong, source_count(r->table));
 		set_aside(r);
+		drop_unborn(r);
 	} else {
 		r->replace = r->replace || text.len < sizeof(HEADER) - 1;
 		r->size = text.len;

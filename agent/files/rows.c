@@ -62,6 +62,9 @@ static void bury_row(struct discover *d, const struct stream_row *row)
 		.end = {row->offset, row->crc},
 		.ended_s = clock_real_ns() / NUM_SEC_NS,
 	};
+	const struct past *known = past_by_id(source_past(d->table), &p.id);
+	if (known && known->base == p.base)
+		p.head = known->head; /* the collector does not know it */
 	past_add(source_past(d->table), &p);
 }
 

@@ -224,6 +224,26 @@ START_TEST(forgets_and_remembers_what_has_ended)
 }
 END_TEST
 
+/* The line that says so may be one of those that are damaged. */
+START_TEST(does_not_trust_an_unborn_one_when_damaged)
+{
+	open_it();
+	struct source *born = add(1), *unborn = add(2);
+	born->born = true;
+	advance(born, "x\n");
+	registry_touch(registry, unborn);
+	registry_announce(registry);
+	close_it();
+	open_it();
+	ck_assert_uint_eq(source_count(table), 2);
+	close_it();
+	shell("echo rubbish >>registry");
+	open_it();
+	ck_assert_uint_eq(source_count(table), 1);
+	ck_assert(source_first(table)->born);
+}
+END_TEST
+
 /* A file of some sources with some commits each. */
 static void fill(unsigned sources, unsigned commits)
 {
@@ -505,6 +525,7 @@ int main(void)
 	tcase_add_test(tcase, remembers);
 	tcase_add_test(tcase, remembers_what_each_was);
 	tcase_add_test(tcase, forgets_and_remembers_what_has_ended);
+	tcase_add_test(tcase, does_not_trust_an_unborn_one_when_damaged);
 	tcase_add_test(tcase, damage_at_every_byte);
 	tcase_add_test(tcase, cut_at_every_byte);
 	tcase_add_test(tcase, damaged_file_is_set_aside);
