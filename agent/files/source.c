@@ -81,7 +81,7 @@ static bool may_be_read(const struct source *s)
 	switch (s->state) {
 	case SOURCE_FOLLOWING:
 	case SOURCE_ROTATED:
-	case SOURCE_UNLINKED: return true;
+	case SOURCE_UNLINKED:
 	case SOURCE_DRAINED: return true;
 	case SOURCE_NEW:
 	case SOURCE_STRAY:

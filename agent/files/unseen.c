@@ -29,10 +29,15 @@
 
 #define RECORD_NS (100 * NUM_MS_NS) /* what is lost within that time is one record */
 
-static void remove_birth(struct unseen *u, struct birth *b)
+static void free_birth(struct birth *b)
 {
 	free(b->path);
 	free(b->origin);
+}
+
+static void remove_birth(struct unseen *u, struct birth *b)
+{
+	free_birth(b);
 	*b = u->births[--u->n_births];
 }
 
@@ -304,8 +309,9 @@ void unseen_settle(struct discover *d)
 void unseen_overflow(struct discover *d)
 {
 	struct unseen *u = &d->unseen;
-	while (u->n_births)
-		remove_birth(u, &u->births[0]);
+	for (size_t i = 0; i < u->n_births; i++)
+		free_birth(&u->births[i]);
+	u->n_births = 0;
 	u->n_found = 0;
 }
 

@@ -104,7 +104,7 @@ namespaces=(unshare --mount --net --pid --fork --kill-child)
 [ "$(id -u)" = 0 ] || namespaces+=(--user --map-root-user)
 "${namespaces[@]}" mount -t tmpfs tmpfs /var/log 2>/dev/null || skip 'no namespaces here (unshare)'
 
-export -f inside expect_exactly_once compare_lines messages lines_on_disk shard_files count_on_disk \
+export -f inside expect_exactly_once compare_lines messages lines_on_disk read_shards shard_files count_on_disk \
 	try_until wait_until now_ms fail note expect_equal wait_count entries write_journal start_syslogd
 for JOURNAL_REMOTE in /usr/lib/systemd/systemd-journal-remote /lib/systemd/systemd-journal-remote ''; do
 	[ ! -x "$JOURNAL_REMOTE" ] || break
