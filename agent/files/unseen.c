@@ -38,7 +38,8 @@ static void free_birth(struct birth *b)
 static void remove_birth(struct unseen *u, struct birth *b)
 {
 	free_birth(b);
-	*b = u->births[--u->n_births];
+	memmove(b, b + 1, (size_t)(u->births + u->n_births - b - 1) * sizeof(*b));
+	u->n_births--;
 }
 
 /* The one that is not over; NULL: there is none. */

@@ -142,8 +142,9 @@ expect_accounted() { # expect_accounted SERVICE N: COUNT wrote that, and what is
 		uniq -d "$lost" | cmp -s - /dev/null || fail "$output of $1 came twice"
 		holes=$((holes + $(awk '$1 != last + 1 { n++ } { last = $1 } END { print n + 0 }' "$lost")))
 	done
-	# A file's lines make one hole for each output at most.
-	wait_until 30 "(( $holes <= 2 * \$(metric \$AGENT_URL haul_agent_unseen_files_total) ))"
+	# A file's lines make one hole for each output at most; one that was seen, and gone when it was its turn, is a loss.
+	wait_until 30 "(( $holes <= 2 * (\$(metric \$AGENT_URL haul_agent_unseen_files_total) +
+		\$(metric \$AGENT_URL haul_agent_losses_total)) ))"
 	note "$1: $(count_on_disk "$1") of $((2 * $2)) lines, $holes holes"
 }
 
