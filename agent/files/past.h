@@ -18,8 +18,9 @@ struct past {
 	uint64_t ino;    /* of the file that it was last in */
 	int64_t btime_ns;
 	uint64_t start, base;
-	struct rung head, end; /* offset 0: none */
-	int64_t ended_s;       /* since 1970 */
+	struct rung head; /* the last one within its first 4096 bytes: a banner is in many files */
+	struct rung end;  /* offset 0: there is none, as with head */
+	int64_t ended_s;  /* since 1970 */
 };
 
 struct past_list {

@@ -140,7 +140,14 @@ int waiting_open(struct waiting *w, const struct tree *t)
 	if (r < 0)
 		return r;
 	w->fd = r;
-	return each_record(w->fd, ignore, NULL, &w->end);
+	r = each_record(w->fd, ignore, NULL, &w->end);
+	struct stat st;
+	if (r == 0 && fstat(w->fd, &st) == 0 && (uint64_t)st.st_size > w->end)
+		log_warning("%s: bytes %llu to %llu are no whole record, as after a crash, and "
+			    "left out",
+			    WAITING_PATH, (unsigned long long)w->end,
+			    (unsigned long long)st.st_size);
+	return r;
 }
 
 void waiting_close(struct waiting *w)

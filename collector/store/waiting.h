@@ -4,7 +4,7 @@
  *
  *     2026-11-23 checkout web-01 7 12345 678 995dc9bbdf1939fa\n      day service host segment position bytes crc
  *
- * What follows the last whole record was never relied upon. A record may stand there twice. Errors are -errno. */
+ * What follows the last whole record was never relied upon, and is said. A record may stand there twice. Errors are -errno. */
 #ifndef HAUL_COLLECTOR_STORE_WAITING_H
 #define HAUL_COLLECTOR_STORE_WAITING_H
 
