@@ -227,14 +227,19 @@ static int read_segment(struct follow *f, struct shard *s, const struct director
 	if (r == 0)
 		r = reader_start(f->reader, seg->form, fd, seg->size,
 				 (struct piece){0, 0, seg->size});
-	while (r == 0 && told == 0 && (r = reader_next(f->reader, &w)) > 0) {
-		told = f->ops.lines(f->ops.user, s->number, &s->state, w.lines);
+	while (r == 0 && told == 0 && (r = reader_next(f->reader, &w)) != 0) {
+		if (r > 0)
+			told = f->ops.lines(f->ops.user, s->number, &s->state, w.lines);
+		else if (r == -EBADMSG)
+			reader_tell(f->reader, f->trouble, path, r);
+		else
+			break;
 		r = 0;
 	}
 	file_close(&fd);
 	if (told < 0 || r == 0 || r == -ENOMEM || r == -ENOENT)
 		return told < 0 ? told : r;
-	trouble_tell(f->trouble, "%s: %s; what cannot be read is left out", path, strerror(-r));
+	reader_tell(f->reader, f->trouble, path, r);
 	return 0;
 }
 

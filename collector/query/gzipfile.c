@@ -2,9 +2,11 @@
  *
  * A member does not say how long it is, so a file is read from a member's start on by
  * inflating. Members end at line ends when haul made them; in any other file a line may
- * go on in the next member, and stands at the place where it began. A damaged member ends
- * the piece: what follows cannot be found. Zeros behind the last member are padding, as
- * gzip has it. */
+ * go on in the next member, and stands at the place where it began. Zeros behind the last
+ * member are padding, as gzip has it.
+ *
+ * Behind a damaged member the next one is looked for by the bytes that members begin with. What only looks like one is
+ * told from one by its end, so it is no damage of its own. */
 #include "collector/query/gzipfile.h"
 
 #include "common/file.h"
@@ -17,11 +19,13 @@
 enum {
 	INPUT_BYTES = 128 * 1024,
 	WINDOW_BYTES = 512 * 1024,
+	START_BYTES = 4, /* of a member: what tells it */
 };
 
 enum state {
 	BETWEEN_MEMBERS,
 	INSIDE,
+	SEARCHING, /* for a member behind damage */
 	ENDED,
 };
 
@@ -34,6 +38,8 @@ struct gzipfile {
 	enum state state;
 	struct place member; /* of what linebuf gives next */
 	uint64_t member_at;  /* where the member begins that is being inflated */
+	size_t held;         /* bytes of it that were not given yet, for it may be damaged */
+	bool doubtful;       /* found behind damage: it may be none */
 	const char *error;
 };
 
@@ -70,6 +76,7 @@ void gzipfile_start(struct gzipfile *f, int fd, uint64_t size, uint64_t from, ui
 	f->inflate.next_in = f->input;
 	linebuf_reset(&f->lines);
 	f->state = BETWEEN_MEMBERS;
+	f->doubtful = false;
 	f->error = NULL;
 }
 
@@ -79,11 +86,14 @@ const char *gzipfile_error(const struct gzipfile *f, uint64_t *ret_at)
 	return f->error;
 }
 
+/* Damage is told once: not for each of the bytes behind it that look like a member. */
 static int damaged(struct gzipfile *f, const char *why)
 {
-	f->error = why;
-	f->state = ENDED;
+	f->state = SEARCHING;
 	linebuf_reset(&f->lines);
+	if (f->doubtful)
+		return 1;
+	f->error = why;
 	return -EBADMSG;
 }
 
@@ -102,8 +112,19 @@ static int fill(struct gzipfile *f)
 	return 1;
 }
 
+static void begin_member(struct gzipfile *f)
+{
+	f->member_at = f->at - f->inflate.avail_in;
+	if (linebuf_waiting(&f->lines) == 0)
+		f->member = (struct place){.block = f->member_at};
+	isal_inflate_reset(&f->inflate);
+	f->inflate.crc_flag = ISAL_GZIP;
+	f->held = 0;
+	f->state = INSIDE;
+}
+
 /* 1: a member begins; 0: the piece is at its end. */
-static int begin_member(struct gzipfile *f)
+static int next_member(struct gzipfile *f)
 {
 	int r;
 	for (;;) {
@@ -117,13 +138,42 @@ static int begin_member(struct gzipfile *f)
 		f->inflate.next_in++;
 		f->inflate.avail_in--;
 	}
-	f->member_at = f->at - f->inflate.avail_in;
-	if (linebuf_waiting(&f->lines) == 0)
-		f->member = (struct place){.block = f->member_at};
-	isal_inflate_reset(&f->inflate);
-	f->inflate.crc_flag = ISAL_GZIP;
-	f->state = INSIDE;
+	begin_member(f);
 	return 1;
+}
+
+/* Is there what a member begins with: magic, deflate, no flag that is reserved? */
+static bool starts_member(const unsigned char *b)
+{
+	return b[0] == 0x1f && b[1] == 0x8b && b[2] == 8 && (b[3] & 0xe0) == 0;
+}
+
+/* Behind the start of a damaged member. 1: another one may begin; 0: none does in this piece. */
+static int find_member(struct gzipfile *f)
+{
+	f->at = f->member_at + 1;
+	f->inflate.avail_in = 0;
+	while (f->at < f->to) {
+		int r = fill(f);
+		if (r <= 0)
+			return r;
+		while (f->inflate.avail_in >= START_BYTES && !starts_member(f->inflate.next_in)) {
+			f->inflate.next_in++;
+			f->inflate.avail_in--;
+		}
+		if (f->at - f->inflate.avail_in >= f->to)
+			break;
+		if (f->inflate.avail_in >= START_BYTES) {
+			f->doubtful = true;
+			begin_member(f);
+			return 1;
+		}
+		if (f->at == f->size)
+			break;
+		f->at -= f->inflate.avail_in; /* the next read begins with what was too short */
+		f->inflate.avail_in = 0;
+	}
+	return 0;
 }
 
 static int inflate_on(struct gzipfile *f)
@@ -144,8 +194,11 @@ static int inflate_on(struct gzipfile *f)
 	if (r != ISAL_DECOMP_OK)
 		return damaged(f, "not gzip data");
 	linebuf_filled(&f->lines, WINDOW_BYTES - f->inflate.avail_out);
+	f->held += WINDOW_BYTES - f->inflate.avail_out;
 	if (f->inflate.block_state == ISAL_BLOCK_FINISH)
 		f->state = BETWEEN_MEMBERS;
+	if (f->state == BETWEEN_MEMBERS || f->held >= LINEBUF_HELD_MAX)
+		f->doubtful = false;
 	return 1;
 }
 
@@ -161,23 +214,23 @@ static bool give(struct gzipfile *f, bool end, struct window *ret)
 
 int gzipfile_next(struct gzipfile *f, struct window *ret)
 {
+	f->error = NULL;
 	for (;;) {
 		int r = 0;
-		if (f->state != ENDED && give(f, false, ret))
+		if ((f->state != INSIDE || f->held >= LINEBUF_HELD_MAX) && give(f, false, ret))
 			return 1;
 		switch (f->state) {
-		case BETWEEN_MEMBERS:
-			r = begin_member(f);
-			if (r == 0) {
-				/* The piece ends here; so does its last line. */
-				f->state = ENDED;
-				return give(f, true, ret);
-			}
-			break;
+		case BETWEEN_MEMBERS: r = next_member(f); break;
 		case INSIDE: r = inflate_on(f); break;
+		case SEARCHING: r = find_member(f); break;
 		case ENDED: return 0;
 		}
 		if (r < 0)
 			return r;
+		if (r == 0) {
+			/* The piece ends here; so does its last line. */
+			f->state = ENDED;
+			return give(f, true, ret);
+		}
 	}
 }

@@ -14,6 +14,7 @@ void gzipfile_free(struct gzipfile *f);
 void gzipfile_start(struct gzipfile *f, int fd, uint64_t size, uint64_t from, uint64_t to);
 /* As reader_next. */
 int gzipfile_next(struct gzipfile *f, struct window *ret) MUST_CHECK;
+/* What the last call found damaged; NULL: nothing. */
 const char *gzipfile_error(const struct gzipfile *f, uint64_t *ret_at);
 
 #endif

@@ -5,6 +5,10 @@
 #include "common/buf.h"
 #include "common/span.h"
 
+/* So much of a frame or a member is held back until its checksum tells that it is whole, so that of a damaged one no line
+ * comes. What haul seals is smaller; of a larger one lines come before its end. */
+enum { LINEBUF_HELD_MAX = 4 * 1024 * 1024 };
+
 /* Zero it to begin. */
 struct linebuf {
 	struct buf bytes;

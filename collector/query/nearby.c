@@ -4,7 +4,7 @@
  * Forward, the reader simply goes on, and stays where it is in case more is wanted.
  * Backward, a plain file is read by position; of a sealed one the frame before is found
  * by walking the frames, that of a gzip file by inflating from its start. What cannot be
- * read is not there: the search itself reports damage. */
+ * read is passed over: the search itself reports damage. */
 #include "collector/query/nearby.h"
 
 #include "collector/query/reader.h"
@@ -82,7 +82,10 @@ static const struct segment *held(const struct nearby *n)
 /* 1, 0 or -ENOMEM: nothing else matters here. */
 static int next_window(struct nearby *n, struct window *ret)
 {
-	int r = reader_next(n->reader, ret);
+	int r;
+	do {
+		r = reader_next(n->reader, ret);
+	} while (r == -EBADMSG);
 	if (r <= 0) {
 		n->reading = false;
 		return r == -ENOMEM ? r : 0;

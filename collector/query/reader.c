@@ -7,7 +7,9 @@
 #include "collector/query/zstdfile.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct reader {
 	enum segment_form form;
@@ -66,9 +68,8 @@ void reader_pass(struct reader *r, const struct finder *strings)
 	}
 }
 
-int reader_next(struct reader *r, struct window *ret)
+static int next(struct reader *r, struct window *ret)
 {
-	ret->at.segment = r->piece.segment;
 	switch (r->form) {
 	case SEGMENT_LIVE:
 	case SEGMENT_CLOSED: return plainfile_next(&r->plain, ret);
@@ -78,8 +79,35 @@ int reader_next(struct reader *r, struct window *ret)
 	return -EINVAL;
 }
 
+int reader_next(struct reader *r, struct window *ret)
+{
+	uint64_t at;
+	ret->at.segment = r->piece.segment;
+	int result = next(r, ret);
+	/* A file system says the same when its own checksums are wrong, and would say so for ever. */
+	return result == -EBADMSG && !reader_error(r, &at) ? -EIO : result;
+}
+
 const char *reader_error(const struct reader *r, uint64_t *ret_at)
 {
-	return r->form == SEGMENT_ZSTD ? zstdfile_error(r->zstd, ret_at)
-				       : gzipfile_error(r->gzip, ret_at);
+	switch (r->form) {
+	case SEGMENT_LIVE:
+	case SEGMENT_CLOSED: break;
+	case SEGMENT_ZSTD: return zstdfile_error(r->zstd, ret_at);
+	case SEGMENT_GZIP: return gzipfile_error(r->gzip, ret_at);
+	}
+	return NULL;
+}
+
+void reader_tell(const struct reader *r, struct trouble *trouble, const char *path, int error)
+{
+	uint64_t at;
+	const char *why = error == -EBADMSG ? reader_error(r, &at) : NULL;
+	if (why)
+		trouble_tell(trouble,
+			     "%s: damaged at byte %" PRIu64 ": %s; what cannot be read is left out",
+			     path, at, why);
+	else
+		trouble_tell(trouble, "%s: %s; what cannot be read is left out", path,
+			     strerror(-error));
 }

@@ -6,6 +6,7 @@
 #include "collector/query/finder.h"
 #include "collector/query/listing.h"
 #include "collector/query/place.h"
+#include "collector/query/trouble.h"
 #include "common/buf.h"
 
 struct reader;
@@ -23,11 +24,14 @@ int reader_start(struct reader *r, enum segment_form form, int fd, uint64_t size
 void reader_pass(struct reader *r, const struct finder *strings);
 
 /* 1 and the next window, valid until the next call; 0 at the end of the piece. Errors:
- * -EBADMSG damaged, with reader_error; the next call goes on behind the damage as far as
- * that can be found. -errno of reading; -ENOMEM. */
+ * -EBADMSG damaged, with reader_error; the next call goes on with the next frame or member that is whole. No line of a
+ * damaged one is given, unless it has more than LINEBUF_HELD_MAX of them. -errno of reading; -ENOMEM. */
 int reader_next(struct reader *r, struct window *ret) MUST_CHECK;
 
-/* After -EBADMSG: what is wrong, and at which byte of the file. */
+/* What the last call of reader_next found damaged, and at which byte of the file; NULL: nothing. */
 const char *reader_error(const struct reader *r, uint64_t *ret_at);
+
+/* Tells an error of reader_next or of opening the file. */
+void reader_tell(const struct reader *r, struct trouble *trouble, const char *path, int error);
 
 #endif

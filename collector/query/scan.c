@@ -15,7 +15,6 @@
 #include "common/num.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,23 +89,12 @@ static void fail(struct scan *s, int error)
 
 /* --- a piece --- */
 
-static void tell(struct scan *s, uint32_t ordinal, int error, const struct reader *reader)
+static void tell(const struct thread *t, uint32_t ordinal, int error)
 {
+	const struct scan *s = t->scan;
 	struct buf path = BUF_EMPTY;
-	if (segments_path(s->segments, ordinal, &path) < 0 || !buf_cstr(&path)) {
-		buf_free(&path);
-		return;
-	}
-	if (error == -EBADMSG && reader) {
-		uint64_t at;
-		const char *why = reader_error(reader, &at);
-		trouble_tell(s->trouble,
-			     "%s: damaged at byte %" PRIu64 ": %s; what cannot be read is left out",
-			     path.ptr, at, why);
-	} else {
-		trouble_tell(s->trouble, "%s: %s; what cannot be read is left out", path.ptr,
-			     strerror(-error));
-	}
+	if (segments_path(s->segments, ordinal, &path) == 0 && buf_cstr(&path))
+		reader_tell(t->reader, s->trouble, path.ptr, error);
 	buf_free(&path);
 }
 
@@ -135,7 +123,7 @@ static int read_piece(struct thread *t, const struct piece *piece, int fd)
 		}
 		if (r == -ENOMEM)
 			return r;
-		tell(s, piece->segment, r, t->reader);
+		tell(t, piece->segment, r);
 		if (r != -EBADMSG)
 			break;
 		r = 0;
@@ -169,7 +157,7 @@ static int choose(struct scan *s, uint32_t ordinal, struct thread *t, struct bat
 	if (r < 0) {
 		free(b);
 		if (r != -ENOENT) /* retention may delete under us */
-			tell(s, ordinal, r, NULL);
+			tell(t, ordinal, r);
 		return 0;
 	}
 	/* Of a file that was replaced meanwhile the index knows nothing: what is done would be done again. */
@@ -180,7 +168,7 @@ static int choose(struct scan *s, uint32_t ordinal, struct thread *t, struct bat
 		r = blocks_choose(segments_get(s->segments, ordinal), ordinal, b->fd, s->lookup,
 				  &t->done, &b->pieces);
 	if (r < 0 && r != -ENOMEM) {
-		tell(s, ordinal, r, NULL);
+		tell(t, ordinal, r);
 		r = 0;
 	}
 	if (r == 0 && s->ops->choose)

@@ -5,8 +5,8 @@
  * or does not say how large it is, comes out piecemeal, its lines put together in a
  * linebuf.
  *
- * A damaged frame is told and skipped as long as its length can still be seen; else what
- * is left of the piece is. */
+ * Behind a damaged frame the next one is looked for by the bytes that frames begin with. What only looks like one is told
+ * from one by its end, so it is no damage of its own. */
 #include "collector/query/zstdfile.h"
 
 #include "common/file.h"
@@ -25,9 +25,12 @@ enum {
 	HEADER_MAX = 18, /* of a frame */
 };
 
+static const char magic[MAGIC_BYTES] = {0x28, (char)0xb5, 0x2f, (char)0xfd};
+
 enum state {
 	BETWEEN_FRAMES,
 	STREAMING, /* inside a frame */
+	SEARCHING, /* for a frame behind damage */
 	ENDED,
 };
 
@@ -38,6 +41,8 @@ struct zstdfile {
 	struct linebuf lines;
 	enum state state;
 	struct place frame; /* of what linebuf gives next */
+	size_t held;        /* bytes of it that were not given yet, for it may be damaged */
+	bool doubtful;      /* found behind damage: it may be none */
 	uint64_t error_at;
 	const char *error;
 };
@@ -164,6 +169,7 @@ void zstdfile_start(struct zstdfile *f, int fd, uint64_t size, uint64_t from, ui
 	f->to = to < size ? to : size;
 	linebuf_reset(&f->lines);
 	f->state = BETWEEN_FRAMES;
+	f->doubtful = false;
 	f->error = NULL;
 }
 
@@ -173,12 +179,39 @@ const char *zstdfile_error(const struct zstdfile *f, uint64_t *ret_at)
 	return f->error;
 }
 
+/* Damage is told once: not for each of the bytes behind it that look like a frame. */
 static int damaged(struct zstdfile *f, const char *why)
 {
+	f->state = SEARCHING;
+	linebuf_reset(&f->lines);
+	if (f->doubtful)
+		return 1;
 	f->error = why;
 	f->error_at = f->frame.block;
-	linebuf_reset(&f->lines);
 	return -EBADMSG;
+}
+
+/* Behind the start of a damaged frame. 1: another one may begin; 0: none does in this piece. */
+static int find_frame(struct zstdfile *f)
+{
+	struct zstd_input *in = &f->in;
+	input_start(in, in->fd, in->size, f->frame.block + 1);
+	while (in->at < f->to) {
+		int r = input_more(in);
+		if (r <= 0)
+			return r;
+		struct span have = input_have(in);
+		const char *found = memmem(have.ptr, have.len, magic, MAGIC_BYTES);
+		if (found) {
+			input_take(in, (size_t)(found - have.ptr));
+			f->doubtful = true;
+			f->state = BETWEEN_FRAMES;
+			return in->at < f->to;
+		}
+		/* The next read may complete what the last bytes begin. */
+		input_take(in, have.len < MAGIC_BYTES ? 0 : have.len - MAGIC_BYTES + 1);
+	}
+	return 0;
 }
 
 /* Gives what the linebuf has. */
@@ -204,6 +237,7 @@ static int inflate_frame(struct zstdfile *f, size_t len, size_t inflated)
 	if (ZSTD_isError(n))
 		return damaged(f, ZSTD_getErrorName(n));
 	linebuf_filled(&f->lines, n);
+	f->doubtful = false;
 	return 0;
 }
 
@@ -226,15 +260,14 @@ static int begin_frame(struct zstdfile *f)
 	}
 	unsigned long long inflated =
 		have.len ? ZSTD_getFrameContentSize(have.ptr, have.len) : ZSTD_CONTENTSIZE_ERROR;
-	if (inflated == ZSTD_CONTENTSIZE_ERROR) {
-		f->state = ENDED;
+	if (inflated == ZSTD_CONTENTSIZE_ERROR)
 		return damaged(f, have.len < HEADER_MAX ? "cut short" : "not a zstd frame");
-	}
 	if (r > 0 && inflated <= FRAME_INFLATED_MAX) {
 		r = inflate_frame(f, len, (size_t)inflated);
 		return r < 0 ? r : 1;
 	}
 	ZSTD_DCtx_reset(f->context, ZSTD_reset_session_only);
+	f->held = 0;
 	f->state = STREAMING;
 	return 1;
 }
@@ -247,10 +280,8 @@ static int stream(struct zstdfile *f)
 		int r = input_more(&f->in);
 		if (r < 0)
 			return r;
-		if (r == 0) {
-			f->state = ENDED;
+		if (r == 0)
 			return damaged(f, "cut short");
-		}
 		have = input_have(&f->in);
 	}
 	int r = linebuf_room(&f->lines, STREAM_WINDOW);
@@ -260,18 +291,20 @@ static int stream(struct zstdfile *f)
 	ZSTD_outBuffer out = {linebuf_end(&f->lines), STREAM_WINDOW, 0};
 	size_t left = ZSTD_decompressStream(f->context, &out, &in);
 	input_take(&f->in, in.pos);
-	if (ZSTD_isError(left)) {
-		f->state = ENDED;
+	if (ZSTD_isError(left))
 		return damaged(f, ZSTD_getErrorName(left));
-	}
 	linebuf_filled(&f->lines, out.pos);
+	f->held += out.pos;
 	if (left == 0)
 		f->state = BETWEEN_FRAMES;
+	if (left == 0 || f->held >= LINEBUF_HELD_MAX)
+		f->doubtful = false;
 	return 1;
 }
 
 int zstdfile_next(struct zstdfile *f, struct window *ret)
 {
+	f->error = NULL;
 	for (;;) {
 		int r = 0;
 		switch (f->state) {
@@ -282,9 +315,14 @@ int zstdfile_next(struct zstdfile *f, struct window *ret)
 			r = begin_frame(f);
 			break;
 		case STREAMING:
-			if (give(f, false, ret))
+			if (f->held >= LINEBUF_HELD_MAX && give(f, false, ret))
 				return 1;
 			r = stream(f);
+			break;
+		case SEARCHING:
+			r = find_frame(f);
+			if (r == 0)
+				f->state = ENDED;
 			break;
 		case ENDED: return 0;
 		}

@@ -22,6 +22,7 @@ void zstdfile_free(struct zstdfile *f);
 void zstdfile_start(struct zstdfile *f, int fd, uint64_t size, uint64_t from, uint64_t to);
 /* As reader_next. */
 int zstdfile_next(struct zstdfile *f, struct window *ret) MUST_CHECK;
+/* What the last call found damaged; NULL: nothing. */
 const char *zstdfile_error(const struct zstdfile *f, uint64_t *ret_at);
 
 /* Walks the frames from 0 on without inflating: `each` gets a frame's place and length;

@@ -111,7 +111,7 @@ set -o pipefail
 
 # Damage is told with its place; what can be read comes.
 zstd -q "$day/cart/web-03.log" -o "$day/cart/web-03.0001.log.zst"
-head -c 50000 "$day/cart/web-03.0001.log.zst" >"$day/cart/web-04.0001.log.zst"
+head -c -100 "$day/cart/web-03.0001.log.zst" >"$day/cart/web-04.0001.log.zst"
 echo 'no zstd' >"$day/cart/web-05.0001.log.zst"
 mkdir "$day/cart/web-06.log"
 expect_equal 'damaged: exit code' 2 "$(code_of grep -c line)"
@@ -119,3 +119,35 @@ expect_match 'cut short' '2026-11-22/cart/web-04.0001.log.zst: damaged at byte 0
 expect_match 'not zstd' '2026-11-22/cart/web-05.0001.log.zst: damaged at byte 0' "$(cat "$T/messages")"
 expect_match 'not a file' '2026-11-22/cart/web-06.log: not a regular file' "$(cat "$T/messages")"
 [ "$(cat "$T/out")" -gt 200000 ] || fail "what can be read did not come: $(cat "$T/out")"
+
+# Of a damaged member or frame no command gives or counts a line, and all give those of the others: 3 of 4 in each file.
+day=$DATA/2026-11-23
+mkdir -p "$day/cart"
+for n in 1 2 3 4; do
+	perl -e 'printf "2026-11-23T06:0$ARGV[0]:00.%06dZ web-07 cart F part $ARGV[0] line %d\n", $_, $_ for 1 .. 9000' "$n" >"$T/part"
+	gzip -c "$T/part" >"$T/gz"
+	zstd -qc "$T/part" >"$T/zst"
+	[ "$n" = 2 ] || cat "$T/part" >>"$T/whole"
+	for form in gz zst; do
+		[ "$n" = 2 ] && perl -e 'open my $f, "+<", $ARGV[0]; seek $f, (-s $f) - 3, 0; print $f "\0\0"' "$T/$form"
+		cat "$T/$form" >>"$day/cart/web-07.0001.log.$form"
+	done
+done
+mv "$day/cart/web-07.0001.log.zst" "$day/cart/web-08.0001.log.zst"
+for host in web-07 web-08; do
+	ask=(-s cart -H "$host" --since 2026-11-23 --until 2026-11-24)
+	expect_equal "$host, grep" 2 "$(code_of grep "${ask[@]}" -F line)"
+	cmp -s "$T/whole" "$T/out" || fail "$host: $(wc -l <"$T/out") lines: $(diff "$T/whole" "$T/out" | head -n 4)"
+	expect_match "$host, where" "2026-11-23/cart/$host.*: damaged at byte [1-9][0-9]*: " "$(cat "$T/messages")"
+	expect_equal "$host, messages" 1 "$(wc -l <"$T/messages")"
+	expect_equal "$host, -c" '2 27000' "$(code_of grep "${ask[@]}" -c -F line) $(cat "$T/out")"
+	expect_equal "$host, -c in the damaged part" '2 0' "$(code_of grep "${ask[@]}" -c -F 'part 2') $(cat "$T/out")"
+	expect_equal "$host, -c -v" '2 27000' "$(code_of grep "${ask[@]}" -c -v nothing) $(cat "$T/out")"
+	expect_equal "$host, -C" '2 27000' "$(code_of grep "${ask[@]}" -C 1 -F line) $(wc -l <"$T/out")"
+	expect_equal "$host, -A" '2 1 9000,3 1' "$(code_of grep "${ask[@]}" -A 1 'part 1 line 9000$') $(awk '{ print $6, $8 }' "$T/out" | paste -sd,)"
+	expect_equal "$host, -l" '0 1' "$(code_of grep "${ask[@]}" -l -F line) $(wc -l <"$T/out")" # not read further
+	expect_equal "$host, -l of the damaged part" '2 ' "$(code_of grep "${ask[@]}" -l -F 'part 2') $(cat "$T/out")"
+	expect_equal "$host, count" '1 27000' "$(code_of count "${ask[@]}" --by host -o csv line) $(sed -n 's/^web-0[78],//p' "$T/out")"
+	expect_equal "$host, top" '1 27000' "$(code_of top "${ask[@]}" host -o csv) $(sed -n 's/^web-0[78],\([0-9]*\),.*/\1/p' "$T/out")"
+	expect_equal "$host, patterns" '1 27000' "$(code_of patterns "${ask[@]}" -o csv) $(awk -F, '{ n += $1 } END { print n }' "$T/out")"
+done
