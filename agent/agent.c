@@ -490,13 +490,12 @@ static int64_t next_deadline(struct agent *a, int64_t now_ns, int64_t registry_n
 	return next;
 }
 
-/* Waits; tells whether the inotify descriptor, or one of a journal, is readable. */
-static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_events,
-		bool *ret_journals)
+/* Waits; tells whether one of the journals' descriptors is readable. */
+static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_journals)
 {
 	struct curl_waitfd fds[4 + JOURNALS_MAX];
 	int journal_fds[JOURNALS_MAX];
-	unsigned n = 0, events = 0, n_journals;
+	unsigned n = 0, n_journals;
 	fds[n++] = (struct curl_waitfd){.fd = a->signal_fd, .events = CURL_WAIT_POLLIN};
 	if (a->listener)
 		fds[n++] = (struct curl_waitfd){.fd = listener_fd(a->listener),
@@ -505,19 +504,16 @@ static int wait(struct agent *a, int64_t now_ns, int64_t until_ns, bool *ret_eve
 		fds[n++] = (struct curl_waitfd){.fd = ferry_near_fd(far_ferry(a->far)),
 						.events = CURL_WAIT_POLLIN};
 	int64_t poll_ns = discover_poll_ns(a->discover);
-	if (now_ns < poll_ns) {
+	if (now_ns < poll_ns)
 		until_ns = earlier(until_ns, poll_ns);
-	} else {
-		events = n;
+	else
 		fds[n++] = (struct curl_waitfd){.fd = discover_fd(a->discover),
 						.events = CURL_WAIT_POLLIN};
-	}
 	unsigned journals = n;
 	n_journals = journals_fds(a->journals, now_ns, journal_fds, JOURNALS_MAX);
 	for (unsigned i = 0; i < n_journals; i++)
 		fds[n++] = (struct curl_waitfd){.fd = journal_fds[i], .events = CURL_WAIT_POLLIN};
 	int r = shipper_wait(a->shipper, fds, n, until_ns > now_ns ? until_ns - now_ns : 0);
-	*ret_events = r == 0 && events && fds[events].revents;
 	*ret_journals = false;
 	for (unsigned i = journals; r == 0 && i < n; i++)
 		*ret_journals = *ret_journals || fds[i].revents;
@@ -548,9 +544,9 @@ static int loop(struct agent *a)
 {
 	int64_t registry_ns = INT64_MAX;
 	for (;;) {
-		bool events, journals;
+		bool journals;
 		int64_t now_ns = clock_mono_ns();
-		int r = wait(a, now_ns, next_deadline(a, now_ns, registry_ns), &events, &journals);
+		int r = wait(a, now_ns, next_deadline(a, now_ns, registry_ns), &journals);
 		if (r < 0) {
 			log_error("cannot wait for events: %s", strerror(-r));
 			return r;
@@ -559,7 +555,7 @@ static int loop(struct agent *a)
 		take_signals(a, now_ns);
 		if (a->listener)
 			listener_run(a->listener);
-		discover_take(a->discover, now_ns, events);
+		discover_take(a->discover, now_ns);
 		journals_take(a->journals, now_ns, journals);
 		shipper_tick(a->shipper, now_ns);
 		registry_ns = registry_tick(a->registry, now_ns);

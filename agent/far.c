@@ -140,7 +140,7 @@ static int64_t turn(struct far *f)
 	take_inputs(f);
 	if (f->finish)
 		shipper_finish(f->shipper);
-	discover_take(f->discover, now_ns, false);
+	discover_take(f->discover, now_ns);
 	shipper_tick(f->shipper, now_ns);
 	int64_t next = registry_tick(f->registry, now_ns);
 	if (f->finish && !f->finished && shipper_finished(f->shipper)) {

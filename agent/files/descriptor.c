@@ -121,10 +121,18 @@ void descriptor_used(struct source_table *t, struct source *s)
 	list_add_last(&t->open, &s->open);
 }
 
+/* Reading a log that grows would else write its inode each time, for the time of access. Only its owner and root may ask
+ * for that. */
+static void leave_no_trace(int fd)
+{
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);
+}
+
 void descriptor_give(struct source_table *t, struct source *s, int fd)
 {
 	assert(fd >= 0);
 	descriptor_close(t, s);
+	leave_no_trace(fd);
 	s->fd = fd;
 	t->n_open++;
 	list_add_last(&t->open, &s->open);

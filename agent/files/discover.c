@@ -1,7 +1,9 @@
 /* Discover: see discover.h; discover_inside.h has the map of its files. Called by the agent's loop.
  *
  * A turn (discover_take) takes all events that are there, at most every 50 ms, and only marks and looks: no content
- * is read here but for comparisons of known length. Then, what is due: a poll, a rescan, files that leave.
+ * is read here but for comparisons of known length. Then, what is due: a poll, a rescan, files that leave. A file of
+ * which all that is known is that it was written is looked at by reading it, when its turn comes at once: whatever
+ * else happens, and the end of the turns of reading, brings the look before it.
  *
  * Failure modes: events were lost (IN_Q_OVERFLOW): everything is scanned, as every 60 s; there is no inotify
  * instance to be had: everything is polled; memory is short: what could not be noted is found by the next
@@ -175,6 +177,10 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 			grown_event(d, n->source);
 		return;
 	}
+	if (e->mask & IN_MODIFY && n && n->source && !d->unseen.n_births) {
+		grown_event(d, n->source); /* as most events go */
+		return;
+	}
 	if (!scan_join(path, dir, e->name) || (!n && !dir->full && !wanted_below(&d->wanted, path)))
 		return;
 	bool moved_here = e->mask & IN_MOVED_TO && find_move(d, e->cookie, path);
@@ -185,6 +191,7 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 	} else if (e->mask & IN_MOVED_TO) {
 		moved_to(d, dir, path, e);
 	} else if (n || e->mask & IN_CREATE || (dir->full && wanted_by(&d->wanted, path))) {
+		d->restless = true;
 		look_at(d, dir, e->name, NULL);
 	}
 	/* A directory that several paths lead to has one truth; and what was looked at may be gone. */
@@ -243,10 +250,13 @@ static void self_event(struct discover *d, struct dir *dir, uint32_t mask)
 static void on_event(void *user, const struct watch_event *e)
 {
 	struct discover *d = user;
+	d->heard = true;
 	if (e->wd < 0) {
 		d->overflow = true;
 		return;
 	}
+	if (!(e->mask & IN_MODIFY))
+		d->restless = true;
 	/* Two paths may lead to one directory; what is done for one may drop another. */
 	for (struct dir *dir = tree_by_wd(&d->tree, e->wd), *next; dir; dir = next) {
 		uint64_t dropped = d->tree.dropped;
@@ -266,6 +276,7 @@ static void on_event(void *user, const struct watch_event *e)
 
 static void rescan(struct discover *d)
 {
+	grown_stirred(d);
 	d->counters.rescans++;
 	d->overflow = false;
 	d->scanning = true;
@@ -276,8 +287,10 @@ static void rescan(struct discover *d)
 
 static void take_events(struct discover *d)
 {
+	d->heard = false;
 	bool all = watch_take(d->watch, on_event, d);
-	d->taken_ns = d->now_ns;
+	if (d->heard || d->unseen.n_births)
+		d->taken_ns = d->now_ns;
 	if (!d->overflow) {
 		if (all)
 			unseen_settle(d);
@@ -304,12 +317,16 @@ static void settled_work(struct discover *d)
 		stray_step(d);
 }
 
-void discover_take(struct discover *d, int64_t now_ns, bool readable)
+void discover_take(struct discover *d, int64_t now_ns)
 {
 	d->now_ns = now_ns;
 	d->turn++;
-	if (d->watch && (readable || d->unseen.n_births) && now_ns >= discover_poll_ns(d))
+	d->restless = false;
+	grown_stirred(d);
+	if (d->watch && now_ns >= discover_poll_ns(d))
 		take_events(d);
+	if (d->restless || discover_next_ns(d) <= now_ns)
+		grown_stirred(d);
 	bool poll = d->tree.n_polled && now_ns >= d->poll_due_ns;
 	if (poll) {
 		d->scanning = true;
@@ -340,7 +357,13 @@ void discover_take(struct discover *d, int64_t now_ns, bool readable)
 void discover_glance(struct discover *d, int64_t now_ns)
 {
 	if (d->watch && now_ns >= discover_poll_ns(d))
-		discover_take(d, now_ns, true);
+		discover_take(d, now_ns);
+}
+
+void discover_look_at_unread(struct discover *d, int64_t now_ns)
+{
+	d->now_ns = now_ns;
+	grown_stirred(d);
 }
 
 int64_t discover_next_ns(const struct discover *d)

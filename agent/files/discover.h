@@ -41,11 +41,15 @@ int discover_reload(struct discover *d, const struct discover_config *config) MU
 int discover_fd(const struct discover *d);
 
 /* Takes events when the cadence allows, does rescans, polls and closings that are due. Makes sources,
- * moves states, sets ready. `readable`: the descriptor has events. */
-void discover_take(struct discover *d, int64_t now_ns, bool readable);
+ * moves states, sets ready. */
+void discover_take(struct discover *d, int64_t now_ns);
 
 /* The same, but nothing when the time for it has not come: for who has much to do, between two steps. */
 void discover_glance(struct discover *d, int64_t now_ns);
+
+/* The turns of reading are over: what is known to have been written since, and was not read, is looked at. Before any
+ * wait, for it may be truncated by the next look. */
+void discover_look_at_unread(struct discover *d, int64_t now_ns);
 
 /* The next monotonic time at which discover_take wants to be called without events; INT64_MAX: never. */
 int64_t discover_next_ns(const struct discover *d);

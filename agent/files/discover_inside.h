@@ -134,6 +134,8 @@ struct discover {
 	size_t n_moves;
 	struct sources nameless; /* lost their last name */
 	bool overflow;
+	bool heard;    /* there were events */
+	bool restless; /* there were other events than that files were written */
 
 	/* when */
 	int64_t taken_ns; /* events were taken last */
@@ -251,6 +253,8 @@ void grown_look(struct discover *d, struct source *s, const struct identity *id)
 void grown_remember_head(struct discover *d, struct source *s);
 /* An event said that it was written. */
 void grown_event(struct discover *d, struct source *s);
+/* Looks at those of them that have not been read since. */
+void grown_stirred(struct discover *d);
 
 /* --- cut.c --- */
 

@@ -228,7 +228,10 @@ static ssize_t read_new(struct source_table *t, struct source *s, char *data, si
 	s->last_read_ns = clock_mono_ns();
 	if (size != s->size)
 		s->last_growth_ns = s->last_read_ns;
+	if (size > s->tail_at && !s->behind_since_ns)
+		s->behind_since_ns = s->last_read_ns;
 	s->size = s->sure_size = size;
+	list_remove(&s->stirred);
 	if (s->last_error)
 		log_gate_clear(&s->error_gate, "%s can be read again", s->path);
 	s->last_error = 0;

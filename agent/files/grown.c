@@ -101,9 +101,31 @@ void grown_look(struct discover *d, struct source *s, const struct identity *id)
 	}
 }
 
-void grown_event(struct discover *d, struct source *s)
+static void look_now(struct discover *d, struct source *s)
 {
 	struct identity id;
+	if (s->fd >= 0 && identity_of_fd(s->fd, &id) == 0)
+		grown_look(d, s, &id);
+	source_set_ready(d->table, s);
+}
+
+/* Is it a file that is just being followed, of which something was read, and that will be read on? Then its turn finds
+ * out all that a look would: each read compares the bytes before it. */
+static bool is_read_soon(const struct source *s)
+{
+	return s->state == SOURCE_FOLLOWING && s->fd >= 0 && s->tail_known &&
+	       s->tail_at != s->start && !s->compressed && !s->cut && !s->closing && !s->held &&
+	       !s->last_error;
+}
+
+void grown_stirred(struct discover *d)
+{
+	for (struct source *s; (s = source_next_stirred(d->table)) != NULL;)
+		look_now(d, s);
+}
+
+void grown_event(struct discover *d, struct source *s)
+{
 	if (s->event == d->turn)
 		return;
 	s->event = d->turn;
@@ -115,7 +137,10 @@ void grown_event(struct discover *d, struct source *s)
 		source_set_ready(d->table, s); /* reading it says what is wrong */
 		return;
 	}
-	if (s->fd >= 0 && identity_of_fd(s->fd, &id) == 0)
-		grown_look(d, s, &id);
-	source_set_ready(d->table, s);
+	if (is_read_soon(s)) {
+		source_stir(d->table, s);
+		source_set_ready(d->table, s);
+		return;
+	}
+	look_now(d, s);
 }

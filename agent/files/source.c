@@ -145,6 +145,7 @@ struct source_table *source_table_new(void)
 	list_init(&t->streams);
 	list_init(&t->ready);
 	list_init(&t->noticed);
+	list_init(&t->stirred);
 	list_init(&t->waiting);
 	list_init(&t->open);
 	past_init(&t->past);
@@ -245,6 +246,7 @@ void source_drop(struct source_table *t, struct source *s)
 	list_remove(&s->ready);
 	list_remove(&s->waiting);
 	list_remove(&s->noticed);
+	list_remove(&s->stirred);
 	if (s->touched)
 		for (struct source **at = &t->touched; *at; at = &(*at)->next_touched)
 			if (*at == s) {
@@ -411,6 +413,18 @@ struct source *source_next_noticed(struct source_table *t)
 bool source_any_noticed(const struct source_table *t)
 {
 	return !list_empty(&t->noticed);
+}
+
+void source_stir(struct source_table *t, struct source *s)
+{
+	if (!list_linked(&s->stirred))
+		list_add_last(&t->stirred, &s->stirred);
+}
+
+struct source *source_next_stirred(struct source_table *t)
+{
+	struct list_node *n = list_take_first(&t->stirred);
+	return n ? LIST_ENTRY(n, struct source, stirred) : NULL;
 }
 
 /* --- the collector's word --------------------------------------------------------------------------- */

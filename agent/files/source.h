@@ -121,15 +121,18 @@ struct source {
 	uint64_t family;          /* hash of directory and name, but for rotation suffixes */
 	struct list_node open;    /* linked: fd is open; in order of use */
 	struct list_node noticed; /* linked: discover is to look at it */
-	void *handle;            /* to open it again when its name is not known any more; NULL: none
+	struct list_node
+		stirred; /* linked: an event said that it was written, and neither a turn nor
+				     discover has looked what that has made of it */
+	void *handle;    /* to open it again when its name is not known any more; NULL: none
 		       */
-	struct zreader *zreader; /* of a compressed file that is open */
-	char *input_name;        /* of the input it had before a restart, until it has one again;
+	struct zreader *zreader;  /* of a compressed file that is open */
+	char *input_name;         /* of the input it had before a restart, until it has one again;
 			     owned */
-	uint64_t candidate_size; /* of a compressed file: this one, or the one found by a search;
+	uint64_t candidate_size;  /* of a compressed file: this one, or the one found by a search;
 				    STRAY, COPY: of the file as it was compared */
-	uint32_t searching;      /* so many files are being compared with it, or for it */
-	int64_t compared_ns;     /* STRAY, COPY: it was compared last */
+	uint32_t searching;       /* so many files are being compared with it, or for it */
+	int64_t compared_ns;      /* STRAY, COPY: it was compared last */
 	int64_t compared_real_ns; /* ... by the real clock */
 	struct stream_id copy_of; /* COPY: whose; all 0: that is being found out anew */
 	int64_t created_ns;       /* real time: its file was first seen */
@@ -232,6 +235,11 @@ bool source_any_touched(const struct source_table *t);
 void source_notice(struct source_table *t, struct source *s);
 struct source *source_next_noticed(struct source_table *t);
 bool source_any_noticed(const struct source_table *t);
+
+/* An event said that it was written, and its turn will come at once: reading it tells what a look would. follow takes it
+ * off when it has read the file; the others discover looks at when the turns are over. */
+void source_stir(struct source_table *t, struct source *s);
+struct source *source_next_stirred(struct source_table *t);
 
 /* The files of the same directory that have its name but for rotation suffixes, by ->same_family; itself among them. */
 struct source *source_family(const struct source_table *t, const struct source *s);

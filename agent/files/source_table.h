@@ -12,6 +12,7 @@ struct source_table {
 	struct list streams; /* of journals, by age */
 	struct list ready;   /* whose turn it is */
 	struct list noticed; /* for discover */
+	struct list stirred; /* for discover, unless they are read before */
 	struct list waiting; /* for an older file of the same log; elder.c */
 	int64_t ask_due_ns;  /* when they are asked again */
 	struct list open;    /* descriptors, least recently used first */

@@ -299,11 +299,8 @@ static void fill(struct shipper *s)
 		discover_glance(s->discover, clock_mono_ns());
 }
 
-void shipper_tick(struct shipper *s, int64_t now_ns)
+static void fill_and_send(struct shipper *s)
 {
-	s->way.tick(s->way.self, now_ns);
-	if (now_ns >= s->rest_due_ns)
-		rest(s, now_ns);
 	for (;;) {
 		if (batcher_empty(s->filling))
 			s->filling->crowded = false;
@@ -317,6 +314,15 @@ void shipper_tick(struct shipper *s, int64_t now_ns)
 			return;
 		send(s);
 	}
+}
+
+void shipper_tick(struct shipper *s, int64_t now_ns)
+{
+	s->way.tick(s->way.self, now_ns);
+	if (now_ns >= s->rest_due_ns)
+		rest(s, now_ns);
+	fill_and_send(s);
+	discover_look_at_unread(s->discover, clock_mono_ns());
 }
 
 int64_t shipper_next_ns(const struct shipper *s)

@@ -213,7 +213,7 @@ void flow_lose_session(struct flow *f)
 
 static bool turn(struct flow *f)
 {
-	host_turn(f->host);
+	host_take(f->host);
 	shipper_tick(f->shipper, clock_mono_ns());
 	return work(f);
 }

@@ -65,6 +65,8 @@ void host_run(struct host *h);
 void host_pass(struct host *h, int64_t seconds);
 /* One turn without reading anything. */
 void host_turn(struct host *h);
+/* Its first half: what is written is read next, by the caller. */
+void host_take(struct host *h);
 
 /* Files, by paths below the directory. */
 const char *host_path(const struct host *h, const char *name);

@@ -193,7 +193,11 @@ START_TEST(truncated_with_unread_bytes_and_no_copy)
 	host_run(&h);
 	h.arena_max = 0;
 	host_append(&h, "f.log", "0123456789\n");
-	host_run(&h);
+	/* One turn in which it is not read must be enough to know what stood there. */
+	if (_i)
+		host_turn(&h);
+	else
+		host_run(&h);
 	host_truncate(&h, "f.log", 0);
 	host_run(&h);
 	h.arena_max = UINT64_MAX;
@@ -687,7 +691,7 @@ int main(void)
 	tcase_add_loop_test(tcase, copytruncate_twice_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncated_after_the_registry_was_lost, 0, 2);
 	tcase_add_loop_test(tcase, rotated_twice_with_the_same_first_line, 0, 2);
-	tcase_add_test(tcase, truncated_with_unread_bytes_and_no_copy);
+	tcase_add_loop_test(tcase, truncated_with_unread_bytes_and_no_copy, 0, 2);
 	tcase_add_test(tcase, twins_both_ship);
 	tcase_add_test(tcase, same_first_4_kib);
 	tcase_add_test(tcase, a_twin_with_a_rotated_name_ships_in_the_end);
