@@ -197,7 +197,7 @@ static bool leads_off_limits(struct discover *d, const char *link)
 }
 
 /* Every name that the link leads over is watched for changes of what is behind it; the last one is the file's
- * own, in whose directory its writes are seen. */
+ * own, in whose directory its writes are seen. NULL: there is no file yet, and the last name is where it will be. */
 static void look_along(struct discover *d, const char *link, struct source *s)
 {
 	char at[PATH_MAX], next[PATH_MAX];
@@ -216,7 +216,7 @@ static void look_along(struct discover *d, const char *link, struct source *s)
 			n->via = strdup(link);
 		}
 		struct identity id;
-		if (!n->source && identity_of_path(at, false, &id) == 0 && S_ISREG(id.mode)) {
+		if (s && !n->source && identity_of_path(at, false, &id) == 0 && S_ISREG(id.mode)) {
 			n->source = s;
 			s->names++;
 		}
@@ -293,6 +293,18 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 		begin_fresh(d, s);
 }
 
+/* A link that leads to nothing, and that an input wants: what it will lead to is to be seen when it comes. What has come
+ * before that was watched is seen by looking again. Returns as identity_of_path. */
+static int look_for_target(struct discover *d, const struct dir *dir, const char *path,
+			   struct identity *ret)
+{
+	if (!dir->listed || dir->refusal || !wanted_by(&d->wanted, path))
+		return -ENOENT;
+	uint64_t dropped = d->tree.dropped;
+	look_along(d, path, NULL);
+	return d->tree.dropped == dropped ? identity_of_path(path, true, ret) : -ENOENT;
+}
+
 void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin)
 {
 	struct identity id;
@@ -305,11 +317,15 @@ void look_at(struct discover *d, struct dir *dir, const char *text, const struct
 		r = leads_off_limits(d, path) ? -EXDEV : identity_of_path(path, true, &id);
 	struct name *n = tree_name(&d->tree, dir, text);
 	char *via = n && n->via ? strdup(n->via) : NULL;
+	uint64_t dropped = d->tree.dropped;
+	if (is_link && r == -ENOENT)
+		r = look_for_target(d, dir, path, &id);
 	if (r == 0 && S_ISDIR(id.mode)) {
 		if (is_link && wanted_through(&d->wanted, path))
 			scan_enter(d, path);
 	} else if (r < 0 || !S_ISREG(id.mode)) {
-		nothing_there(d, dir, text);
+		if (d->tree.dropped == dropped)
+			nothing_there(d, dir, text);
 		if (tree_dir(&d->tree, path))
 			scan_leave(d, path);
 	} else {

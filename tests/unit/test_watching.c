@@ -94,6 +94,46 @@ START_TEST(chain_of_links)
 }
 END_TEST
 
+/* No time passes in which everything is looked at again. */
+START_TEST(link_before_its_file)
+{
+	host_input(&h, "logs", "x/*.log", "");
+	host_mkdir(&h, "x");
+	host_mkdir(&h, "y");
+	host_start(&h);
+	struct discover_counters c;
+	discover_counters(h.discover, &c);
+	uint64_t watches = c.watches;
+	host_shell(&h, "ln -s ../y/early x/early.log");
+	host_run(&h);
+	host_shell(&h,
+		   "ln -s ../y/late x/late.log; ln -s ../y/middle x/chain.log; ln -s ../y/no x/no");
+	host_run(&h);
+	host_write(&h, "y/early", "early\n");
+	host_write(&h, "y/late", "late\n");
+	host_write(&h, "y/no", "not wanted\n");
+	host_run(&h);
+	LINES("early|late");
+	host_shell(&h, "ln -s end y/middle");
+	host_run(&h);
+	host_write(&h, "y/end", "end\n");
+	host_run(&h);
+	LINES("early|end|late");
+	/* And when the file goes and another one comes. */
+	host_unlink(&h, "y/late");
+	host_run(&h);
+	host_write(&h, "y/late", "later\n");
+	host_append(&h, "y/end", "end 2\n");
+	host_run(&h);
+	LINES("early|end|end 2|late|later");
+	host_shell(&h, "rm x/* y/*");
+	host_pass(&h, 125); /* the names go first, then their directory */
+	ck_assert_uint_eq(source_count(h.table), 0);
+	discover_counters(h.discover, &c);
+	ck_assert_uint_eq(c.watches, watches);
+}
+END_TEST
+
 START_TEST(one_file_two_names)
 {
 	host_input(&h, "first", "b*.log", "");
@@ -815,6 +855,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, link_retargeted);
 	tcase_add_test(tcase, chain_of_links);
+	tcase_add_test(tcase, link_before_its_file);
 	tcase_add_test(tcase, one_file_two_names);
 	tcase_add_test(tcase, links_in_circles);
 	tcase_add_test(tcase, links_to_directories);
