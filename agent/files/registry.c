@@ -58,7 +58,8 @@ struct registry {
 	char collector_uuid[REGISTRY_UUID_LEN + 1];
 	bool identity_kept; /* it stands in its file */
 	bool was_empty;
-	bool damaged;                       /* the file that was read had damage */
+	bool damaged;         /* the file that was read had damage */
+	int64_t first_run_ns; /* when the directory was first used, by another run; 0: never before */
 	int64_t last_alive_ns;              /* of the last run */
 	int64_t alive_ns, alive_written_ns; /* of this one; 0: not yet */
 
@@ -194,10 +195,7 @@ static void drop_unborn(struct registry *r)
 static void load(struct registry *r)
 {
 	struct buf text = BUF_EMPTY;
-	struct stat st;
 	int e = file_read(r->dir, "registry", FILE_MAX_BYTES, &text);
-	if (fstatat(r->dir, "registry", &st, 0) == 0)
-		r->last_alive_ns = st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec;
 	if (e == -ENOENT) {
 		r->replace = true;
 		return;
@@ -225,9 +223,18 @@ static void load(struct registry *r)
 	buf_free(&text);
 }
 
+/* What was seen by all runs before may have stood in what is gone: a registry that is whole ends what it lists with a time.
+ * No slack: files and lock have the same clock. */
+static void distrust(struct registry *r)
+{
+	r->last_alive_ns = r->first_run_ns ? r->first_run_ns + REGISTRY_CLOCK_SLACK_NS : 0;
+}
+
 /* What loading has touched is what the file has. */
 static void settle(struct registry *r)
 {
+	if (r->damaged || !r->last_alive_ns)
+		distrust(r);
 	while (source_next_touched(r->table))
 		;
 	for (struct source *s = source_first_of_all(r->table); s;
@@ -268,6 +275,9 @@ static int open_dir(struct registry *r)
 			return -errno;
 	}
 	if (r->lock < 0) {
+		struct stat st;
+		if (fstatat(r->dir, "lock", &st, 0) == 0)
+			r->first_run_ns = st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec;
 		int e = file_lock(r->dir, "lock");
 		if (e < 0)
 			return e;
@@ -309,8 +319,6 @@ static int everything(struct registry *r, struct buf *out)
 {
 	int64_t alive_ns = r->alive_ns ? r->alive_ns : r->last_alive_ns;
 	int e = buf_add_str(out, HEADER);
-	if (e == 0 && alive_ns)
-		e = registry_add_alive(out, alive_ns);
 	for (struct source *s = source_first_of_all(r->table); s && e == 0;
 	     s = source_after_of_all(r->table, s))
 		if (worth_keeping(s))
@@ -318,6 +326,8 @@ static int everything(struct registry *r, struct buf *out)
 	const struct past_list *past = source_past(r->table);
 	for (size_t i = 0; i < past->n && e == 0; i++)
 		e = registry_add_past(out, &past->items[i]);
+	if (e == 0 && alive_ns)
+		e = registry_add_alive(out, alive_ns);
 	return e;
 }
 
@@ -357,16 +367,20 @@ static int replace_file(struct registry *r)
 	return e;
 }
 
+/* Behind the lines of what was seen until then: where a crash cuts, the time goes first. */
+static void collect_alive(struct registry *r)
+{
+	if (r->alive_ns <= r->alive_written_ns)
+		return;
+	if (registry_add_alive(&r->pending, r->alive_ns) < 0)
+		r->replace = true;
+	r->alive_written_ns = r->alive_ns;
+}
+
 /* The touched sources' lines; one that does not fit into memory is kept for a
  * replacement. */
 static void collect(struct registry *r)
 {
-	/* Only with something else: an idle agent does not write. */
-	if (r->alive_ns > r->alive_written_ns && (source_any_touched(r->table) || r->pending.len)) {
-		if (registry_add_alive(&r->pending, r->alive_ns) < 0)
-			r->replace = true;
-		r->alive_written_ns = r->alive_ns;
-	}
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
 		if (!worth_keeping(s))
 			continue;
@@ -386,6 +400,8 @@ static void collect(struct registry *r)
 		else
 			s->known = s->recorded = true;
 	}
+	if (r->pending.len) /* an idle agent does not write */
+		collect_alive(r);
 }
 
 static int append(struct registry *r)
@@ -520,9 +536,8 @@ void registry_close(struct registry *r)
 	if (!r)
 		return;
 	if (*r->agent_uuid) {
-		if (r->alive_ns > r->alive_written_ns &&
-		    registry_add_alive(&r->pending, r->alive_ns) < 0)
-			r->replace = true;
+		collect(r);
+		collect_alive(r);
 		write_now(r, clock_mono_ns());
 		sync_now(r);
 	}

@@ -40,7 +40,10 @@ void registry_forget(struct registry *r, const struct source *s, const struct pa
 
 /* Was there any entry when it was opened? */
 bool registry_was_empty(const struct registry *r);
-/* Until when (real time) all files were seen, by the last word of the agent before this start; 0: not known. */
+/* A file's times may be behind the clock's by this much. */
+#define REGISTRY_CLOCK_SLACK_NS (2 * NUM_SEC_NS)
+/* Until when (real time) all files were seen, and what came of it is known: by the last word of the agent before this start;
+ * of a registry that is damaged or gone, the time of the very first start. 0: this is the first. */
 int64_t registry_last_alive_ns(const struct registry *r);
 /* Up to now everything has been seen, and what came of it has been touched. Goes with the next write. */
 void registry_alive(struct registry *r, int64_t real_ns);

@@ -37,14 +37,13 @@
 #define COMPARE_AGAIN_NS (5 * NUM_SEC_NS)
 #define GLANCE           ((size_t)64 * 1024)
 #define COMPARED_AT_ONCE ((uint64_t)4 * 1024 * 1024) /* more would stop the loop */
-#define CLOCK_SLACK      (2 * NUM_SEC_NS)
 
 /* --- which files ------------------------------------------------------------------------------------ */
 
 bool stray_is_young(const struct discover *d, const struct identity *id)
 {
 	int64_t birth_ns = id->btime_ns ? id->btime_ns : id->mtime_ns;
-	int64_t first_ns = d->since_real_ns - CLOCK_SLACK;
+	int64_t first_ns = d->since_real_ns - REGISTRY_CLOCK_SLACK_NS;
 	return d->since_real_ns && birth_ns >= first_ns && id->mtime_ns >= first_ns;
 }
 

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/crc64.h"
 #include "common/file.h"
+#include "common/num.h"
 
 #include <check.h>
 #include <errno.h>
@@ -330,6 +331,62 @@ START_TEST(cut_at_every_byte)
 }
 END_TEST
 
+static int64_t first_run_ns(void)
+{
+	char path[128];
+	struct stat st;
+	(void)snprintf(path, sizeof(path), "%s/lock", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec + REGISTRY_CLOCK_SLACK_NS;
+}
+
+static int64_t seen_until_ns(struct span bytes)
+{
+	write_file(bytes);
+	open_it();
+	int64_t ns = registry_last_alive_ns(registry);
+	close_it();
+	return ns;
+}
+
+/* Of a file that was seen the line may be gone: then the time behind it is, too. */
+START_TEST(seen_until)
+{
+	struct buf first = BUF_EMPTY, whole = BUF_EMPTY;
+	open_it();
+	ck_assert_int_eq(registry_last_alive_ns(registry), 0);
+	add(1);
+	registry_alive(registry, 1000);
+	close_it();
+	read_file(&first);
+	open_it();
+	ck_assert_int_eq(registry_last_alive_ns(registry), 1000);
+	add(2);
+	registry_alive(registry, 2000);
+	registry_announce(registry);
+	close_it();
+	read_file(&whole);
+	ck_assert_uint_gt(whole.len, first.len);
+	ck_assert_mem_eq(whole.ptr, first.ptr, first.len);
+	ck_assert_int_eq(seen_until_ns(buf_span(&whole)), 2000);
+	for (size_t at = 0; at < whole.len; at++) {
+		ck_assert_int_eq(seen_until_ns(span_make(whole.ptr, at)),
+				 at < first.len ? first_run_ns() : 1000);
+		whole.ptr[at] ^=
+			1; /* the last line, without its LF, is one that was not written whole */
+		ck_assert_int_eq(seen_until_ns(buf_span(&whole)),
+				 at < whole.len - 1 ? first_run_ns() : 1000);
+		whole.ptr[at] ^= 1;
+	}
+	shell("rm registry");
+	open_it();
+	ck_assert_int_eq(registry_last_alive_ns(registry), first_run_ns());
+	close_it();
+	buf_free(&first);
+	buf_free(&whole);
+}
+END_TEST
+
 START_TEST(damaged_file_is_set_aside)
 {
 	fill(2, 2);
@@ -528,6 +585,7 @@ int main(void)
 	tcase_add_test(tcase, does_not_trust_an_unborn_one_when_damaged);
 	tcase_add_test(tcase, damage_at_every_byte);
 	tcase_add_test(tcase, cut_at_every_byte);
+	tcase_add_test(tcase, seen_until);
 	tcase_add_test(tcase, damaged_file_is_set_aside);
 	tcase_add_test(tcase, grows_and_is_replaced);
 	tcase_add_test(tcase, wakes_only_when_something_changed);
