@@ -3,6 +3,7 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
+#include "agent/files/follow.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -95,6 +96,9 @@ void begin_stream(struct discover *d, struct source *s)
 
 void begin_fresh(struct discover *d, struct source *s)
 {
+	/* What has been compared with the collector's streams was still what had been seen? */
+	bool changed = s->cut || (descriptor_open(d->table, s) == 0 && follow_verify(s) == 0);
+	s->early = s->early && changed;
 	/* One that the registry knows has been looked at already. (But it is written there, too, while the agent waits for
 	 * the collector's streams: then only its bytes can tell.) */
 	bool waits = s->between && !s->cut && s->state == SOURCE_NEW && s->cursor.offset == 0;

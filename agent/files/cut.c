@@ -101,6 +101,37 @@ static void count_loss(struct source *s, const char *cause)
 		    s->path, s->lost_from, s->lost_to, cause);
 }
 
+/* --- whose bytes they were -------------------------------------------------------------------------- */
+
+bool cut_is_nobodys(const struct source *s)
+{
+	return s->early && s->cut && !s->born && s->tail_at == s->start;
+}
+
+static bool is_of_family(const struct source *s, const struct source *o)
+{
+	return o != s && o->born && !source_is_stray(o) &&
+	       rotation_family(path_name(o->path)) == rotation_family(path_name(s->path));
+}
+
+bool cut_others_search(const struct discover *d, const struct source *s)
+{
+	for (const struct source *o = source_first(d->table); o; o = source_after(d->table, o))
+		if (is_of_family(s, o) && rest_is_wanted(o) && (o->searching || !o->searched))
+			return true;
+	return d->checks != NULL;
+}
+
+/* Is it a stream that has found its file by now? Then that file has what was seen, and is as long. */
+static bool is_anothers(struct discover *d, const struct source *s)
+{
+	for (struct source *o = source_first(d->table); o; o = source_after(d->table, o))
+		if (is_of_family(s, o) && o->sure_size >= s->sure_size &&
+		    stray_begins_alike(d, s, o))
+			return true;
+	return false;
+}
+
 /* The source ends here: it has no file to go on in. */
 static void end_here(struct discover *d, struct source *s, const char *cause)
 {
@@ -117,6 +148,15 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 	if (!found && s->unfinished && d->now_ns - s->last_growth_ns < DISCOVER_QUIET_NS) {
 		s->unfinished = s->searched = false; /* there is time */
 		return;
+	}
+	if (!found && cut_is_nobodys(s)) {
+		if (cut_others_search(d, s)) {
+			s->searched = false;
+			d->missing_due_ns = d->now_ns;
+			return;
+		}
+		if (is_anothers(d, s))
+			s->sure_size = s->tail_at;
 	}
 	elder_wake(d->table, s);
 	if (s->state == SOURCE_MISSING) {

@@ -265,6 +265,11 @@ void cut_source(struct discover *d, struct source *s);
 bool cut_part(struct discover *d, struct source *s);
 /* No file was found to go on in, or one was. */
 void cut_search_over(struct discover *d, struct source *s, bool found);
+/* Was it seen before the collector's streams came, and cut before anything was read of it? Then it may be one of those, and
+ * is no stream of its own. */
+bool cut_is_nobodys(const struct source *s);
+/* Are streams of its family looked for that have begun? */
+bool cut_others_search(const struct discover *d, const struct source *s);
 /* Sources without a file: given up when it is time. */
 void cut_missing(struct discover *d);
 
@@ -298,6 +303,8 @@ void stray_names_owner(struct discover *d, const struct source *file);
 void stray_is_of_past(struct discover *d, struct comparison *c);
 /* It was a stray when the agent ended, and its file is gone: do others have its bytes? */
 bool stray_was_copy(struct discover *d, const struct source *file);
+/* Does the other one's file begin with what is remembered of the source's? */
+bool stray_begins_alike(struct discover *d, const struct source *s, struct source *other);
 /* Decides about those that have been compared; sets strays_due_ns. */
 void stray_step(struct discover *d);
 

@@ -137,6 +137,7 @@ struct source *look_make(struct discover *d, const char *path, const struct iden
 	s->size = s->sure_size = s->first_size = id->size;
 	s->last_growth_ns = d->now_ns;
 	s->created_ns = s->begun_ns = clock_real_ns();
+	s->early = !d->settled;
 	return s;
 }
 

@@ -4,7 +4,8 @@
  *
  * Few bytes prove little: many logs begin with the same line. So nothing is decided before everything that a file (or
  * a stream without one) is compared with has been; then the match that reaches furthest counts, and of two equal ones
- * that of the longer file.
+ * that of the longer file. A source that was seen before the collector's streams came, and cut since, may be one of them:
+ * those choose first.
  *
  * Failure modes: a file that cannot be read just now is tried for ten seconds (to pass it over would ship it twice); one
  * that cannot be read at all is no copy. */
@@ -201,10 +202,23 @@ static void release(struct discover *d, struct comparison *c)
 		d->strays_due_ns = 0;
 }
 
+static bool is_nobodys(const struct comparison *c)
+{
+	return c->owner && cut_is_nobodys(c->owner);
+}
+
+static bool same_file(const struct comparison *a, const struct comparison *b)
+{
+	return (a->file && a->file == b->file) ||
+	       (a->id.ino == b->id.ino && a->id.btime_ns == b->id.btime_ns &&
+		a->id.dev == b->id.dev);
+}
+
 /* Do both say something about the same file, or about the same stream that has none? */
 static bool rivals(const struct comparison *a, const struct comparison *b)
 {
 	return (a->file && a->file == b->file) ||
+	       ((is_nobodys(a) || is_nobodys(b)) && same_file(a, b)) ||
 	       (a->owner && a->owner == b->owner && rest_is_wanted(a->owner));
 }
 
@@ -216,8 +230,11 @@ static bool has_rival(const struct comparison *list, const struct comparison *c)
 	return false;
 }
 
-static bool reaches_further(const struct comparison *a, const struct comparison *b)
+static bool is_better(const struct comparison *a, const struct comparison *b)
 {
+	bool nobodys = is_nobodys(a);
+	if (nobodys != is_nobodys(b))
+		return !nobodys;
 	uint64_t to_a = probe_matched(a->probe).offset, to_b = probe_matched(b->probe).offset;
 	if (to_a != to_b)
 		return to_a > to_b;
@@ -233,16 +250,22 @@ static void take_out(struct comparison **list, const struct comparison *c)
 	*list = c->next;
 }
 
-/* The furthest of those that are rivals, once none of them is being compared; NULL: none is ripe. */
+/* Is it still open what others have to say about it? */
+static bool has_to_wait(const struct discover *d, const struct comparison *c)
+{
+	return has_rival(d->comparing, c) || (is_nobodys(c) && cut_others_search(d, c->owner));
+}
+
+/* The best of those that are rivals, once nothing can come in between; NULL: none is ripe. */
 static struct comparison *take_ripe(struct discover *d)
 {
 	for (struct comparison *c = d->matches; c; c = c->next) {
 		struct comparison *best = c;
-		if (has_rival(d->comparing, c))
+		if (has_to_wait(d, c))
 			continue;
 		for (struct comparison *o = d->matches; o; o = o->next)
 			if (o != best && !o->over && !best->over && rivals(o, best) &&
-			    !has_rival(d->comparing, o) && reaches_further(o, best))
+			    !has_to_wait(d, o) && is_better(o, best))
 				best = o;
 		take_out(&d->matches, best);
 		return best;
@@ -260,13 +283,29 @@ static void mark_copy(struct discover *d, struct source *file, const struct sour
 	elder_wake(d->table, file);
 }
 
+/* What is nobody's cannot go on in that file any more. It learns that when its comparison is released. */
+static void turn_away(struct discover *d, const struct comparison *taken)
+{
+	for (struct comparison *c = d->matches; c; c = c->next) {
+		if (c->over || c->owner == taken->owner || !is_nobodys(c) || !same_file(c, taken))
+			continue;
+		c->over = true;
+		if (c->file)
+			c->file->searching--;
+		c->file = NULL;
+	}
+}
+
 /* What is no better than the best is a copy of the same stream. */
 static void mark_others(struct discover *d, const struct comparison *best)
 {
 	for (struct comparison *c = d->matches; c; c = c->next) {
-		if (c->over || !c->file || c->file == best->file || c->owner != best->owner)
+		if (c->over || c->owner != best->owner || same_file(c, best))
 			continue;
-		mark_copy(d, c->file, best->owner);
+		if (c->file)
+			mark_copy(d, c->file, best->owner);
+		if (!is_nobodys(best))
+			turn_away(d, c);
 	}
 }
 
@@ -278,6 +317,8 @@ static bool has_parted(struct discover *d, struct source *s)
 
 static void act(struct discover *d, struct comparison *c)
 {
+	if (is_nobodys(c) && c->file && c->file->state == SOURCE_COPY)
+		c->over = true; /* of one that has its file */
 	bool wanted = c->owner && rest_is_wanted(c->owner) && has_parted(d, c->owner);
 	if (!c->over && (c->of_past || wanted)) {
 		/* Both are free to go. */
@@ -287,6 +328,7 @@ static void act(struct discover *d, struct comparison *c)
 			c->file->searching--;
 		if (wanted) {
 			mark_others(d, c);
+			turn_away(d, c);
 			rest_take(d, c);
 		} else {
 			stray_is_of_past(d, c);
@@ -343,5 +385,5 @@ void match_step(struct discover *d)
 	}
 	for (struct comparison *c; (c = take_ripe(d)) != NULL;)
 		act(d, c);
-	d->match_due_ns = d->comparing ? d->now_ns + STEP_EVERY : INT64_MAX;
+	d->match_due_ns = d->comparing || d->matches ? d->now_ns + STEP_EVERY : INT64_MAX;
 }

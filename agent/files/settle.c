@@ -278,6 +278,8 @@ static void missing_row(struct discover *d, const struct row *row)
 		s->begun_ns = clock_real_ns();
 	}
 	d->rescan_due_ns = d->now_ns;
+	if (d->missing_due_ns > d->now_ns + STEP_EVERY)
+		d->missing_due_ns = d->now_ns + STEP_EVERY;
 }
 
 /* The file of `s`, which has no stream yet, is the row's. */

@@ -386,6 +386,12 @@ static bool is_like_past(const struct ladder *l, const struct past *p)
 	return false;
 }
 
+bool stray_begins_alike(struct discover *d, const struct source *s, struct source *other)
+{
+	const struct rung *head = ladder_find(&s->ladder, COMPARED_AT_ONCE);
+	return head && !s->ladder.base && begins_with(d, other, head);
+}
+
 bool stray_was_copy(struct discover *d, const struct source *file)
 {
 	/* It may have been read some way before it became a stray. */

@@ -161,6 +161,40 @@ START_TEST(copytruncated_after_the_registry_was_lost)
 }
 END_TEST
 
+/* The registry is lost, and the file is cut after it was seen, before the collector's streams have come: what was seen is
+ * the stream that the collector has. */
+START_TEST(copytruncated_before_the_streams_came)
+{
+	bool unread = _i & 2, compressed = _i & 4, noticed = _i & 8;
+	unsigned n = _i & 16 ? 2000 : 50, more = unread ? 20 : 0;
+	with(globs[_i & 1]);
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, n);
+	host_run(&h);
+	host_kill(&h);
+	host_shell(&h, "rm -rf ../$(basename $PWD).state");
+	if (unread)
+		host_numbers(&h, "f.log", "n", n + 1, more);
+	host_start_unlisted(&h);
+	host_run(&h);
+	host_copy(&h, "f.log", "f.log.1");
+	host_truncate(&h, "f.log", 0);
+	host_turn(&h);
+	if (compressed)
+		host_shell(&h, "gzip f.log.1");
+	if (noticed)
+		host_run(&h);
+	host_numbers(&h, "f.log", "n", n + more + 1, 5);
+	host_list(&h);
+	host_run(&h);
+	host_pass(&h, 30);
+	host_expect_numbers(&h, "n", n + more + 5);
+	ck_assert_uint_eq(host_lost(&h), 0);
+	host_pass(&h, 100);
+	ck_assert_uint_eq(source_count(h.table), compressed ? 1 : 2);
+}
+END_TEST
+
 /* All that was read of it is a line that every file of the log begins with. */
 START_TEST(rotated_twice_with_the_same_first_line)
 {
@@ -690,6 +724,7 @@ int main(void)
 	tcase_add_loop_test(tcase, copytruncate_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncate_twice_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncated_after_the_registry_was_lost, 0, 2);
+	tcase_add_loop_test(tcase, copytruncated_before_the_streams_came, 0, 32);
 	tcase_add_loop_test(tcase, rotated_twice_with_the_same_first_line, 0, 2);
 	tcase_add_loop_test(tcase, truncated_with_unread_bytes_and_no_copy, 0, 2);
 	tcase_add_test(tcase, twins_both_ship);
