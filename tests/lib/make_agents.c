@@ -3,69 +3,21 @@
 
 #include <check.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-struct rows {
-	bool done, failed;
-	struct buf text;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t come = PTHREAD_COND_INITIALIZER;
-
-static void rows_done(void *user, int result, struct span rows)
-{
-	struct rows *r = user;
-	pthread_mutex_lock(&lock);
-	if (result == 0)
-		ck_assert_int_eq(buf_add_span(&r->text, rows), 0);
-	r->failed = result < 0;
-	r->done = true;
-	pthread_cond_signal(&come);
-	pthread_mutex_unlock(&lock);
-}
 
 static const char *host_of(size_t i)
 {
 	return i % 2 ? "web-02" : "web-01";
 }
 
-/* Lets the source go on where the collector stands: the lines up to there are made again. */
-static void seek(struct make_source *s, uint64_t offset, uint64_t crc)
+static void go_on(void *user, const struct stream_row *row)
 {
-	struct buf ignored = BUF_EMPTY;
-	while (s->offset < offset)
-		make_chunk(&ignored, s, "h", 1);
-	buf_free(&ignored);
-	ck_assert_uint_eq(s->offset, offset);
-	ck_assert_uint_eq(s->crc, crc);
-}
-
-static bool go_on(struct store *store, const char *host, struct make_source *sources)
-{
-	struct rows r = {0};
-	ck_assert_int_eq(store_streams(store, span_of(host), NULL, 1000, rows_done, &r), 0);
-	pthread_mutex_lock(&lock);
-	while (!r.done)
-		pthread_cond_wait(&come, &lock);
-	pthread_mutex_unlock(&lock);
-	for (struct span rest = buf_span(&r.text); rest.len;) {
-		size_t end = span_find(rest, '\n');
-		struct buf scratch = BUF_EMPTY;
-		struct stream_row row;
-		const char *why;
-		ck_assert_int_eq(stream_row_decode(span_first(rest, end), &scratch, &row, &why), 0);
-		for (size_t i = 0; i < MAKE_SOURCES; i++)
-			if (stream_id_equal(&row.stream, &sources[i].stream))
-				seek(&sources[i], row.offset, row.crc);
-		buf_free(&scratch);
-		rest = span_from(rest, end + 1);
-	}
-	buf_free(&r.text);
-	return !r.failed;
+	struct make_source *sources = user;
+	for (size_t i = 0; i < MAKE_SOURCES; i++)
+		if (stream_id_equal(&row->stream, &sources[i].stream))
+			make_seek(&sources[i], row->offset, row->crc);
 }
 
 static struct store_config config(void)
@@ -96,7 +48,7 @@ bool make_agents_work(struct make_agents *agents, bool may_fail)
 			store_close(store);
 			return false;
 		}
-		if (!go_on(store, host_of(i), sources)) {
+		if (make_rows(store, host_of(i), go_on, sources) < 0) {
 			ck_assert(may_fail);
 			store_close(store);
 			return false;

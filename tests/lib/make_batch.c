@@ -221,6 +221,58 @@ uint64_t make_session(struct store *s, const char *host, const char *machine, in
 	return o.session;
 }
 
+struct rows {
+	bool done;
+	int result;
+	struct buf text;
+};
+
+static void rows_done(void *user, int result, struct span rows)
+{
+	struct rows *r = user;
+	(void)pthread_mutex_lock(&lock);
+	if (result == 0)
+		ck_assert_int_eq(buf_add_span(&r->text, rows), 0);
+	r->result = result;
+	r->done = true;
+	(void)pthread_cond_broadcast(&come);
+	(void)pthread_mutex_unlock(&lock);
+}
+
+int make_rows(struct store *s, const char *host,
+	      void (*each)(void *user, const struct stream_row *row), void *user)
+{
+	struct rows r = {0};
+	ck_assert_int_eq(store_streams(s, span_of(host), NULL, 1000, rows_done, &r), 0);
+	(void)pthread_mutex_lock(&lock);
+	while (!r.done)
+		(void)pthread_cond_wait(&come, &lock);
+	(void)pthread_mutex_unlock(&lock);
+	for (struct span rest = buf_span(&r.text); rest.len;) {
+		size_t end = span_find(rest, '\n');
+		struct buf scratch = BUF_EMPTY;
+		struct stream_row row;
+		const char *why;
+		ck_assert_int_eq(stream_row_decode(span_first(rest, end), &scratch, &row, &why), 0);
+		each(user, &row);
+		buf_free(&scratch);
+		rest = span_from(rest, end + 1);
+	}
+	buf_free(&r.text);
+	return r.result;
+}
+
+void make_seek(struct make_source *s, uint64_t offset, uint64_t crc)
+{
+	struct buf ignored = BUF_EMPTY;
+	s->offset = s->crc = s->lines = 0;
+	while (s->offset < offset)
+		make_chunk(&ignored, s, "h", 1);
+	buf_free(&ignored);
+	ck_assert_uint_eq(s->offset, offset);
+	ck_assert_uint_eq(s->crc, crc);
+}
+
 struct store *make_store(const char *data_dir, const struct store_config *config)
 {
 	struct store_config c = {.segment_bytes = UINT64_C(1) << 28};

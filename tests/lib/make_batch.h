@@ -49,6 +49,12 @@ void make_answer_free(struct make_answer *answer);
 
 uint64_t make_session(struct store *s, const char *host, const char *machine, int *ret_result);
 
+/* Asks where the host's streams stand; each row is valid during its call. 0, or what the answer was. */
+int make_rows(struct store *s, const char *host,
+	      void (*each)(void *user, const struct stream_row *row), void *user);
+/* Lets the source go on where the collector stands: the lines up to there are made again. */
+void make_seek(struct make_source *s, uint64_t offset, uint64_t crc);
+
 struct store *make_store(const char *data_dir, const struct store_config *config);
 
 /* --- the oracle --- */
