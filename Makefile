@@ -103,7 +103,7 @@ ALL_LIBS := $(sort $(AGENT_LIBS) $(COLLECTOR_LIBS) $(QUERY_LIBS))
 # A test belongs to the program whose headers it includes, and is linked with that program's libraries: two
 # programs may use the same name for a thing of their own.
 test_files  := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c)
-AGENT_TESTS := $(if $(test_files),$(shell grep -lE '"(agent/|tests/lib/(host|flow))' $(test_files)))
+AGENT_TESTS := $(if $(test_files),$(shell grep -lE '"(agent/|tests/lib/(host|one_host|flow))' $(test_files)))
 QUERY_TESTS := $(if $(test_files),$(shell grep -lE '"collector/query/' $(test_files)))
 libs_of = $(if $(filter $(1),$(AGENT_TESTS)),$(AGENT_LIBS),$(if $(filter $(1),$(QUERY_TESTS)),$(QUERY_LIBS),$(COLLECTOR_LIBS)))
 

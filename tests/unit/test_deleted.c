@@ -1,5 +1,5 @@
 /* Deleted files that are held open, and their bound. */
-#include "tests/lib/host.h"
+#include "tests/lib/one_host.h"
 
 #include "common/clock.h"
 
@@ -9,17 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct host h;
-
-static void set_up(void)
+static void prepare(void)
 {
-	host_init(&h, "/tmp");
 	host_input(&h, "logs", "*.log", "");
-}
-
-static void tear_down(void)
-{
-	host_free(&h);
 }
 
 /* So many bytes of whole lines. */
@@ -227,12 +219,8 @@ START_TEST(other_names_count_for_nothing)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("deleted");
-	TCase *tcase = tcase_create("deleted");
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, held_until_the_collector_has_it);
 	tcase_add_test(tcase, who_is_given_up);
 	tcase_add_test(tcase, what_was_read_is_kept);
@@ -240,10 +228,9 @@ int main(void)
 	tcase_add_test(tcase, holes_take_nothing);
 	tcase_add_test(tcase, a_compressed_version_has_it);
 	tcase_add_test(tcase, other_names_count_for_nothing);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	return one_host_run("deleted", prepare, add_tests);
 }

@@ -1,24 +1,14 @@
 /* Files that are found, followed, rotated and let go, on real directories. */
-#include "tests/lib/host.h"
+#include "tests/lib/one_host.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct host h;
-
-static void set_up(void)
+static void prepare(void)
 {
-	host_init(&h, "/tmp");
 	host_input(&h, "logs", "*.log sub/**/*.log", "no*.log");
 }
-
-static void tear_down(void)
-{
-	host_free(&h);
-}
-
-#define LINES(text) ck_assert_str_eq(host_lines(&h), text)
 
 START_TEST(what_is_there_and_what_comes)
 {
@@ -189,12 +179,8 @@ START_TEST(no_lf_at_the_end)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("discover");
-	TCase *tcase = tcase_create("discover");
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, what_is_there_and_what_comes);
 	tcase_add_test(tcase, rename_rotation);
 	tcase_add_test(tcase, rotated_three_times_unseen);
@@ -204,10 +190,9 @@ int main(void)
 	tcase_add_test(tcase, registry_lost);
 	tcase_add_test(tcase, truncated);
 	tcase_add_test(tcase, no_lf_at_the_end);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	return one_host_run("discover", prepare, add_tests);
 }

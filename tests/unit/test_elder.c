@@ -3,7 +3,7 @@
 #include "agent/files/elder.h"
 
 #include "common/clock.h"
-#include "tests/lib/host.h"
+#include "tests/lib/one_host.h"
 
 #include <check.h>
 #include <errno.h>
@@ -19,18 +19,10 @@ enum { MANY = 7000 }; /* lines: more than a piece of reading */
 	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
 	"nnnnnnnn"
 
-static struct host h;
-
-static void set_up(void)
+static void prepare(void)
 {
-	host_init(&h, "/tmp");
 	host_input(&h, "logs", "*.log", "");
 	h.arena_max = 1; /* one piece at a turn */
-}
-
-static void tear_down(void)
-{
-	host_free(&h);
 }
 
 /* All of the older file came before anything of the younger one. */
@@ -230,12 +222,8 @@ START_TEST(unfinished_line)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("elder");
-	TCase *tcase = tcase_create("elder");
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, rest_of_a_renamed_file_comes_first);
 	tcase_add_test(tcase, rotated_while_down);
 	tcase_add_test(tcase, several_while_down);
@@ -244,10 +232,9 @@ int main(void)
 	tcase_add_test(tcase, no_more_than_there_was);
 	tcase_add_loop_test(tcase, who_does_not_get_on, 0, 3);
 	tcase_add_test(tcase, unfinished_line);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	return one_host_run("elder", prepare, add_tests);
 }

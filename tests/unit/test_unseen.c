@@ -1,5 +1,5 @@
 /* Files that come and go between two looks: what can be read of them arrives, and the others are counted and recorded. */
-#include "tests/lib/host.h"
+#include "tests/lib/one_host.h"
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -10,19 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct host h;
-
-static void set_up(void)
+static void prepare(void)
 {
-	host_init(&h, "/tmp");
 	host_input(&h, "logs", "*.log d/*.log", "");
 	host_start(&h);
 	host_run(&h);
-}
-
-static void tear_down(void)
-{
-	host_free(&h);
 }
 
 static uint64_t counted(void)
@@ -245,12 +237,8 @@ START_TEST(random_lives)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("unseen");
-	TCase *tcase = tcase_create("unseen");
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, written_and_deleted);
 	tcase_add_test(tcase, nothing_was_in_it);
 	tcase_add_test(tcase, no_input_wants_it);
@@ -263,10 +251,9 @@ int main(void)
 	tcase_add_test(tcase, known_after_kill);
 	tcase_add_test(tcase, in_a_hurry);
 	tcase_add_loop_test(tcase, random_lives, 0, 8);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	return one_host_run("unseen", prepare, add_tests);
 }
