@@ -62,6 +62,20 @@ wait_quiet() {
 	done
 }
 
+# open_files N: lets the programs that are started open N files and what else they need, and sets FILES to N; where this
+# is not allowed, to as many as the limit has room for.
+open_files() {
+	local others=100 hard
+	# The hard limit may be lower; root may raise it, but not in every container.
+	ulimit -n $(($1 + others)) 2>/dev/null || true
+	hard=$(ulimit -Hn)
+	FILES=$1
+	if [ "$hard" != unlimited ] && ((hard < $1 + others)); then
+		FILES=$((hard - others))
+		echo "not $1 files but $FILES: the limit of open files is $hard" >&2
+	fi
+}
+
 # calc EXPRESSION [FORMAT]
 calc() {
 	awk "BEGIN { printf \"${2:-%.2f}\n\", $1 }"

@@ -19,9 +19,14 @@ machine() {
 
 machine
 [ $# -gt 0 ] || set -- agent collector delay archive janitor search growth
+failed=()
 for part in "$@"; do
 	if [ "$part" = archive ]; then
 		printf '\n## Archive: sealing beside gzip and zstd of the whole\n\n'
 	fi
-	"tests/bench/$part.sh"
+	"tests/bench/$part.sh" || failed+=("$part") # the others' figures are worth having all the same
 done
+if [ ${#failed[@]} != 0 ]; then
+	echo "failed: ${failed[*]}" >&2
+	exit 1
+fi
