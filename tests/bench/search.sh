@@ -6,10 +6,21 @@
 . "$(dirname "$0")/lib.sh"
 bytes=${SEARCH_BYTES:-$((5 * $(numfmt --from=iec "$BENCH_BYTES")))}
 
-"$BENCH/gen" --seed 1 --bytes "$bytes" --services 10 --hosts 5 --tree "$DATA"
-plain=$(find "$DATA" -name '*.log' -print0 | sort -z | xargs -0 cat | wc -c) # and it is in the page cache now
-one=$(find "$DATA" -name '*.log' | sort | awk 'END { print f } NR == 7 { f = $0 }')
-id=$(head -n 1000 "$one" | grep -o '"request_id":"[^"]*' | cut -d'"' -f4 | tail -n 1)
+make_lines() { # make_lines [OPTION...]: in $DATA; sets plain, their bytes, and id, of one of them
+	local one
+	rm -rf "$DATA"
+	"$BENCH/gen" --seed 1 --bytes "$bytes" --services 10 --hosts 5 "$@" --tree "$DATA"
+	plain=$(find "$DATA" -name '*.log' -print0 | sort -z | xargs -0 cat | wc -c) # and it is in the page cache now
+	one=$(find "$DATA" -name '*.log' | sort | awk 'END { print f } NR == 7 { f = $0 }')
+	id=$(head -n 1000 "$one" | grep -o '"request_id":"[^"]*' | cut -d'"' -f4 | tail -n 1)
+}
+
+seal() { # sets sealed, the MiB it takes
+	"$BENCH/archive" seal "$DATA" zstd 1 >"$T/seal"
+	sealed=$(($(find "$DATA" -name '*.zst' -printf '%s\n' | paste -sd+) >> 20))
+}
+
+make_lines
 
 compare() { # compare NAME COMMAND...
 	local name=$1
@@ -50,8 +61,8 @@ haul count --by level --every 1m
 # shellcheck disable=SC2016
 shell 'rg -NIo "^.{16}|\"level\":\"[a-z]*\"" "$DATA" | paste - - | cut -f1,2 | sort | uniq -c'
 
-"$BENCH/archive" seal "$DATA" zstd 1 >"$T/seal"
-begin "Search: one id in the same lines, sealed ($(($(find "$DATA" -name '*.zst' -printf '%s\n' | paste -sd+) >> 20)) MiB)"
+seal
+begin "Search: one id in the same lines, sealed ($sealed MiB)"
 haul grep -F "$id"
 haul trace "$id"
 # shellcheck disable=SC2016
@@ -67,3 +78,12 @@ begin 'Search: a result of all lines'
 haul grep -F request_id
 haul top path
 haul patterns
+
+make_lines --stay
+seal
+begin "Search: requests that stay with their service and host, $((plain >> 20)) MiB sealed to $sealed"
+haul grep -F "$id"
+haul count --by level --every 1m
+haul count -w level=error --every 1m
+# shellcheck disable=SC2016
+shell 'rg -zNIF "$ID" "$DATA"'
