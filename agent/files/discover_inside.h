@@ -155,6 +155,7 @@ struct discover {
 	bool settled_before; /* this is not the first list since the start */
 	bool settled;        /* they have been listed once: new files are new streams */
 	bool first_start;
+	bool strangers; /* among them are some that the registry should know, and does not */
 	struct row *rows;
 	size_t n_rows, rows_capacity;
 	size_t rows_seen;

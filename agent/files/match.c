@@ -326,9 +326,9 @@ static void act(struct discover *d, struct comparison *c)
 			c->owner->searching--;
 		if (c->file)
 			c->file->searching--;
+		turn_away(d, c);
 		if (wanted) {
 			mark_others(d, c);
-			turn_away(d, c);
 			rest_take(d, c);
 		} else {
 			stray_is_of_past(d, c);

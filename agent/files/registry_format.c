@@ -316,6 +316,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->input_name = strdup(input_name);
 		s->was = was;
 		s->born = has_flag(flags, 'b');
+		s->early = !s->born;
 		s->copied = has_flag(flags, 'c');
 		s->compressed = has_flag(flags, 'z');
 		s->between = has_flag(flags, 't');

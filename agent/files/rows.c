@@ -71,6 +71,9 @@ static void bury_row(struct discover *d, const struct stream_row *row)
 void discover_row(struct discover *d, const struct stream_row *row)
 {
 	d->rows_seen++;
+	if (!source_by_id(d->table, &row->stream) &&
+	    !past_by_id(source_past(d->table), &row->stream))
+		d->strangers = d->strangers || source_past(d->table)->n < PAST_MAX;
 	if (row->ended && !source_by_id(d->table, &row->stream)) {
 		bury_row(d, row);
 		return;

@@ -501,8 +501,10 @@ void discover_rows_end(struct discover *d)
 {
 	d->now_ns = clock_mono_ns();
 	d->first_start = d->first_start && d->rows_seen == 0 && !d->settled;
-	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
+	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s)) {
 		s->listed = false;
+		s->early = s->early && d->strangers;
+	}
 	/* By id first: what is claimed by its own row is no candidate for another. */
 	for (size_t i = 0; i < d->n_rows; i++) {
 		struct source *s = source_by_id(d->table, &d->rows[i].id);

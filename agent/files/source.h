@@ -144,7 +144,7 @@ struct source {
 	bool known : 1;           /* the registry has what does not change with each commit */
 	bool recorded : 1;        /* the registry has something of it */
 	bool between : 1;         /* it is young enough to have been rotated away unseen */
-	bool early : 1; /* it was seen before the collector's streams came, and may be one of them */
+	bool early : 1; /* it was known before the collector's streams came, and may be one of them */
 	bool compressed : 1; /* by gzip: offsets are those of its content */
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
 	bool unfinished : 1; /* STRAY, COPY, or without a file: the gzip file is being written */

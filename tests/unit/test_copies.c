@@ -179,6 +179,48 @@ START_TEST(copytruncated_before_the_streams_came)
 }
 END_TEST
 
+/* An old registry has a file that nothing had been shipped of; since then it has been, as another stream, and is a copy. */
+START_TEST(shipped_as_another_since_the_registry)
+{
+	bool compressed = _i & 2, ended = _i & 4, unread = _i & 8;
+	unsigned n = _i & 16 ? 2000 : 50;
+	with(globs[_i & 1]);
+	host_start(&h);
+	h.down = true;
+	host_numbers(&h, "f.log", "n", 1, n);
+	host_run(&h);
+	host_kill(&h);
+	host_shell(&h, "cp -a ../$(basename $PWD).state ../$(basename $PWD).old; "
+		       "rm ../$(basename $PWD).state/registry");
+	h.down = false;
+	host_start(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", n);
+	if (unread)
+		h.down = true;
+	host_numbers(&h, "f.log", "n", n + 1, 20);
+	host_run(&h);
+	host_copy(&h, "f.log", "f.log.1");
+	host_truncate(&h, "f.log", 0);
+	host_run(&h);
+	if (compressed)
+		host_shell(&h, "gzip f.log.1");
+	host_numbers(&h, "f.log", "n", n + 21, 20);
+	host_run(&h);
+	if (ended)
+		host_pass(&h, 200);
+	host_kill(&h);
+	host_shell(&h, "rm -r ../$(basename $PWD).state; "
+		       "mv ../$(basename $PWD).old ../$(basename $PWD).state");
+	h.down = false;
+	host_start(&h);
+	host_run(&h);
+	host_pass(&h, 100);
+	host_expect_numbers(&h, "n", n + 40);
+	ck_assert_uint_eq(host_lost(&h), 0);
+}
+END_TEST
+
 /* All that was read of it is a line that every file of the log begins with. */
 START_TEST(rotated_twice_with_the_same_first_line)
 {
@@ -361,6 +403,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, copytruncate_twice_while_down, 0, 2);
 	tcase_add_loop_test(tcase, copytruncated_after_the_registry_was_lost, 0, 2);
 	tcase_add_loop_test(tcase, copytruncated_before_the_streams_came, 0, 32);
+	tcase_add_loop_test(tcase, shipped_as_another_since_the_registry, 0, 32);
 	tcase_add_loop_test(tcase, rotated_twice_with_the_same_first_line, 0, 2);
 	tcase_add_loop_test(tcase, truncated_with_unread_bytes_and_no_copy, 0, 2);
 	tcase_add_test(tcase, twins_both_ship);
