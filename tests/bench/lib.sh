@@ -139,12 +139,9 @@ sink() {
 # timed COMMAND...: its output is thrown away; sets FIGURES to its seconds, CPU seconds and peak MiB. To find nothing is no
 # failure (xargs says 123 then).
 timed() {
-	/usr/bin/time -o "$T/time" -f '%e %U %S %M' "$@" >/dev/null || (($? == 1 || $? == 123)) || fail "$*"
-	read -r -a FIGURES <<<"$(tail -n 1 "$T/time" | awk '{ printf "%.3f %.3f %.1f\n", $1, $2 + $3, $4 / 1024 }')"
-}
-
-end() { # end PID
-	kill -TERM "$1" 2>/dev/null || true
-	wait "$1" 2>/dev/null || true
-	forget "$1"
+	local began=${EPOCHREALTIME/./} ended
+	/usr/bin/time -o "$T/time" -f '%U %S %M' "$@" >/dev/null || (($? == 1 || $? == 123)) || fail "$*"
+	ended=${EPOCHREALTIME/./} # time tells hundredths of a second: too coarse for an answer out of the index
+	read -r -a FIGURES <<<"$(tail -n 1 "$T/time" |
+		awk -v us=$((ended - began)) '{ printf "%.4f %.3f %.1f\n", us / 1e6, $1 + $2, $3 / 1024 }')"
 }
