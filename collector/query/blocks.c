@@ -7,8 +7,8 @@
 #include "collector/query/blocks.h"
 
 #include "collector/query/zstdfile.h"
+#include "common/array.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +24,10 @@ struct frames {
 
 int pieces_add(struct pieces *p, struct piece piece)
 {
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 64;
-		struct piece *more = realloc(p->items, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		p->items = more;
-		p->cap = cap;
-	}
-	assert(p->items);
-	p->items[p->n++] = piece;
-	return 0;
+	int r = array_room(&p->items, p->n, &p->cap, sizeof(*p->items));
+	if (r == 0)
+		p->items[p->n++] = piece;
+	return r;
 }
 
 int pieces_join(struct pieces *p, size_t first, struct piece piece, bool plain)

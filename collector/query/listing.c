@@ -7,6 +7,7 @@
  * sealed afterwards, the descriptor stays. */
 #include "collector/query/listing.h"
 
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/glob.h"
@@ -135,19 +136,6 @@ static int look_at(struct listing *l, int dir_fd, struct segment *seg)
 	return 0;
 }
 
-static int make_room(struct listing *l)
-{
-	if (l->n < l->cap)
-		return 0;
-	size_t cap = l->cap ? l->cap * 2 : 64;
-	struct segment *more = realloc(l->items, cap * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	l->items = more;
-	l->cap = cap;
-	return 0;
-}
-
 /* 1: added; 0: not chosen. */
 static int try_file(struct listing *l, int dir_fd, const char *name,
 		    const struct listing_request *request)
@@ -160,7 +148,8 @@ static int try_file(struct listing *l, int dir_fd, const char *name,
 	seg.number = parsed.form == SEGMENT_LIVE ? SEGMENT_LAST : parsed.number;
 	seg.name = strdup(name);
 	seg.host = strndup(parsed.host.ptr, parsed.host.len);
-	int r = seg.name && seg.host ? make_room(l) : -ENOMEM;
+	int r = seg.name && seg.host ? array_room(&l->items, l->n, &l->cap, sizeof(*l->items))
+				     : -ENOMEM;
 	if (r == 0 && listing_chosen(seg.host, request->choice->hosts, request->choice->n_hosts)) {
 		r = look_at(l, dir_fd, &seg);
 		if (r == 0) {

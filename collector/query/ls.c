@@ -6,6 +6,7 @@
 
 #include "collector/query/search.h"
 #include "collector/query/table.h"
+#include "common/array.h"
 #include "common/log.h"
 #include "common/map.h"
 
@@ -113,19 +114,14 @@ static uint64_t hash_row(const struct ls *ls, const struct row *row)
 
 static int add_row(struct ls *ls, const struct row *key, struct row **ret)
 {
-	if (ls->n_rows == ls->cap_rows) {
-		size_t cap = ls->cap_rows ? ls->cap_rows * 2 : 64;
-		struct row_ref *more = realloc(ls->rows, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		ls->rows = more;
-		ls->cap_rows = cap;
-	}
+	int r = array_room(&ls->rows, ls->n_rows, &ls->cap_rows, sizeof(*ls->rows));
+	if (r < 0)
+		return r;
 	struct row *row = malloc(sizeof(*row));
 	if (!row)
 		return -ENOMEM;
 	*row = *key;
-	int r = map_add(&ls->by_name, hash_row(ls, row), row);
+	r = map_add(&ls->by_name, hash_row(ls, row), row);
 	if (r < 0) {
 		free(row);
 		return r;
@@ -289,14 +285,9 @@ static int add_name(struct name_set *set, const char *name)
 	uint64_t hash = map_hash(&set->map, span_of(name));
 	if (map_find(&set->map, hash, name))
 		return 0;
-	if (set->n == set->cap) {
-		size_t cap = set->cap ? set->cap * 2 : 64;
-		char **more = realloc(set->items, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		set->items = more;
-		set->cap = cap;
-	}
+	int r = array_room(&set->items, set->n, &set->cap, sizeof(*set->items));
+	if (r < 0)
+		return r;
 	char *copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;

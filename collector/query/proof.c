@@ -6,6 +6,7 @@
 #include "collector/query/proof.h"
 
 #include "collector/query/style.h"
+#include "common/array.h"
 #include "common/json.h"
 #include "common/num.h"
 
@@ -18,14 +19,9 @@ static int add_range(struct proof *p, struct proof_range range)
 {
 	if (range.from == range.to)
 		return 0;
-	if (p->n == p->capacity) {
-		size_t capacity = p->capacity ? p->capacity * 2 : 16;
-		struct proof_range *more = realloc(p->ranges, capacity * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		p->ranges = more;
-		p->capacity = capacity;
-	}
+	int r = array_room(&p->ranges, p->n, &p->capacity, sizeof(*p->ranges));
+	if (r < 0)
+		return r;
 	p->ranges[p->n++] = range;
 	uint64_t bytes = range.to - range.from;
 	if (range.proven)

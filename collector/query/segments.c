@@ -8,6 +8,7 @@
 #include "collector/query/segments.h"
 
 #include "collector/query/services.h"
+#include "common/array.h"
 #include "common/civil.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -70,15 +71,9 @@ int segments_days(int archive_fd, int32_t first, int32_t last, int32_t **ret_day
 		int32_t day;
 		if (civil_parse_day(span_of(e->d_name), &day) < 0 || day < first || day > last)
 			continue;
-		if (n == cap) {
-			cap = cap ? cap * 2 : 64;
-			int32_t *more = realloc(days, cap * sizeof(*days));
-			if (!more) {
-				r = -ENOMEM;
-				break;
-			}
-			days = more;
-		}
+		r = array_room(&days, n, &cap, sizeof(*days));
+		if (r < 0)
+			break;
 		days[n++] = day;
 	}
 	closedir(dir);

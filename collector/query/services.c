@@ -6,6 +6,7 @@
  * do its work. */
 #include "collector/query/services.h"
 
+#include "common/array.h"
 #include "common/name.h"
 
 #include <errno.h>
@@ -44,14 +45,9 @@ static int compare_services(const void *pa, const void *pb)
 
 static int add_service(struct services *s, const char *name)
 {
-	if (s->n == s->capacity) {
-		size_t capacity = s->capacity ? s->capacity * 2 : 32;
-		char **names = realloc(s->names, capacity * sizeof(*names));
-		if (!names)
-			return -ENOMEM;
-		s->names = names;
-		s->capacity = capacity;
-	}
+	int r = array_room(&s->names, s->n, &s->capacity, sizeof(*s->names));
+	if (r < 0)
+		return r;
 	char *copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;

@@ -8,7 +8,7 @@
 #include "collector/query/sorter.h"
 
 #include "collector/query/sorter_parts.h"
-
+#include "common/array.h"
 #include "common/file.h"
 
 #include <errno.h>
@@ -116,16 +116,10 @@ static bool cut_to_limit(struct sorter *s)
 
 static int add_run(struct sorter *s, struct spill_run run)
 {
-	if (s->n_runs == s->cap_runs) {
-		size_t cap = s->cap_runs ? s->cap_runs * 2 : 32;
-		struct spill_run *more = realloc(s->runs, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		s->runs = more;
-		s->cap_runs = cap;
-	}
-	s->runs[s->n_runs++] = run;
-	return 0;
+	int r = array_room(&s->runs, s->n_runs, &s->cap_runs, sizeof(*s->runs));
+	if (r == 0)
+		s->runs[s->n_runs++] = run;
+	return r;
 }
 
 /* The oldest runs become one, so that each record is copied a logarithmic number of
@@ -190,15 +184,8 @@ static int make_room(struct sorter *s, size_t len)
 				return r;
 		}
 	}
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 256;
-		struct kept *more = realloc(s->kept, cap * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		s->kept = more;
-		s->cap = cap;
-	}
-	return buf_reserve(&s->arena, len);
+	int r = array_room(&s->kept, s->n, &s->cap, sizeof(*s->kept));
+	return r < 0 ? r : buf_reserve(&s->arena, len);
 }
 
 /* The body has been appended to the arena. */

@@ -11,6 +11,7 @@
 #include "collector/query/scan.h"
 #include "collector/query/search.h"
 #include "collector/query/segments.h"
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/num.h"
@@ -205,16 +206,10 @@ static int tell(struct verify_files *v, const struct sound *s)
 
 static int suspect(struct pass *p, const struct sound *s)
 {
-	if (p->n == p->capacity) {
-		size_t capacity = p->capacity ? p->capacity * 2 : 16;
-		struct sound *more = realloc(p->suspects, capacity * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		p->suspects = more;
-		p->capacity = capacity;
-	}
-	p->suspects[p->n++] = *s;
-	return 0;
+	int r = array_room(&p->suspects, p->n, &p->capacity, sizeof(*p->suspects));
+	if (r == 0)
+		p->suspects[p->n++] = *s;
+	return r;
 }
 
 /* With the lock held. 1: a row; 0: none is left. */
