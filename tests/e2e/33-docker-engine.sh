@@ -13,20 +13,7 @@ start_agent web-01 "[input docker]
 type = docker
 path = $T/docker/data/containers/*/*-json.log"
 
-# Both outputs, names and labels; a container that is removed as soon as it has ended.
-engine_run plain -- sh -c "$COUNT" 1000
-expect_numbers plain 1000
-engine_run quick --rm -- sh -c 'echo here and gone'
-wait_until 60 'messages quick | grep -cx "here and gone"'
-
-# A message of a MiB, which comes in pieces; and one that never gets its LF.
-head -c 786431 /dev/urandom | base64 -w 0 >"$T/mib"
-echo >>"$T/mib"
-engine_run mib -v "$T/mib:/mib:ro" -- cat /mib
-wait_count 60 1 mib
-messages mib | cmp - "$T/mib" || fail 'a message of a MiB'
-engine_run unfinished -- sh -c 'printf "no end"'
-wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
+expect_usual_containers 1000
 
 # An engine that rotates as fast as it can, and keeps little: each line is on disk, or of a file that is on record as lost.
 for keep in 2 3 5; do

@@ -14,20 +14,7 @@ start_agent web-01 "[input podman]
 type = podman
 path = $T/podman/root/*-containers/*/userdata/ctr.log"
 
-# Both outputs, and the container's name; one that is removed as soon as it has ended.
-engine_run plain -- sh -c "$COUNT" 500
-expect_numbers plain 500
-engine_run quick --rm -- sh -c 'echo here and gone'
-wait_until 60 'messages quick | grep -cx "here and gone"'
-
-# A message of a MiB, which comes in pieces; and one that never gets its LF.
-head -c 786431 /dev/urandom | base64 -w 0 >"$T/mib"
-echo >>"$T/mib"
-engine_run mib -v "$T/mib:/mib:ro" -- cat /mib
-wait_count 60 1 mib
-messages mib | cmp - "$T/mib" || fail 'a message of a MiB'
-engine_run unfinished -- sh -c 'printf "no end"'
-wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
+expect_usual_containers 500
 
 # conmon begins its file anew at a size: while the agent reads it, nothing is missing.
 engine_run turning --log-opt max-size=50kb -- sh -c "$PACED" 2000

@@ -155,3 +155,21 @@ expect_numbers() { # expect_numbers SERVICE N: COUNT wrote that
 	lines_on_disk "$1" | awk '$4 == "Fe" && $5 == "err" { print $6 }' | sort -n | cmp - <(seq "$2") ||
 		fail "stderr of $1"
 }
+
+# expect_usual_containers N: what containers of every engine do.
+expect_usual_containers() {
+	# Both outputs, and the container's name; one that is removed as soon as it has ended.
+	engine_run plain -- sh -c "$COUNT" "$1"
+	expect_numbers plain "$1"
+	engine_run quick --rm -- sh -c 'echo here and gone'
+	wait_until 60 'messages quick | grep -cx "here and gone"'
+
+	# A message of a MiB, which comes in pieces; and one that never gets its LF.
+	head -c 786431 /dev/urandom | base64 -w 0 >"$T/mib"
+	echo >>"$T/mib"
+	engine_run mib -v "$T/mib:/mib:ro" -- cat /mib
+	wait_count 60 1 mib
+	messages mib | cmp - "$T/mib" || fail 'a message of a MiB'
+	engine_run unfinished -- sh -c 'printf "no end"'
+	wait_until 60 'lines_on_disk unfinished | grep -c " P no end$"'
+}

@@ -16,15 +16,27 @@ static bool one_waits(void)
 	return budget_state(intake.working).waiting == 1;
 }
 
+static bool one_waits_to_receive(void)
+{
+	return budget_state(intake.receiving).waiting == 1;
+}
+
+/* The store holds the first request, and the second waits: the budget has room for one. */
+static void hold_and_wait(struct poster *held, struct poster *waiting, struct budget *budget,
+			  uint64_t room)
+{
+	budget_resize(budget, room);
+	fake.hold = true;
+	start_post(held, 2);
+	wait_for(one_held);
+	start_post(waiting, 2);
+	wait_for(budget == intake.working ? one_waits : one_waits_to_receive);
+}
+
 START_TEST(waits_for_memory_and_is_let_in)
 {
 	struct poster a = {0}, b = {0};
-	budget_resize(intake.working, 1000);
-	fake.hold = true;
-	start_post(&a, 2);
-	wait_for(one_held);
-	start_post(&b, 2);
-	wait_for(one_waits);
+	hold_and_wait(&a, &b, intake.working, 1000);
 	let_go();
 	expect(end_post(&a), 200, "committed");
 	expect(end_post(&b), 200, "committed");
@@ -34,12 +46,7 @@ END_TEST
 START_TEST(waits_for_memory_in_vain)
 {
 	struct poster a = {0}, b = {0};
-	budget_resize(intake.working, 1000);
-	fake.hold = true;
-	start_post(&a, 2);
-	wait_for(one_held);
-	start_post(&b, 2);
-	wait_for(one_waits);
+	hold_and_wait(&a, &b, intake.working, 1000);
 	budget_expire(intake.working, INT64_MAX);
 	expect_head(end_post(&b), 429, "Retry-After: 1\r\n");
 	let_go();
@@ -70,20 +77,10 @@ START_TEST(short_lines_under_long_names)
 }
 END_TEST
 
-static bool one_waits_to_receive(void)
-{
-	return budget_state(intake.receiving).waiting == 1;
-}
-
 START_TEST(waits_before_its_body)
 {
 	struct poster a = {0}, b = {0};
-	budget_resize(intake.receiving, 10);
-	fake.hold = true;
-	start_post(&a, 2);
-	wait_for(one_held);
-	start_post(&b, 2);
-	wait_for(one_waits_to_receive);
+	hold_and_wait(&a, &b, intake.receiving, 10);
 	budget_expire(intake.receiving, INT64_MAX);
 	expect_head(end_post(&b), 429, "Retry-After: 1\r\n");
 	let_go();
