@@ -27,7 +27,8 @@ static struct host h;
 static struct flow flow;
 static uint64_t state;
 static bool running;
-static unsigned parts; /* messages that are not the end of their line */
+static unsigned files, kills; /* that the log has had; of the agent */
+static unsigned parts;        /* messages that are not the end of their line */
 static unsigned last_seed = SEEDS, first_seed = 1;
 static char live_path[512];
 
@@ -51,8 +52,10 @@ static void note(const char *what)
 static struct output {
 	char tag;
 	unsigned lines;
-	unsigned pieces[LINES_MAX]; /* of each line */
-	unsigned written;           /* of the last one */
+	unsigned pieces[LINES_MAX];                           /* of each line */
+	unsigned written;                                     /* of the last one */
+	unsigned first_file[LINES_MAX], last_file[LINES_MAX]; /* that it has pieces in */
+	unsigned kills[LINES_MAX];                            /* before it began */
 } outputs[2];
 static int log_fd = -1;
 static bool docker;
@@ -60,6 +63,7 @@ static uint64_t clock_ns;
 
 static void log_create(void)
 {
+	files++;
 	log_fd = open(live_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	ck_assert_int_ge(log_fd, 0);
 }
@@ -80,9 +84,12 @@ static void write_piece(unsigned number)
 	struct output *o = &outputs[number];
 	if (!o->lines || o->written == o->pieces[o->lines - 1]) {
 		ck_assert_uint_lt(o->lines, LINES_MAX);
+		o->first_file[o->lines] = files;
+		o->kills[o->lines] = kills;
 		o->pieces[o->lines++] = choose(3) ? 1 : 1 + choose(PIECES_MAX);
 		o->written = 0;
 	}
+	o->last_file[o->lines - 1] = files;
 	const char *name = number ? "stderr" : "stdout";
 	bool whole = o->written + 1 == o->pieces[o->lines - 1];
 	clock_ns += 1000;
@@ -264,6 +271,7 @@ static void stop(void)
 		flow_stop(&flow);
 	else
 		flow_kill(&flow, how > 1);
+	kills += how != 0;
 	running = false;
 }
 
@@ -396,11 +404,19 @@ static void take_message(struct span line)
 		last = m;
 	}
 	ck_assert_msg(whole == (last.i == last.n), "%.*s", (int)line.len, line.ptr);
-	parts += !whole;
+	if (whole)
+		return;
+	parts++;
+	const struct output *o = &outputs[number];
+	ck_assert_msg(o->first_file[last.line - 1] < o->last_file[last.line - 1] &&
+			      o->kills[last.line - 1] < kills,
+		      "in parts: %c%u, of files %u to %u, %u kills before it", o->tag, last.line,
+		      o->first_file[last.line - 1], o->last_file[last.line - 1],
+		      o->kills[last.line - 1]);
 }
 
-/* Each piece is there once, in a message with its neighbours. That a line comes in parts, which is said by their flags,
- * is not wrong, but rare. */
+/* Each piece is there once, in a message with its neighbours. Only a line that lies in several files may come in parts, which
+ * is said by their flags, when the agent was killed after it began; and that is rare. */
 static void expect_lines(void)
 {
 	struct span left = buf_span(&flow.lines);
@@ -434,6 +450,7 @@ static void live(unsigned seed)
 	outputs[0] = (struct output){.tag = 'o'};
 	outputs[1] = (struct output){.tag = 'e'};
 	clock_ns = 0;
+	files = kills = 0;
 	if (!docker)
 		rotate_cri(0);
 	start();
