@@ -30,23 +30,20 @@
 #include "collector/store/restore.h"
 #include "collector/store/wal_end.h"
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/num.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 /* With less free, the ballast goes before it is needed. */
 #define LOW_ROOM (UINT64_C(32) << 20)
 
 #define WAL_FILE_BYTES (UINT64_C(16) << 20)
-
-enum { STEP = 1 << 16 };
 
 struct recovery {
 	struct store *s;
@@ -230,37 +227,20 @@ static bool entry_stands(void *user, const struct wal_entry *e)
 	return replay_stands(&r->replay, e);
 }
 
-/* Copies a stretch of a WAL file to quarantine. Best effort: it is for people. */
-static void quarantine(struct recovery *r, size_t file, uint64_t from, uint64_t to,
-		       char ret_path[TREE_PATH_MAX])
-{
-	char name[WAL_NAME_LEN + 1], path[TREE_PATH_MAX];
-	wal_format_name(name, WAL_RECORDS, r->log.files[file].sequence);
-	(void)snprintf(ret_path, TREE_PATH_MAX, "%s/wal-%llu-%llu", TREE_QUARANTINE,
-		       (unsigned long long)r->log.files[file].sequence, (unsigned long long)from);
-	(void)snprintf(path, sizeof(path), "%s/%s", TREE_WAL, name);
-	int in = tree_open_file(&r->s->tree, path, O_RDONLY);
-	int out = tree_open_file(&r->s->tree, ret_path, O_WRONLY | O_CREAT | O_TRUNC);
-	char step[STEP];
-	for (uint64_t at = from; in >= 0 && out >= 0 && at < to;) {
-		size_t want = to - at < STEP ? (size_t)(to - at) : STEP;
-		ssize_t n = file_pread_full(in, step, want, at);
-		if (n <= 0 || file_pwrite_all(out, span_make(step, (size_t)n), at - from) < 0)
-			break;
-		at += (uint64_t)n;
-	}
-	file_close(&in);
-	file_close(&out);
-}
-
+/* The copy is for people: best effort. */
 static void say_damage(struct recovery *r, size_t file, uint64_t from, uint64_t to,
 		       const char *what)
 {
-	char aside[TREE_PATH_MAX], name[WAL_NAME_LEN + 1];
-	quarantine(r, file, from, to, aside);
+	char aside[64], name[WAL_NAME_LEN + 1], path[TREE_PATH_MAX];
+	unsigned long long sequence = r->log.files[file].sequence;
 	wal_format_name(name, WAL_RECORDS, r->log.files[file].sequence);
-	log_error("%s/%s/%s: bytes %llu to %llu: %s; copied to %s", r->s->data_dir, TREE_WAL, name,
-		  (unsigned long long)from, (unsigned long long)to, what, aside);
+	(void)snprintf(path, sizeof(path), "%s/%s", TREE_WAL, name);
+	(void)snprintf(aside, sizeof(aside), "wal-%llu-%llu", sequence, (unsigned long long)from);
+	int x = tree_copy_aside(&r->s->tree, path, from, to, aside);
+	log_error("%s/%s: bytes %llu to %llu: %s; %s%s", r->s->data_dir, path,
+		  (unsigned long long)from, (unsigned long long)to, what,
+		  x < 0 ? "no copy of them: " : "copied to " TREE_QUARANTINE "/",
+		  x < 0 ? strerror(-x) : aside);
 }
 
 /* Damaged bytes among what was durable once. What matters to nobody any more (records that the ledger

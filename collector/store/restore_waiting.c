@@ -33,7 +33,7 @@ static int plan(void *user, const struct waiting_record *w)
 
 int restore_plan_waiting(struct restore *r)
 {
-	int e = waiting_open(&r->waiting, &r->s->tree);
+	int e = waiting_open(&r->waiting, &r->s->tree, true);
 	return e < 0 ? e : waiting_each(&r->waiting, plan, r);
 }
 
@@ -80,7 +80,7 @@ static bool is_blocked(void *user, const struct waiting_record *w)
 int restore_settle_waiting(struct store *s)
 {
 	struct waiting w;
-	int e = waiting_open(&w, &s->tree);
+	int e = waiting_open(&w, &s->tree, false);
 	if (e == 0)
 		e = waiting_keep(&w, is_blocked, s);
 	waiting_close(&w);

@@ -15,10 +15,17 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0640, DIR_MODE = 0750, GROUP_BUFFER = 16384, ASIDE_TRIES = 1000 };
+enum {
+	FILE_MODE = 0640,
+	DIR_MODE = 0750,
+	GROUP_BUFFER = 16384,
+	ASIDE_TRIES = 1000,
+	COPY_STEP = 1 << 16
+};
 
 /* --- opening --- */
 
@@ -242,6 +249,27 @@ int tree_set_aside(const struct tree *t, const char *path, const char *name,
 	}
 	file_close(&to);
 	file_close(&from);
+	return r;
+}
+
+int tree_copy_aside(const struct tree *t, const char *path, uint64_t from, uint64_t to,
+		    const char *name)
+{
+	char as[TREE_PATH_MAX], step[COPY_STEP];
+	(void)snprintf(as, sizeof(as), "%s/%s", TREE_QUARANTINE, name);
+	int in = tree_open_file(t, path, O_RDONLY);
+	int out = in < 0 ? in : tree_open_file(t, as, O_WRONLY | O_CREAT | O_TRUNC);
+	int r = out < 0 ? out : 0;
+	for (uint64_t at = from; r == 0 && at < to;) {
+		size_t want = to - at < sizeof(step) ? (size_t)(to - at) : sizeof(step);
+		ssize_t n = file_pread_full(in, step, want, at);
+		r = n < 0    ? (int)n
+		    : n == 0 ? -EIO
+			     : file_pwrite_all(out, span_make(step, (size_t)n), at - from);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	file_close(&out);
+	file_close(&in);
 	return r;
 }
 

@@ -66,4 +66,8 @@ int tree_sync_all(const struct tree *t) MUST_CHECK;
 int tree_set_aside(const struct tree *t, const char *path, const char *name,
 		   char ret_path[TREE_PATH_MAX]) MUST_CHECK;
 
+/* Copies a stretch of a file to .haul/quarantine/NAME, for people to look at: what was there is written over. */
+int tree_copy_aside(const struct tree *t, const char *path, uint64_t from, uint64_t to,
+		    const char *name) MUST_CHECK;
+
 #endif

@@ -1,11 +1,13 @@
 /* Lines beside the log: see waiting.h. restore_waiting.c is the only user.
  *
- * The checksum covers the header, too. A header that is none, or bytes that are not all there, end the file: a crash has
- * cut a record that the log still has. Bytes that are all there and are not what they were are damage, said aloud. */
+ * The checksum covers the header, too. What is no whole record is passed over up to the next one, wherever that begins: it is
+ * damage, said aloud and copied to quarantine, and costs no other record. What follows the last one may be a record that
+ * a crash has cut, and that the log still has. */
 #include "collector/store/waiting.h"
 
 #include "collector/store/room.h"
 #include "common/civil.h"
+#include "common/clock.h"
 #include "common/crc64.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -13,13 +15,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define WAITING_PATH TREE_HAUL "/waiting"
 #define WAITING_NEXT WAITING_PATH ".tmp"
 
-enum { HEADER_MAX = 512, CRC_DIGITS = 16 };
+enum { HEADER_MAX = 512, CRC_DIGITS = 16, WINDOW = 1 << 16 };
 
 /* --- one record --- */
 
@@ -69,55 +73,120 @@ static bool parse_header(struct span line, struct waiting_record *ret, uint64_t 
 }
 
 struct reading {
+	int fd;
+	uint64_t size; /* of the file */
 	char header[HEADER_MAX];
 	struct buf bytes;
 	struct waiting_record record;
-	bool damaged;
+	uint64_t
+		next; /* where the record that was looked at last ends by its header; 0: that is none */
 };
 
-/* The record at *at, which then is where the next one begins. 1; 0: there is no whole one. */
-static int read_record(int fd, uint64_t size, uint64_t *at, struct reading *x)
+/* Is there a whole record at `at`? 1 or 0. */
+static int read_record(struct reading *x, uint64_t at)
 {
 	uint64_t sum, crc;
-	ssize_t n = file_pread_full(fd, x->header, sizeof(x->header), *at);
+	x->next = 0;
+	ssize_t n = file_pread_full(x->fd, x->header, sizeof(x->header), at);
 	if (n < 0)
 		return (int)n;
 	struct span head = span_make(x->header, (size_t)n);
 	size_t end = span_find(head, '\n');
 	if (end == head.len || !parse_header(span_first(head, end), &x->record, &sum, &crc) ||
-	    x->record.bytes.len > size - *at - end - 1)
+	    x->record.bytes.len > x->size - at - end - 1)
 		return 0;
 	size_t len = x->record.bytes.len;
 	buf_clear(&x->bytes);
 	int r = buf_reserve(&x->bytes, len);
 	if (r < 0)
 		return r;
-	n = file_pread_full(fd, x->bytes.ptr, len, *at + end + 1);
+	n = file_pread_full(x->fd, x->bytes.ptr, len, at + end + 1);
 	if (n < 0 || (size_t)n != len)
 		return n < 0 ? (int)n : -EIO;
 	x->record.bytes.ptr = x->bytes.ptr;
-	x->damaged = crc64_add(sum, x->bytes.ptr, len) != crc;
-	*at += end + 1 + len;
-	return 1;
+	x->next = at + end + 1 + len;
+	return crc64_add(sum, x->bytes.ptr, len) == crc;
+}
+
+/* The first whole record behind *at, where none is: each begins behind an LF, and where the one before ends by its header
+ * if that LF is damaged. 1 or 0. */
+static int find_record(struct reading *x, uint64_t *at)
+{
+	char window[WINDOW];
+	uint64_t by_header = x->next;
+	ssize_t n = 1;
+	for (uint64_t from = *at; n > 0; from += (uint64_t)n) {
+		n = file_pread_full(x->fd, window, sizeof(window), from);
+		for (ssize_t i = 0; i < n; i++) {
+			uint64_t behind = from + (uint64_t)i + 1;
+			if (window[i] != '\n' && behind != by_header)
+				continue;
+			int r = read_record(x, behind);
+			*at = r > 0 ? behind : *at;
+			if (r != 0)
+				return r;
+		}
+	}
+	return (int)n;
+}
+
+/* What is found in the file: whole records, and what lies between them. Either may be NULL. */
+struct finder {
+	int (*record)(void *user, const struct waiting_record *r);
+	void *user;
+	const struct tree *damage; /* is said, and copied aside here */
+};
+
+static void say_damage(const struct tree *t, uint64_t from, uint64_t to, const char *what)
+{
+	char name[64];
+	(void)snprintf(name, sizeof(name), "waiting-%lld-%llu",
+		       (long long)(clock_real_ns() / NUM_SEC_NS), (unsigned long long)from);
+	int r = tree_copy_aside(t, WAITING_PATH, from, to, name);
+	log_error("%s: bytes %llu to %llu %s; %s%s", WAITING_PATH, (unsigned long long)from,
+		  (unsigned long long)to, what,
+		  r < 0 ? "no copy of them: " : "copied to " TREE_QUARANTINE "/",
+		  r < 0 ? strerror(-r) : name);
+}
+
+/* Steps over the record at *at or, if there is none, to the next. 1; 0: nothing follows. */
+static int step(struct reading *x, const struct finder *f, uint64_t *at)
+{
+	uint64_t to = *at;
+	int r = read_record(x, *at);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		*at = x->next;
+		r = f->record ? f->record(f->user, &x->record) : 0;
+		return r < 0 ? r : 1;
+	}
+	uint64_t by_header = x->next;
+	r = find_record(x, &to);
+	if (r == 0 && by_header) { /* all there, and not what it was */
+		to = by_header;
+		r = 1;
+	}
+	if (r > 0 && f->damage)
+		say_damage(f->damage, *at, to,
+			   "are damaged: lines that were acknowledged are lost");
+	*at = r > 0 ? to : *at;
+	return r;
 }
 
 /* Up to the last whole record, whose end is returned. */
-static int each_record(int fd, int (*each)(void *user, const struct waiting_record *r), void *user,
-		       uint64_t *ret_end)
+static int each_record(int fd, const struct finder *f, uint64_t *ret_end)
 {
-	struct reading x = {.bytes = BUF_EMPTY};
+	struct reading x = {.fd = fd, .bytes = BUF_EMPTY};
 	struct stat st;
-	uint64_t at = 0, from = 0;
+	uint64_t at = 0;
 	int r = fstat(fd, &st) < 0 ? -errno : 1;
-	while (r > 0 && (r = read_record(fd, (uint64_t)st.st_size, &at, &x)) > 0) {
-		if (x.damaged)
-			log_error("%s: bytes %llu to %llu are damaged: lines that were "
-				  "acknowledged are lost",
-				  WAITING_PATH, (unsigned long long)from, (unsigned long long)at);
-		int e = x.damaged ? 0 : each(user, &x.record);
-		r = e < 0 ? e : 1;
-		from = at;
-	}
+	x.size = r > 0 ? (uint64_t)st.st_size : 0;
+	while (r > 0)
+		r = step(&x, f, &at);
+	if (r == 0 && x.size > at && f->damage)
+		say_damage(f->damage, at, x.size,
+			   "are no whole record, as after a crash, and left out");
 	buf_free(&x.bytes);
 	*ret_end = at;
 	return r;
@@ -125,29 +194,31 @@ static int each_record(int fd, int (*each)(void *user, const struct waiting_reco
 
 /* --- the file --- */
 
-static int ignore(void *user, const struct waiting_record *r)
+/* Whatever has its name and is no file of ours is put out of the way: it keeps nobody from starting. */
+static int refuse_others(const struct tree *t)
 {
-	(void)user, (void)r;
-	return 0;
+	struct stat st;
+	char aside[TREE_PATH_MAX];
+	if (tree_stat(t, WAITING_PATH, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	int r = tree_set_aside(t, WAITING_PATH, "waiting", aside);
+	if (r == 0)
+		log_warning("%s: it is not a file, and is not followed; moved to %s", WAITING_PATH,
+			    aside);
+	return r;
 }
 
-int waiting_open(struct waiting *w, const struct tree *t)
+int waiting_open(struct waiting *w, const struct tree *t, bool say)
 {
+	const struct finder f = {.damage = say ? t : NULL};
 	*w = (struct waiting){.tree = t, .fd = -1};
-	int r = tree_open_file(t, WAITING_PATH, O_RDWR);
-	if (r == -ENOENT)
-		return 0;
+	int r = refuse_others(t);
+	if (r == 0)
+		r = tree_open_file(t, WAITING_PATH, O_RDWR);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	w->fd = r;
-	r = each_record(w->fd, ignore, NULL, &w->end);
-	struct stat st;
-	if (r == 0 && fstat(w->fd, &st) == 0 && (uint64_t)st.st_size > w->end)
-		log_warning("%s: bytes %llu to %llu are no whole record, as after a crash, and "
-			    "left out",
-			    WAITING_PATH, (unsigned long long)w->end,
-			    (unsigned long long)st.st_size);
-	return r;
+	return each_record(w->fd, &f, &w->end);
 }
 
 void waiting_close(struct waiting *w)
@@ -158,8 +229,9 @@ void waiting_close(struct waiting *w)
 int waiting_each(const struct waiting *w, int (*each)(void *user, const struct waiting_record *r),
 		 void *user)
 {
+	const struct finder f = {.record = each, .user = user};
 	uint64_t end;
-	return w->fd < 0 ? 0 : each_record(w->fd, each, user, &end);
+	return w->fd < 0 ? 0 : each_record(w->fd, &f, &end);
 }
 
 static int write_record(struct waiting *w, const struct waiting_record *r, struct span header)

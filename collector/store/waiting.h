@@ -4,7 +4,7 @@
  *
  *     2026-11-23 checkout web-01 7 12345 678 995dc9bbdf1939fa\n      day service host segment position bytes crc
  *
- * What follows the last whole record was never relied upon, and is said. A record may stand there twice. Errors are -errno. */
+ * What is no whole record is passed over up to the next one. A record may stand there twice. Errors are -errno. */
 #ifndef HAUL_COLLECTOR_STORE_WAITING_H
 #define HAUL_COLLECTOR_STORE_WAITING_H
 
@@ -24,12 +24,12 @@ struct waiting {
 	uint64_t end; /* of the last whole record */
 };
 
-/* Opens it, and finds its end, when it is there. */
-int waiting_open(struct waiting *w, const struct tree *t) MUST_CHECK;
+/* Opens it, and finds its end, when it is there. `say`: of what is no whole record the bytes are named, and copied to
+ * quarantine. */
+int waiting_open(struct waiting *w, const struct tree *t, bool say) MUST_CHECK;
 void waiting_close(struct waiting *w);
 
-/* Calls `each` for the whole records in order; a negative result stops and is returned. Damaged lines are said aloud and
- * left out. */
+/* Calls `each` for the whole records in order; a negative result stops and is returned. */
 int waiting_each(const struct waiting *w, int (*each)(void *user, const struct waiting_record *r),
 		 void *user) MUST_CHECK;
 

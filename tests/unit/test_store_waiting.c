@@ -3,13 +3,14 @@
 #include "collector/store/waiting.h"
 
 #include "common/civil.h"
-#include "common/file.h"
 #include "tests/lib/temp_dir.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ static void setup(void)
 {
 	temp_dir_make(dir);
 	ck_assert_int_eq(tree_open(dir, &tree), 0);
-	ck_assert_int_eq(waiting_open(&waiting, &tree), 0);
+	ck_assert_int_eq(waiting_open(&waiting, &tree, true), 0);
 }
 
 static void finish(void)
@@ -36,7 +37,7 @@ static void finish(void)
 static void open_again(void)
 {
 	waiting_close(&waiting);
-	ck_assert_int_eq(waiting_open(&waiting, &tree), 0);
+	ck_assert_int_eq(waiting_open(&waiting, &tree, true), 0);
 }
 
 static struct waiting_record record(uint32_t number)
@@ -128,17 +129,75 @@ START_TEST(a_cut_record_ends_it)
 }
 END_TEST
 
+/* All bytes that were copied aside, or moved there. */
+static off_t set_aside(void)
+{
+	struct dirent *e;
+	struct stat st;
+	off_t bytes = 0;
+	int fd = tree_open_dir(&tree, TREE_QUARANTINE);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, "waiting-", 8) == 0) {
+			ck_assert_int_eq(fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
+			bytes += st.st_size;
+		}
+	if (d)
+		closedir(d);
+	return bytes;
+}
+
+static void clear_aside(void)
+{
+	struct dirent *e;
+	int fd = tree_open_dir(&tree, TREE_QUARANTINE);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			ck_assert_int_eq(unlinkat(fd, e->d_name, 0), 0);
+	if (d)
+		closedir(d);
+}
+
+/* Whichever byte of a record is wrong, its header's or its lines', and whether it is the first or one in the middle: the
+ * others are read, and its bytes, no more and no less, are copied aside. */
 START_TEST(damage_keeps_nothing_else)
 {
-	add(1);
-	add(2);
-	off_t at = size() - 2;
-	add(3);
-	int fd = tree_open_file(&tree, PATH, O_RDWR);
-	ck_assert_int_eq(file_pwrite_all(fd, SPAN_LITERAL("X"), (uint64_t)at), 0);
-	close(fd);
+	off_t ends[4] = {0};
+	for (uint32_t i = 1; i <= 3; i++) {
+		add(i);
+		ends[i] = size();
+	}
+	for (int i = 1; i <= 3; i++)
+		for (off_t at = ends[i - 1]; at < ends[i]; at++) {
+			static const char *const left[] = {"2 3 ", "1 3 ", "1 2 "};
+			char was, now;
+			ck_assert_int_eq(pread(waiting.fd, &was, 1, at), 1);
+			now = (char)(was == '1' ? '0' : '1');
+			ck_assert_int_eq(pwrite(waiting.fd, &now, 1, at), 1);
+			open_again();
+			ck_assert_str_eq(all(), left[i - 1]);
+			ck_assert_int_eq(set_aside(), ends[i] - ends[i - 1]);
+			clear_aside();
+			ck_assert_int_eq(pwrite(waiting.fd, &was, 1, at), 1);
+		}
 	open_again();
-	ck_assert_str_eq(all(), "1 3 ");
+	ck_assert_str_eq(all(), "1 2 3 ");
+	ck_assert_int_eq(set_aside(), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(no_file_of_ours_is_put_aside)
+{
+	waiting_close(&waiting);
+	ck_assert_int_eq(
+		_i ? tree_make_dirs(&tree, PATH) : symlinkat("/etc/passwd", tree.root, PATH), 0);
+	open_again();
+	ck_assert_str_eq(all(), "");
+	ck_assert_int_gt(set_aside(), 0);
+	add(1);
+	ck_assert_str_eq(all(), "1 ");
 	finish();
 }
 END_TEST
@@ -168,6 +227,7 @@ int main(void)
 	tcase_add_test(c, what_is_added_is_read);
 	tcase_add_test(c, a_cut_record_ends_it);
 	tcase_add_test(c, damage_keeps_nothing_else);
+	tcase_add_loop_test(c, no_file_of_ours_is_put_aside, 0, 2);
 	tcase_add_test(c, what_is_kept_stays);
 	suite_add_tcase(suite, c);
 	SRunner *runner = srunner_create(suite);
