@@ -103,8 +103,9 @@ static bool is_lost_stray(const struct source *s)
 	return s->state == SOURCE_MISSING && source_was_stray(s);
 }
 
-/* What it is taken for stays until that is over: younger files would wait for it meanwhile, each time. */
-static void compare_with_family(struct discover *d, struct source *file)
+/* What it is taken for stays until that is over: younger files would wait for it meanwhile, each time. With those only
+ * that have begun, or ended, since that real time. */
+static void compare_with_family_since(struct discover *d, struct source *file, int64_t since_ns)
 {
 	uint64_t family = rotation_family(path_name(file->path));
 	struct identity id;
@@ -119,15 +120,29 @@ static void compare_with_family(struct discover *d, struct source *file)
 	file->candidate_size = id.size;
 	file->searching++;
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s))
-		if (s != file && !source_is_stray(s) && s->state != SOURCE_ENDED &&
-		    !is_lost_stray(s) && s->input && !s->refusal &&
+		if (s != file && s->begun_ns >= since_ns && !source_is_stray(s) &&
+		    s->state != SOURCE_ENDED && !is_lost_stray(s) && s->input && !s->refusal &&
 		    rest_made_later(&id, s->created_ns) &&
 		    rotation_family(path_name(s->path)) == family)
 			match_stream(d, s, file->path, file);
 	for (const struct past *p;
 	     (p = past_of_family(source_past(d->table), family, &cursor)) != NULL;)
-		match_past(d, p, file);
+		if ((p->ended_s + 1) * NUM_SEC_NS >= since_ns)
+			match_past(d, p, file);
 	file->searching--;
+}
+
+static void compare_with_family(struct discover *d, struct source *file)
+{
+	compare_with_family_since(d, file, INT64_MIN);
+}
+
+/* It has not changed, and is like none of those that it was compared with: that stays so. A host that was away for sixty
+ * rotations has as many strays, each of which is compared again whenever another one turns out to be a log of its own;
+ * with all of them each time it would be the cube of their number. */
+static void compare_with_new(struct discover *d, struct source *file)
+{
+	compare_with_family_since(d, file, file->unfinished ? INT64_MIN : file->compared_real_ns);
 }
 
 bool stray_hold(struct discover *d, struct source *file)
@@ -358,7 +373,9 @@ static void judge(struct discover *d, struct source *file)
 		compare_with_arrived(d, file);
 	else if (!is_another && (!is_of_use || (is_old && file->names)))
 		names_drop(d, file); /* a copy that somebody made, and no input wants it */
-	else if (is_known || d->now_ns - file->compared_ns >= COMPARE_AGAIN_NS)
+	else if (is_known)
+		compare_with_new(d, file);
+	else if (d->now_ns - file->compared_ns >= COMPARE_AGAIN_NS)
 		compare_with_family(d, file);
 }
 
