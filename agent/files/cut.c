@@ -164,6 +164,8 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 			return; /* cut_missing decides */
 		source_move(d->table, s, SOURCE_NEW);
 		names_begin(d, s);
+		if (s->state == SOURCE_MISSING)
+			return; /* no input wants it any more */
 	}
 	if (!found || s->cut) {
 		const char *cause = s->cut ? "truncated" : "deleted";

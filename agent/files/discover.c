@@ -483,6 +483,9 @@ static void let_go(struct discover *d, struct source *s)
 {
 	log_info("%s: no input wants it any more; its place is kept", s->path);
 	s->input = NULL;
+	/* Whoever was compared with it is compared anew, and it is searched for when an input wants it again. */
+	match_forget(d, s);
+	s->searched = false;
 	descriptor_close(d->table, s);
 	if (s->state != SOURCE_NEW && s->state != SOURCE_MISSING) {
 		s->was = s->state;

@@ -50,14 +50,16 @@ void match_free(struct discover *d)
 }
 
 /* Has it to do with the source? One that ended with it counts no more. */
-static void forget_in(struct comparison *list, struct source *s)
+static void forget_in(struct discover *d, struct comparison *list, struct source *s)
 {
 	for (struct comparison *c = list; c; c = c->next) {
 		if (c->owner != s && c->file != s)
 			continue;
 		c->over = true;
-		if (c->owner && c->owner != s)
-			c->owner->searching--;
+		if (c->owner && c->owner != s && --c->owner->searching == 0) {
+			c->owner->searched = false; /* it is to search again: nobody has told it */
+			d->missing_due_ns = 0;
+		}
 		if (c->file && c->file != s) {
 			c->file->searching--;
 			c->file->candidate_size = UINT64_MAX; /* it is to be compared again */
@@ -68,8 +70,8 @@ static void forget_in(struct comparison *list, struct source *s)
 
 void match_forget(struct discover *d, struct source *s)
 {
-	forget_in(d->comparing, s);
-	forget_in(d->matches, s);
+	forget_in(d, d->comparing, s);
+	forget_in(d, d->matches, s);
 	s->searching = 0;
 }
 

@@ -49,6 +49,10 @@ void names_begin(struct discover *d, struct source *s)
 	if (s->state != SOURCE_NEW)
 		return;
 	s->held = false;
+	if (!s->input) { /* its input has let it go before it could begin: its place is kept */
+		source_move(d->table, s, SOURCE_MISSING);
+		return;
+	}
 	if (!s->followed)
 		to = s->names ? SOURCE_ROTATED : SOURCE_UNLINKED;
 	if (to == SOURCE_UNLINKED && s->fd >= 0 && identity_of_fd(s->fd, &id) == 0 && id.nlink > 0)
@@ -115,7 +119,10 @@ void names_found(struct discover *d, struct source *s, const struct identity *id
 	if (id->size > s->tail_at)
 		grown_open(d, s, s->path);
 	grown_look(d, s, id);
-	if (d->settled)
+	if (d->settled && source_was_stray(s))
+		begin_fresh(d,
+			    s); /* what it is was not found out before its file could not be seen */
+	else if (d->settled)
 		names_begin(d, s);
 }
 

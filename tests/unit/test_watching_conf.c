@@ -49,6 +49,90 @@ START_TEST(reload)
 }
 END_TEST
 
+static void reload_with(const char *name, const char *glob)
+{
+	static char text[100];
+	static char *items[] = {text};
+	static struct input input;
+	(void)snprintf(text, sizeof(text), "%s/%s", h.dir, glob);
+	input = h.inputs[0];
+	input.name = name;
+	input.paths = (struct conf_list){items, 1};
+	struct discover_config c = {.inputs = &input, .n_inputs = 1, .max_open_files = 1024};
+	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
+}
+
+/* What no input wants any more before the collector's streams are known does not begin when they are. */
+START_TEST(reload_before_the_list)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_write(&h, "a.log", "a1\n");
+	host_start_unlisted(&h);
+	host_run(&h);
+	reload_with("other", "*.txt");
+	host_run(&h);
+	host_list(&h);
+	host_run(&h);
+	LINES("");
+	host_append(&h, "a.log", "a2\n");
+	host_pass(&h, 65);
+	LINES("");
+	reload_with("logs", "*.log");
+	host_run(&h);
+	LINES("a1|a2");
+	host_stop(&h);
+}
+END_TEST
+
+/* A copy that its input has let go of is a copy when an input wants it again. */
+START_TEST(reload_and_a_copy)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 500);
+	host_run(&h);
+	host_copy(&h, "f.log", "f.log.1");
+	host_run(&h);
+	reload_with("other", "*.txt");
+	host_run(&h);
+	reload_with("logs", "*.log");
+	host_run(&h);
+	host_append(&h, "f.log", "last\n");
+	host_pass(&h, 130);
+	host_truncate(&h, "f.log", 0);
+	host_append(&h, "f.log", "anew\n");
+	host_pass(&h, 130);
+	host_expect_numbers(&h, "n", 500);
+	ck_assert_ptr_nonnull(strstr(host_lines(&h), "anew"));
+	host_stop(&h);
+}
+END_TEST
+
+/* A file that has the bytes of a stream that ended, and more, is let go of while it is compared. */
+START_TEST(reload_while_comparing)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_start(&h);
+	host_shell(&h, "seq -f 'a line that is long enough %.0f' 1 300000 >f.log; cp f.log keep");
+	host_run(&h);
+	host_unlink(&h, "f.log");
+	host_pass(&h, 130);
+	ck_assert_ptr_null(host_source(&h, "f.log"));
+	size_t n = h.streams[0].lines.len;
+	host_shell(&h, "cat keep >f.log.1; echo more >>f.log.1; touch f.log");
+	host_turn(&h);
+	ck_assert_uint_gt(host_source(&h, "f.log.1")->searching, 0);
+	reload_with("other", "*.txt");
+	host_pass(&h, 65);
+	ck_assert_uint_eq(h.streams[0].lines.len, n);
+	ck_assert_uint_eq(h.n_streams, 1);
+	reload_with("logs", "*.log");
+	host_pass(&h, 65);
+	ck_assert_uint_eq(h.n_streams, 1);
+	host_stop(&h);
+}
+END_TEST
+
 /* The pause between two readings of events is the configuration's. */
 START_TEST(cadence)
 {
@@ -129,6 +213,9 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, reload);
+	tcase_add_test(tcase, reload_before_the_list);
+	tcase_add_test(tcase, reload_and_a_copy);
+	tcase_add_test(tcase, reload_while_comparing);
 	tcase_add_test(tcase, cadence);
 	tcase_add_test(tcase, explain);
 }
