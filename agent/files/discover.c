@@ -164,6 +164,13 @@ static void tell_unseen(struct discover *d, struct dir *dir, const char *path,
 		d->hurry_until_ns = d->now_ns + HURRY_FOR_NS;
 }
 
+/* Something else than writing: what was written before is known when that is judged, and later writes of this turn at once. */
+static void look_first(struct discover *d)
+{
+	d->restless = true;
+	grown_stirred(d);
+}
+
 static void file_event(struct discover *d, struct dir *dir, const struct watch_event *e)
 {
 	char path[PATH_MAX];
@@ -191,7 +198,7 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 	} else if (e->mask & IN_MOVED_TO) {
 		moved_to(d, dir, path, e);
 	} else if (n || e->mask & IN_CREATE || (dir->full && wanted_by(&d->wanted, path))) {
-		d->restless = true;
+		look_first(d);
 		look_at(d, dir, e->name, NULL);
 	}
 	/* A directory that several paths lead to has one truth; and what was looked at may be gone. */
@@ -256,7 +263,7 @@ static void on_event(void *user, const struct watch_event *e)
 		return;
 	}
 	if (!(e->mask & IN_MODIFY))
-		d->restless = true;
+		look_first(d);
 	/* Two paths may lead to one directory; what is done for one may drop another. */
 	for (struct dir *dir = tree_by_wd(&d->tree, e->wd), *next; dir; dir = next) {
 		uint64_t dropped = d->tree.dropped;
@@ -323,9 +330,11 @@ void discover_take(struct discover *d, int64_t now_ns)
 	d->turn++;
 	d->restless = false;
 	grown_stirred(d);
+	leave_noticed(
+		d); /* what was found to be cut is so before the events that came after that */
 	if (d->watch && now_ns >= discover_poll_ns(d))
 		take_events(d);
-	if (d->restless || discover_next_ns(d) <= now_ns)
+	if (discover_next_ns(d) <= now_ns)
 		grown_stirred(d);
 	bool poll = d->tree.n_polled && now_ns >= d->poll_due_ns;
 	if (poll) {

@@ -137,7 +137,7 @@ void grown_event(struct discover *d, struct source *s)
 		source_set_ready(d->table, s); /* reading it says what is wrong */
 		return;
 	}
-	if (is_read_soon(s)) {
+	if (!d->restless && is_read_soon(s)) {
 		source_stir(d->table, s);
 		source_set_ready(d->table, s);
 		return;

@@ -332,6 +332,13 @@ START_TEST(each_line_once_step_by_step)
 }
 END_TEST
 
+/* A copy was judged before it was known that its log was cut. */
+START_TEST(cut_and_copied_in_one_turn)
+{
+	check_life(3013, true);
+}
+END_TEST
+
 int main(void)
 {
 	const char *seeds = getenv("HAUL_SEEDS");
@@ -343,6 +350,7 @@ int main(void)
 	tcase_add_loop_test(tcase, each_line_once, 0, (int)(last_seed - first_seed + 1));
 	tcase_add_loop_test(tcase, each_line_once_step_by_step, 0,
 			    (int)(last_seed - first_seed + 1));
+	tcase_add_test(tcase, cut_and_copied_in_one_turn);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
