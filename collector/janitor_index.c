@@ -3,6 +3,7 @@
 
 #include "collector/store/index.h"
 #include "collector/store/index_format.h"
+#include "common/civil.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -48,6 +49,20 @@ static bool is_indexed(const struct janitor *j, const struct index_search *s,
 	return index_search_find(s, &name, bytes, &blocks);
 }
 
+/* A damaged file has no index, so each look for what lacks one reads it again: it is said by the first. */
+static void note_damage(struct janitor *j, const struct segment_row *row)
+{
+	char day[CIVIL_DAY_LEN + 1] = "";
+	civil_format_day(day, row->day);
+	if (++j->n_damaged <= atomic_load(&j->config.meters->damaged_segments))
+		return;
+	janitor_show(&j->config.meters->damaged_segments, j->n_damaged);
+	log_error("%s/%.*s/%.*s: sealed segment %u is damaged and has no index; haul verify says "
+		  "what of it can be read",
+		  day, (int)row->service.len, row->service.ptr, (int)row->host.len, row->host.ptr,
+		  row->number);
+}
+
 static int index_day(struct janitor *j, const struct index_search *s, size_t from, size_t to)
 {
 	int worst = 0;
@@ -60,7 +75,8 @@ static int index_day(struct janitor *j, const struct index_search *s, size_t fro
 			return -ECANCELED;
 		janitor_class_of(j, row, class);
 		int r = archive_index(j->archive, row, class);
-		/* A damaged file has no index: haul verify tells of it. */
+		if (r == -EBADMSG)
+			note_damage(j, row);
 		worst = r < 0 && r != -EBADMSG && r != -ENOENT && r != -EFBIG ? r : worst;
 	}
 	return worst;
@@ -72,6 +88,7 @@ static int index_missing(struct janitor *j)
 	static const struct slab_query all = {.since_us = INT64_MIN, .until_us = INT64_MAX};
 	struct index *index;
 	int r = index_open(store_tree(j->store)->root, &index), worst = 0;
+	j->n_damaged = 0;
 	if (r < 0)
 		return r;
 	struct index_search *s = index_search_new(index, &all);
@@ -88,6 +105,8 @@ static int index_missing(struct janitor *j)
 		}
 		from = to;
 	}
+	if (r == 0)
+		janitor_show(&j->config.meters->damaged_segments, j->n_damaged);
 	index_search_free(s);
 	index_free(index);
 	return r < 0 ? r : worst;

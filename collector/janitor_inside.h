@@ -28,7 +28,8 @@ struct janitor {
 	struct archive *archive;
 	struct live_indexer *live;
 	struct log_gate seal_gate, index_gate, delete_gate, read_gate, live_gate;
-	bool checked; /* everything was looked at once since the start */
+	bool checked;       /* everything was looked at once since the start */
+	uint64_t n_damaged; /* sealed files, when what lacks an index was read last */
 
 	/* of the pass */
 	struct segment_row *rows; /* texts are in `arena` */

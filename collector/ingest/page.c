@@ -190,6 +190,8 @@ static int add_archive(struct buf *out, const struct archive_meters *m)
 			"Bytes of these."),
 		GAUGE("retention_clock_suspect", atomic_load(&m->clock_suspect),
 		      "1 while nothing is deleted, for the clock is not plausible."),
+		GAUGE("archive_damaged_segments", (double)meters_get(&m->damaged_segments),
+		      "Sealed files found damaged since the start: haul verify reads all."),
 		COUNTER("archive_errors_total", meters_get(&m->errors),
 			"Times that sealing, indexing or retention failed and is tried again."),
 	};

@@ -28,19 +28,21 @@ static int json_store(struct buf *out, const struct store_counters *c)
 
 static int json_archive(struct buf *out, const struct archive_meters *m)
 {
-	return buf_printf(
-		out,
-		",\"archive\":{\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64
-		",\"waiting_segments\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
-		",\"level\":%d,\"sealed_segments\":%" PRIu64 ",\"sealed_plain_bytes\":%" PRIu64
-		",\"sealed_bytes\":%" PRIu64 ",\"deleted_segments\":%" PRIu64
-		",\"deleted_bytes\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"clock_suspect\":%s}",
-		meters_get(&m->archive_segments), meters_get(&m->archive_bytes),
-		meters_get(&m->waiting_segments), meters_get(&m->waiting_bytes),
-		atomic_load(&m->level), meters_get(&m->sealed_segments),
-		meters_get(&m->sealed_plain_bytes), meters_get(&m->sealed_bytes),
-		meters_get(&m->deleted_segments), meters_get(&m->deleted_bytes),
-		meters_get(&m->errors), atomic_load(&m->clock_suspect) ? "true" : "false");
+	return buf_printf(out,
+			  ",\"archive\":{\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64
+			  ",\"waiting_segments\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
+			  ",\"level\":%d,\"sealed_segments\":%" PRIu64
+			  ",\"sealed_plain_bytes\":%" PRIu64 ",\"sealed_bytes\":%" PRIu64
+			  ",\"deleted_segments\":%" PRIu64 ",\"deleted_bytes\":%" PRIu64
+			  ",\"errors\":%" PRIu64 ",\"damaged_segments\":%" PRIu64
+			  ",\"clock_suspect\":%s}",
+			  meters_get(&m->archive_segments), meters_get(&m->archive_bytes),
+			  meters_get(&m->waiting_segments), meters_get(&m->waiting_bytes),
+			  atomic_load(&m->level), meters_get(&m->sealed_segments),
+			  meters_get(&m->sealed_plain_bytes), meters_get(&m->sealed_bytes),
+			  meters_get(&m->deleted_segments), meters_get(&m->deleted_bytes),
+			  meters_get(&m->errors), meters_get(&m->damaged_segments),
+			  atomic_load(&m->clock_suspect) ? "true" : "false");
 }
 
 static int json_forecast(struct buf *out, const struct picture *p)

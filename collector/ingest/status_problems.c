@@ -104,6 +104,9 @@ int picture_problems(const struct picture *p, int (*each)(void *user, const char
 			 "sealing, indexing or retention failed %" PRIu64
 			 " times: the messages say why",
 			 meters_get(&p->archive->errors));
+	if (r == 0 && meters_get(&p->archive->damaged_segments))
+		r = tell(&t, "%" PRIu64 " sealed files were found damaged: haul verify says which",
+			 meters_get(&p->archive->damaged_segments));
 	if (r == 0 && atomic_load(&p->archive->clock_suspect))
 		r = tell(&t, "nothing is deleted, for the clock is not plausible");
 	for (size_t i = 0; i < p->roster.n && r == 0; i++)

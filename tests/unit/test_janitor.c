@@ -55,6 +55,28 @@ START_TEST(a_lost_index_is_made_again)
 }
 END_TEST
 
+/* Cut: found when it is read for the index, counted once however often that is, and nobody else's matter. */
+START_TEST(a_damaged_file_is_counted)
+{
+	fresh();
+	make_closed(today - 1, 1, 20000);
+	pass();
+	ck_assert_uint_eq(meters.damaged_segments, 0);
+	for (int i = 0; i < 2; i++) {
+		store_close(store);
+		char command[256];
+		(void)snprintf(command, sizeof(command),
+			       "f=$(find %s -name '*.log.zst') && truncate -s -1 \"$f\"", dir);
+		ck_assert_int_eq(system(command), 0);
+		open_store();
+		pass();
+		ck_assert_uint_eq(meters.damaged_segments, 1);
+		ck_assert_uint_eq(meters.errors, 0);
+	}
+	done();
+}
+END_TEST
+
 START_TEST(a_segment_without_its_plain_file_is_adopted)
 {
 	fresh();
@@ -213,6 +235,7 @@ int main(void)
 	tcase_set_timeout(c, 300);
 	tcase_add_loop_test(c, what_is_closed_is_sealed, 0, 3);
 	tcase_add_test(c, a_lost_index_is_made_again);
+	tcase_add_test(c, a_damaged_file_is_counted);
 	tcase_add_test(c, a_segment_without_its_plain_file_is_adopted);
 	tcase_add_test(c, what_is_in_the_way_stays);
 	tcase_add_test(c, what_is_old_goes_with_its_directories);
