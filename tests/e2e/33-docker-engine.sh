@@ -22,7 +22,7 @@ for keep in 2 3 5; do
 done
 
 # Rotation with compression, under an agent that is busy, then down.
-rotating=(--log-opt max-size=100k --log-opt max-file=20 --log-opt compress=true)
+rotating=(--log-opt max-size=100k --log-opt max-file=$((20 * TORTURE)) --log-opt compress=true)
 engine_run turning "${rotating[@]}" -- sh -c "$COUNT" $((4000 * TORTURE))
 expect_numbers turning $((4000 * TORTURE))
 mkdir "$T/go"
