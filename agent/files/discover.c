@@ -440,6 +440,10 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->first_start = registry_was_empty(r);
 	d->begun_real_ns = clock_real_ns();
 	d->since_real_ns = registry_last_alive_ns(r);
+	if (d->first_start && d->since_real_ns)
+		d->begun_real_ns =
+			d->since_real_ns -
+			REGISTRY_CLOCK_SLACK_NS; /* by a run that never heard of the collector */
 	tree_init(&d->tree);
 	d->unseen.due_ns = INT64_MAX;
 	configure(d, config);

@@ -224,15 +224,27 @@ static void load(struct registry *r)
 }
 
 /* What was seen by all runs before may have stood in what is gone: a registry that is whole ends what it lists with a time.
- * No slack: files and lock have the same clock. */
+ * No slack: files and lock have the same clock, which ticks so seldom that what has the same time was there before. */
 static void distrust(struct registry *r)
 {
-	r->last_alive_ns = r->first_run_ns ? r->first_run_ns + REGISTRY_CLOCK_SLACK_NS : 0;
+	r->last_alive_ns = r->first_run_ns ? r->first_run_ns + REGISTRY_CLOCK_SLACK_NS + 1 : 0;
+}
+
+/* Was nothing of what it has shipped? */
+static bool none_begun(const struct registry *r)
+{
+	for (const struct source *s = source_first_of_all(r->table); s;
+	     s = source_after_of_all(r->table, s))
+		if (s->born || s->committed.offset > s->start)
+			return false;
+	return true;
 }
 
 /* What loading has touched is what the file has. */
 static void settle(struct registry *r)
 {
+	r->was_empty =
+		!r->damaged && !r->last_alive_ns && source_past(r->table)->n == 0 && none_begun(r);
 	if (r->damaged || !r->last_alive_ns)
 		distrust(r);
 	while (source_next_touched(r->table))
@@ -240,7 +252,6 @@ static void settle(struct registry *r)
 	for (struct source *s = source_first_of_all(r->table); s;
 	     s = source_after_of_all(r->table, s))
 		s->known = s->recorded = true;
-	r->was_empty = source_count(r->table) == 0 && source_past(r->table)->n == 0 && !r->damaged;
 }
 
 /* --- trouble ---------------------------------------------------------------------------------------- */
@@ -307,12 +318,13 @@ static int add_whole(struct buf *out, struct source *s)
 	return e;
 }
 
-/* Files that are not followed need no memory; those that nobody has looked at yet
- * neither. */
-static bool worth_keeping(const struct source *s)
+/* Files that are not followed need no memory; those that nobody has looked at yet neither. But while the collector's streams have
+ * not come, all that is followed is waiting: if it is rotated away over a restart, that it is no old archive is known from here. */
+static bool worth_keeping(const struct registry *r, const struct source *s)
 {
-	return !s->refusal &&
-	       (s->state != SOURCE_NEW || s->recorded || s->between || s->committed.offset > 0);
+	bool waits = !r->alive_ns && s->followed;
+	return !s->refusal && (s->state != SOURCE_NEW || s->recorded || s->between || waits ||
+			       s->committed.offset > 0);
 }
 
 static int everything(struct registry *r, struct buf *out)
@@ -321,7 +333,7 @@ static int everything(struct registry *r, struct buf *out)
 	int e = buf_add_str(out, HEADER);
 	for (struct source *s = source_first_of_all(r->table); s && e == 0;
 	     s = source_after_of_all(r->table, s))
-		if (worth_keeping(s))
+		if (worth_keeping(r, s))
 			e = add_whole(out, s);
 	const struct past_list *past = source_past(r->table);
 	for (size_t i = 0; i < past->n && e == 0; i++)
@@ -337,7 +349,7 @@ static void all_written(struct registry *r)
 		; /* none is left to write */
 	for (struct source *s = source_first_of_all(r->table); s;
 	     s = source_after_of_all(r->table, s))
-		if (worth_keeping(s))
+		if (worth_keeping(r, s))
 			s->known = s->recorded = true;
 	buf_free(&r->pending);
 }
@@ -382,7 +394,7 @@ static void collect_alive(struct registry *r)
 static void collect(struct registry *r)
 {
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
-		if (!worth_keeping(s))
+		if (!worth_keeping(r, s))
 			continue;
 		if (s->state == SOURCE_ENDED) {
 			if (s->recorded && add_ended(&r->pending, s) < 0)
@@ -481,7 +493,7 @@ void registry_announce(struct registry *r)
 	write_now(r, clock_mono_ns());
 	for (struct source *s = source_first_of_all(r->table); s;
 	     s = source_after_of_all(r->table, s))
-		if (worth_keeping(s))
+		if (worth_keeping(r, s))
 			s->announced = true;
 }
 

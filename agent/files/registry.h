@@ -38,7 +38,7 @@ void registry_touch(struct registry *r, struct source *s);
 struct past;
 void registry_forget(struct registry *r, const struct source *s, const struct past *past);
 
-/* Was there any entry when it was opened? */
+/* Had no run before anything but files that waited for the collector's first word? */
 bool registry_was_empty(const struct registry *r);
 /* A file's times may be behind the clock's by this much. */
 #define REGISTRY_CLOCK_SLACK_NS (2 * NUM_SEC_NS)

@@ -322,7 +322,7 @@ static int take_source(struct fields *f, struct source_table *t)
 		s->between = has_flag(flags, 't');
 		s->created_ns = created_ns;
 		s->announced = true;
-		s->size = s->sure_size = size;
+		s->size = s->sure_size = s->first_size = size;
 	}
 	buf_free(&input);
 	buf_free(&path);
@@ -357,7 +357,7 @@ static int take_commit(struct fields *f, struct source_table *t)
 		if (s->journal)
 			s->journal->committed = place;
 		source_place(t, s, &at);
-		s->size = s->sure_size = size;
+		s->size = s->sure_size = s->first_size = size;
 		s->born = born;
 	}
 	return 0;

@@ -152,6 +152,68 @@ START_TEST(registry_lost)
 }
 END_TEST
 
+/* The agent is there before its collector is, and is restarted: what it had seen is no old archive, whatever it is called
+ * now. */
+START_TEST(rotated_before_the_collector_was_there)
+{
+	bool down = _i & 1, killed = _i & 2, compressed = _i & 4, after = _i & 8;
+	unsigned n = _i & 16 ? 2000 : 20;
+	host_write(&h, "f.log.2", "an archive\n");
+	host_shell(&h, "touch -d 2020-01-01 f.log.2");
+	if (!after)
+		host_numbers(&h, "f.log", "n", 1, n);
+	host_start_unlisted(&h);
+	if (after)
+		host_numbers(&h, "f.log", "n", 1, n);
+	host_run(&h);
+	host_pass(&h, 10);
+	for (unsigned i = 0; i < 2; i++) {
+		if (down)
+			killed ? host_kill(&h) : host_stop(&h);
+		host_rename(&h, "f.log", i ? "f.log.3" : "f.log.4");
+		if (!down)
+			host_run(&h);
+		if (compressed)
+			host_shell(&h, i ? "gzip f.log.3" : "gzip f.log.4");
+		host_numbers(&h, "f.log", "n", n + 1 + i, 1);
+		if (!down) {
+			host_run(&h);
+			killed ? host_kill(&h) : host_stop(&h);
+		}
+		host_start_unlisted(&h);
+		host_run(&h);
+	}
+	host_list(&h);
+	host_run(&h);
+	host_pass(&h, 70);
+	host_expect_numbers(&h, "n", n + 2);
+	ck_assert_ptr_null(strstr(host_lines(&h), "archive"));
+	ck_assert_uint_eq(host_lost(&h), 0);
+}
+END_TEST
+
+/* ... nor is it something else than what was there first. */
+START_TEST(from_its_end_before_the_collector_was_there)
+{
+	h.inputs[0].from = INPUT_FROM_END;
+	host_numbers(&h, "f.log", "old", 1, 20);
+	host_start_unlisted(&h);
+	host_run(&h);
+	host_pass(&h, 10);
+	host_numbers(&h, "f.log", "n", 1, 3);
+	host_numbers(&h, "g.log", "n", 4, 3);
+	host_run(&h);
+	host_stop(&h);
+	host_start_unlisted(&h);
+	host_run(&h);
+	host_numbers(&h, "f.log", "n", 7, 3);
+	host_list(&h);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 9);
+	ck_assert_ptr_null(strstr(host_lines(&h), "old"));
+}
+END_TEST
+
 START_TEST(truncated)
 {
 	host_start(&h);
@@ -188,6 +250,8 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, restart_goes_on);
 	tcase_add_test(tcase, rotated_while_down);
 	tcase_add_test(tcase, registry_lost);
+	tcase_add_loop_test(tcase, rotated_before_the_collector_was_there, 0, 32);
+	tcase_add_test(tcase, from_its_end_before_the_collector_was_there);
 	tcase_add_test(tcase, truncated);
 	tcase_add_test(tcase, no_lf_at_the_end);
 }

@@ -337,7 +337,7 @@ static int64_t first_run_ns(void)
 	struct stat st;
 	(void)snprintf(path, sizeof(path), "%s/lock", dir);
 	ck_assert_int_eq(stat(path, &st), 0);
-	return st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec + REGISTRY_CLOCK_SLACK_NS;
+	return st.st_mtim.tv_sec * NUM_SEC_NS + st.st_mtim.tv_nsec + REGISTRY_CLOCK_SLACK_NS + 1;
 }
 
 static int64_t seen_until_ns(struct span bytes)
