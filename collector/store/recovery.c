@@ -216,6 +216,7 @@ static int find_uuid(struct recovery *r)
 			return 0;
 		}
 	}
+	s->uuid_is_new = true;
 	return make_uuid(s->uuid);
 }
 

@@ -93,11 +93,12 @@ static int open_tree(struct store *s, struct conf_error *err)
 }
 
 /* Only what is durable in the ledger, too, is built upon. With no room for that it can be read from and deleted
- * from, and store_admit lets nothing in before a checkpoint went through. */
+ * from, and store_admit lets nothing in before a checkpoint went through. But a uuid that agents bind themselves to is not
+ * given out before it is durable. */
 static int first_checkpoint(struct store *s, struct conf_error *err)
 {
 	int r = checkpoint_now(s);
-	if (r == -ENOSPC)
+	if (r == -ENOSPC && !s->uuid_is_new)
 		return 0;
 	if (r < 0) {
 		(void)snprintf(err->text, sizeof(err->text), "%s: the first checkpoint: %s",

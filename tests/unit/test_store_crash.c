@@ -20,6 +20,7 @@
 struct shared {
 	struct make_agents agents;
 	unsigned calls; /* I/O calls of the child */
+	char uuid[STORE_UUID_LEN + 1];
 };
 
 static struct shared *shared;
@@ -124,6 +125,62 @@ START_TEST(failing)
 }
 END_TEST
 
+/* --- a disk that is full from the n-th call on --- */
+
+static enum wrap_action full_from(const struct wrap_call *c)
+{
+	return count_and_end(c) != WRAP_PASS || shared->calls > end_at ? WRAP_FAIL : WRAP_PASS;
+}
+
+/* A store is opened, and says who it is. False: it was not. */
+static bool introduces_itself(unsigned full_at)
+{
+	*shared->uuid = '\0';
+	shared->calls = 0;
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct store *store;
+		struct conf_error err;
+		struct store_config config = {.data_dir = shared->agents.dir};
+		end_at = full_at;
+		end_how = WRAP_FAIL;
+		wrap_errno = ENOSPC;
+		wrap_hook = full_at ? full_from : count_and_end;
+		if (store_open(&config, &store, &err) == 0)
+			memcpy(shared->uuid, store_uuid(store), sizeof(shared->uuid));
+		_exit(0);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return *shared->uuid != '\0';
+}
+
+/* What agents bind themselves to stays so. */
+START_TEST(the_uuid_that_was_given_out)
+{
+	make_agents_begin(&shared->agents);
+	ck_assert(introduces_itself(0));
+	unsigned calls = shared->calls, refused = 0;
+	make_agents_end(&shared->agents);
+	for (unsigned n = 1; n <= calls + 1; n++) {
+		char uuid[STORE_UUID_LEN + 1];
+		make_agents_begin(&shared->agents);
+		if (introduces_itself(n)) {
+			memcpy(uuid, shared->uuid, sizeof(uuid));
+			ck_assert(introduces_itself(0));
+			ck_assert_str_eq(shared->uuid, uuid);
+		} else {
+			refused++;
+		}
+		make_agents_end(&shared->agents);
+	}
+	ck_assert_uint_gt(refused, 0);
+	ck_assert_uint_le(refused, calls);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_crash");
@@ -133,6 +190,7 @@ int main(void)
 	tcase_add_loop_test(tcase, at_every_call, 0, 3);
 	tcase_add_loop_test(tcase, again_and_again, 0, 4);
 	tcase_add_loop_test(tcase, failing, 0, 2);
+	tcase_add_test(tcase, the_uuid_that_was_given_out);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
