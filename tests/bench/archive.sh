@@ -47,7 +47,7 @@ at_rest() {
 }
 
 lines --stay
-echo 'Requests that stay with their service and host (VictoriaLogs of such lines: 0.089; 1.2 times that is 0.107):'
+echo 'Requests that stay with their service and host (VictoriaLogs of lines like these: 0.089; 1.2 times that is 0.107):'
 at_rest
 lines
 printf '\nRequests that cross services and hosts:\n'
