@@ -68,8 +68,8 @@ static void free_move(struct move *m)
 	free(m->origin);
 }
 
-static void add_move(struct discover *d, uint32_t cookie, const char *path,
-		     const struct origin *origin)
+static void add_move(struct discover *d, uint32_t cookie, const char *path, struct input *input,
+		     const char *origin)
 {
 	struct move *moves = realloc(d->moves, (d->n_moves + 1) * sizeof(*moves));
 	if (!moves) {
@@ -78,8 +78,7 @@ static void add_move(struct discover *d, uint32_t cookie, const char *path,
 	}
 	d->moves = moves;
 	struct move *m = &moves[d->n_moves];
-	*m = (struct move){cookie,       d->turn, strdup(path), origin->input, strdup(origin->path),
-			   origin->known};
+	*m = (struct move){cookie, d->turn, strdup(path), input, strdup(origin)};
 	if (m->path && m->origin)
 		d->n_moves++;
 	else
@@ -116,14 +115,12 @@ static void moved_from(struct discover *d, struct dir *dir, const char *path,
 	struct name *n = tree_name(&d->tree, dir, e->name);
 	struct move *trace = find_move(d, 0, path);
 	struct input *input = dir->listed && !dir->refusal ? wanted_by(&d->wanted, path) : NULL;
-	const struct source *s = n ? n->source : NULL;
-	struct origin origin = {input, path, s != NULL};
-	if (!input && s && s->input)
-		origin = (struct origin){s->input, s->path, true};
-	else if (!input && trace)
-		origin = (struct origin){trace->input, trace->origin, trace->known};
-	if (origin.input)
-		add_move(d, e->cookie, path, &origin);
+	if (input)
+		add_move(d, e->cookie, path, input, path);
+	else if (n && n->source && n->source->input)
+		add_move(d, e->cookie, path, n->source->input, n->source->path);
+	else if (trace)
+		add_move(d, e->cookie, path, trace->input, trace->origin);
 	look_at(d, dir, e->name, NULL);
 }
 
@@ -136,12 +133,12 @@ static void moved_to(struct discover *d, struct dir *dir, const char *path,
 		look_at(d, dir, e->name, NULL);
 		return;
 	}
-	origin = (struct origin){m->input, m->origin, m->known};
+	origin = (struct origin){m->input, m->origin};
 	look_at(d, dir, e->name, &origin);
 	/* It may have gone on from here already: the trace tells what it was. */
 	m = find_move(d, e->cookie, path);
 	if (m && !tree_name(&d->tree, dir, e->name))
-		add_move(d, 0, path, &(struct origin){m->input, m->origin, m->known});
+		add_move(d, 0, path, m->input, m->origin);
 }
 
 /* What the event says of files that were never found. */

@@ -38,14 +38,12 @@ struct move {
 	char *path;
 	struct input *input; /* that wanted it */
 	char *origin;        /* the name under which it was wanted */
-	bool known;          /* the name had a source: a file that is new is another one */
 };
 
 /* Where a file comes from that no input names by itself. */
 struct origin {
 	struct input *input;
 	const char *path; /* the name under which it was wanted */
-	bool known; /* it is a source already, so what is found unknown is not what was moved */
 };
 
 struct sources { /* a growing array of borrowed pointers */

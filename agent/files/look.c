@@ -262,7 +262,7 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	char original[PATH_MAX];
 	struct origin rotated;
 	/* The log itself, renamed before it was seen: no copy, so there is nothing to compare it with. */
-	bool renamed = origin && !origin->known && !rotation_rotated(path_name(origin->path));
+	bool renamed = origin && !rotation_rotated(path_name(origin->path));
 	if (!s && !want && !origin && !is_link && stray_is_young(d, id) &&
 	    stray_origin(d, dir, text, &rotated, original))
 		origin = &rotated;

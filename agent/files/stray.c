@@ -78,7 +78,7 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 	char own[PATH_MAX];
 	const char *glob;
 	struct span name = span_of(text);
-	*ret = (struct origin){.path = path};
+	ret->path = path;
 	if (!rotation_rotated(name) || dir->orphan || dir->refusal || !scan_join(own, dir, text) ||
 	    wanted_excluded_by(&d->wanted, own, &glob))
 		return false;
