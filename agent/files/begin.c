@@ -96,9 +96,9 @@ void begin_stream(struct discover *d, struct source *s)
 
 void begin_fresh(struct discover *d, struct source *s)
 {
-	/* What has been compared with the collector's streams was still what had been seen? */
-	bool changed = s->cut || (descriptor_open(d->table, s) == 0 && follow_verify(s) == 0);
-	s->early = s->early && changed;
+	/* What was compared with the collector's streams may not be what had been seen any more. */
+	if (s->early && !s->cut)
+		s->early = descriptor_open(d->table, s) == 0 && follow_verify(s) == 0;
 	/* One that the registry knows has been looked at already. (But it is written there, too, while the agent waits for
 	 * the collector's streams: then only its bytes can tell.) */
 	bool waits = s->between && !s->cut && s->state == SOURCE_NEW && s->cursor.offset == 0;

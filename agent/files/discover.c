@@ -330,8 +330,8 @@ void discover_take(struct discover *d, int64_t now_ns)
 	d->turn++;
 	d->restless = false;
 	grown_stirred(d);
-	leave_noticed(
-		d); /* what was found to be cut is so before the events that came after that */
+	/* What was found to be cut is so before the events that came after that. */
+	leave_noticed(d);
 	if (d->watch && now_ns >= discover_poll_ns(d))
 		take_events(d);
 	if (discover_next_ns(d) <= now_ns)
@@ -437,13 +437,12 @@ int discover_new(const struct discover_config *config, struct source_table *t, s
 	d->now_ns = clock_mono_ns();
 	d->leave_due_ns = d->check_due_ns = INT64_MAX;
 	d->match_due_ns = d->strays_due_ns = d->missing_due_ns = INT64_MAX;
-	d->first_start = registry_was_empty(r);
+	d->first_start = registry_is_first_start(r);
 	d->begun_real_ns = clock_real_ns();
 	d->since_real_ns = registry_last_alive_ns(r);
+	/* Begun by a run that never heard of the collector. */
 	if (d->first_start && d->since_real_ns)
-		d->begun_real_ns =
-			d->since_real_ns -
-			REGISTRY_CLOCK_SLACK_NS; /* by a run that never heard of the collector */
+		d->begun_real_ns = d->since_real_ns - REGISTRY_CLOCK_SLACK_NS;
 	tree_init(&d->tree);
 	d->unseen.due_ns = INT64_MAX;
 	configure(d, config);

@@ -119,9 +119,9 @@ void names_found(struct discover *d, struct source *s, const struct identity *id
 	if (id->size > s->tail_at)
 		grown_open(d, s, s->path);
 	grown_look(d, s, id);
+	/* What a stray is was not found out before its file could not be seen. */
 	if (d->settled && source_was_stray(s))
-		begin_fresh(d,
-			    s); /* what it is was not found out before its file could not be seen */
+		begin_fresh(d, s);
 	else if (d->settled)
 		names_begin(d, s);
 }

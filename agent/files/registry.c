@@ -57,10 +57,10 @@ struct registry {
 	char agent_uuid[REGISTRY_UUID_LEN + 1];
 	char collector_uuid[REGISTRY_UUID_LEN + 1];
 	bool identity_kept; /* it stands in its file */
-	bool was_empty;
-	bool damaged;         /* the file that was read had damage */
-	int64_t first_run_ns; /* when the directory was first used, by another run; 0: never before */
-	int64_t last_alive_ns;              /* of the last run */
+	bool first_start;
+	bool damaged;          /* the file that was read had damage */
+	int64_t first_run_ns;  /* the directory was first used, by another run; 0: never before */
+	int64_t last_alive_ns; /* of the last run; 0: the file does not say */
 	int64_t alive_ns, alive_written_ns; /* of this one; 0: not yet */
 
 	struct buf pending; /* lines that are to be appended */
@@ -223,13 +223,6 @@ static void load(struct registry *r)
 	buf_free(&text);
 }
 
-/* What was seen by all runs before may have stood in what is gone: a registry that is whole ends what it lists with a time.
- * No slack: files and lock have the same clock, which ticks so seldom that what has the same time was there before. */
-static void distrust(struct registry *r)
-{
-	r->last_alive_ns = r->first_run_ns ? r->first_run_ns + REGISTRY_CLOCK_SLACK_NS + 1 : 0;
-}
-
 /* Was nothing of what it has shipped? */
 static bool none_begun(const struct registry *r)
 {
@@ -243,10 +236,10 @@ static bool none_begun(const struct registry *r)
 /* What loading has touched is what the file has. */
 static void settle(struct registry *r)
 {
-	r->was_empty =
+	r->first_start =
 		!r->damaged && !r->last_alive_ns && source_past(r->table)->n == 0 && none_begun(r);
-	if (r->damaged || !r->last_alive_ns)
-		distrust(r);
+	if (r->damaged)
+		r->last_alive_ns = 0; /* what was seen until then may have stood in what is gone */
 	while (source_next_touched(r->table))
 		;
 	for (struct source *s = source_first_of_all(r->table); s;
@@ -584,14 +577,17 @@ void registry_alive(struct registry *r, int64_t real_ns)
 	r->alive_ns = real_ns;
 }
 
-bool registry_was_empty(const struct registry *r)
+bool registry_is_first_start(const struct registry *r)
 {
-	return r->was_empty;
+	return r->first_start;
 }
 
 int64_t registry_last_alive_ns(const struct registry *r)
 {
-	return r->last_alive_ns;
+	if (r->last_alive_ns || !r->first_run_ns)
+		return r->last_alive_ns;
+	/* No slack: files and lock have the same clock, and what has the same time may have been there before. */
+	return r->first_run_ns + REGISTRY_CLOCK_SLACK_NS + 1;
 }
 
 const char *registry_problem(const struct registry *r)

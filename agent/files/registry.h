@@ -8,6 +8,8 @@
  * zeroed, old, unwritable) never keeps the agent from starting or shipping: it is said,
  * the damaged file is set aside, and the collector's streams fill in.
  *
+ * STATE_DIR/lock is made by the very first start and never written: its time says when that was.
+ *
  * STATE_DIR/identity holds the agent's uuid and the uuid of the collector that it belongs
  * to. */
 #ifndef HAUL_AGENT_REGISTRY_H
@@ -38,8 +40,8 @@ void registry_touch(struct registry *r, struct source *s);
 struct past;
 void registry_forget(struct registry *r, const struct source *s, const struct past *past);
 
-/* Had no run before anything but files that waited for the collector's first word? */
-bool registry_was_empty(const struct registry *r);
+/* Was it never there before, or has it only files that waited for the first word of a collector? */
+bool registry_is_first_start(const struct registry *r);
 /* A file's times may be behind the clock's by this much. */
 #define REGISTRY_CLOCK_SLACK_NS (2 * NUM_SEC_NS)
 /* Until when (real time) all files were seen, and what came of it is known: by the last word of the agent before this start;

@@ -122,8 +122,7 @@ struct source {
 	struct list_node open;    /* linked: fd is open; in order of use */
 	struct list_node noticed; /* linked: discover is to look at it */
 	struct list_node
-		stirred; /* linked: an event said that it was written, and neither a turn nor
-				     discover has looked what that has made of it */
+		stirred; /* linked: it was written, as an event said, and not looked at since */
 	void *handle;    /* to open it again when its name is not known any more; NULL: none
 		       */
 	struct zreader *zreader;  /* of a compressed file that is open */

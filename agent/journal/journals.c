@@ -51,7 +51,7 @@ int journals_new(struct input *inputs, size_t n, struct source_table *t, struct 
 		return -ENOMEM;
 	all->table = t;
 	all->registry = r;
-	all->first_start = registry_was_empty(r);
+	all->first_start = registry_is_first_start(r);
 	int e = make_list(all, inputs, n, &all->list);
 	if (e < 0) {
 		free(all);

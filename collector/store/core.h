@@ -118,7 +118,7 @@ struct store {
 	int tree_wal; /* the WAL's directory */
 	char *data_dir;
 	char uuid[STORE_UUID_LEN + 1];
-	bool uuid_is_new; /* this start has made it: it is nowhere on disk */
+	bool uuid_is_new; /* made by this start: nothing on disk has it before the first checkpoint */
 	struct store_config config;
 	struct room room;
 	struct blocked blocked; /* recovery's; constant since */

@@ -115,7 +115,7 @@ START_TEST(remembers)
 	struct source kept[3];
 	struct stream_id ids[3];
 	open_it();
-	ck_assert(registry_was_empty(registry));
+	ck_assert(registry_is_first_start(registry));
 	char uuid[REGISTRY_UUID_LEN + 1];
 	(void)snprintf(uuid, sizeof(uuid), "%s", registry_agent_uuid(registry));
 	ck_assert_uint_eq(strlen(uuid), REGISTRY_UUID_LEN);
@@ -141,7 +141,7 @@ START_TEST(remembers)
 	}
 	close_it();
 	open_it();
-	ck_assert(!registry_was_empty(registry));
+	ck_assert(!registry_is_first_start(registry));
 	ck_assert_str_eq(registry_agent_uuid(registry), uuid);
 	ck_assert_str_eq(registry_collector_uuid(registry), uuid);
 	ck_assert_int_gt(registry_last_alive_ns(registry), 0);
@@ -220,7 +220,7 @@ START_TEST(forgets_and_remembers_what_has_ended)
 		const struct past *back = past_by_file(source_past(table), 2, 1002);
 		ck_assert_ptr_nonnull(back);
 		ck_assert_mem_eq(back, &p, sizeof(p));
-		ck_assert(!registry_was_empty(registry));
+		ck_assert(!registry_is_first_start(registry));
 	}
 }
 END_TEST
@@ -387,13 +387,36 @@ START_TEST(seen_until)
 }
 END_TEST
 
+/* It lasts until all was seen once, whatever is written meanwhile. */
+START_TEST(first_start)
+{
+	open_it();
+	ck_assert(registry_is_first_start(registry));
+	add(1);
+	close_it();
+	shell("printf torn >>registry"); /* it is written anew */
+	for (unsigned i = 0; i < 2; i++) {
+		open_it();
+		ck_assert_uint_eq(source_count(table), 1);
+		ck_assert(registry_is_first_start(registry));
+		ck_assert_int_eq(registry_last_alive_ns(registry), first_run_ns());
+		if (i)
+			registry_alive(registry, 1000);
+		close_it();
+	}
+	open_it();
+	ck_assert(!registry_is_first_start(registry));
+	ck_assert_int_eq(registry_last_alive_ns(registry), 1000);
+}
+END_TEST
+
 START_TEST(damaged_file_is_set_aside)
 {
 	fill(2, 2);
 	shell("printf 'rubbish\\n' >>registry");
 	open_it();
 	ck_assert_uint_eq(source_count(table), 2);
-	ck_assert(!registry_was_empty(registry));
+	ck_assert(!registry_is_first_start(registry));
 	close_it();
 	shell("grep -q rubbish registry.damaged && ! grep -q rubbish registry");
 	/* A last line that was not written whole is an ordinary end. */
@@ -586,6 +609,7 @@ int main(void)
 	tcase_add_test(tcase, damage_at_every_byte);
 	tcase_add_test(tcase, cut_at_every_byte);
 	tcase_add_test(tcase, seen_until);
+	tcase_add_test(tcase, first_start);
 	tcase_add_test(tcase, damaged_file_is_set_aside);
 	tcase_add_test(tcase, grows_and_is_replaced);
 	tcase_add_test(tcase, wakes_only_when_something_changed);
