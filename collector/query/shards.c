@@ -213,7 +213,7 @@ int shards_update(struct shard_common *c, struct shards *all, const char *direct
 	return 0;
 }
 
-/* --- */
+/* --- for who follows --- */
 
 void shards_free(const struct shard_common *c, struct shards *all)
 {

@@ -1,4 +1,4 @@
-/* The append thread's work: see appender.h. pipeline.c feeds it what is durable in the WAL.
+/* The append thread's work: see appender.h. append_thread.c feeds it what is durable in the WAL.
  *
  * Happy path of a shard: look at the live file (one fstatat), write its queue (one writev).
  *

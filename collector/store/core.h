@@ -1,7 +1,9 @@
 /* The store's inside: what its parts share. Included by the store's own files only.
  *
  *     judge.c        any thread: judges, places, queues
- *     pipeline.c     WAL thread: writes, syncs, answers; append thread: appends
+ *     pipeline.c     the queue, and the two threads behind it:
+ *     wal_thread.c      writes, syncs, answers
+ *     append_thread.c   appends
  *     checkpoint.c   checkpoint thread: syncs segments, writes the ledger, drops WAL
  *     recovery.c     before any thread runs
  *     store.c        composes them
