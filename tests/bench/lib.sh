@@ -136,6 +136,12 @@ sink() {
 	SINK_PORT=$(cat "$T/sink.out")
 }
 
+end() { # end PID: one that has no exit code to be proud of
+	kill -TERM "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+	forget "$1"
+}
+
 # timed COMMAND...: its output is thrown away; sets FIGURES to its seconds, CPU seconds and peak MiB. To find nothing is no
 # failure (xargs says 123 then).
 timed() {
