@@ -68,8 +68,8 @@ static void free_move(struct move *m)
 	free(m->origin);
 }
 
-static void add_move(struct discover *d, uint32_t cookie, const char *path, struct input *input,
-		     const char *origin)
+static void add_move(struct discover *d, uint32_t cookie, const char *path,
+		     const struct origin *origin)
 {
 	struct move *moves = realloc(d->moves, (d->n_moves + 1) * sizeof(*moves));
 	if (!moves) {
@@ -78,7 +78,14 @@ static void add_move(struct discover *d, uint32_t cookie, const char *path, stru
 	}
 	d->moves = moves;
 	struct move *m = &moves[d->n_moves];
-	*m = (struct move){cookie, d->turn, strdup(path), input, strdup(origin)};
+	*m = (struct move){
+		.cookie = cookie,
+		.turn = d->turn,
+		.path = strdup(path),
+		.input = origin->input,
+		.origin = strdup(origin->path),
+		.known = origin->known,
+	};
 	if (m->path && m->origin)
 		d->n_moves++;
 	else
@@ -92,6 +99,11 @@ static struct move *find_move(struct discover *d, uint32_t cookie, const char *p
 			   : !d->moves[i].cookie && strcmp(d->moves[i].path, path) == 0)
 			return &d->moves[i];
 	return NULL;
+}
+
+static struct origin origin_of(const struct move *m)
+{
+	return (struct origin){m->input, m->origin, m->known};
 }
 
 static void forget_moves(struct discover *d, bool all)
@@ -115,12 +127,14 @@ static void moved_from(struct discover *d, struct dir *dir, const char *path,
 	struct name *n = tree_name(&d->tree, dir, e->name);
 	struct move *trace = find_move(d, 0, path);
 	struct input *input = dir->listed && !dir->refusal ? wanted_by(&d->wanted, path) : NULL;
-	if (input)
-		add_move(d, e->cookie, path, input, path);
-	else if (n && n->source && n->source->input)
-		add_move(d, e->cookie, path, n->source->input, n->source->path);
-	else if (trace)
-		add_move(d, e->cookie, path, trace->input, trace->origin);
+	const struct source *s = n ? n->source : NULL;
+	struct origin origin = {input, path, s != NULL};
+	if (!input && s && s->input)
+		origin = (struct origin){s->input, s->path, true};
+	else if (!input && trace)
+		origin = origin_of(trace);
+	if (origin.input)
+		add_move(d, e->cookie, path, &origin);
 	look_at(d, dir, e->name, NULL);
 }
 
@@ -128,17 +142,16 @@ static void moved_to(struct discover *d, struct dir *dir, const char *path,
 		     const struct watch_event *e)
 {
 	struct move *m = find_move(d, e->cookie, path);
-	struct origin origin;
 	if (!m) {
 		look_at(d, dir, e->name, NULL);
 		return;
 	}
-	origin = (struct origin){m->input, m->origin};
+	struct origin origin = origin_of(m);
 	look_at(d, dir, e->name, &origin);
 	/* It may have gone on from here already: the trace tells what it was. */
 	m = find_move(d, e->cookie, path);
 	if (m && !tree_name(&d->tree, dir, e->name))
-		add_move(d, 0, path, m->input, m->origin);
+		add_move(d, 0, path, &origin);
 }
 
 /* What the event says of files that were never found. */

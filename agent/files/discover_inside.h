@@ -38,12 +38,14 @@ struct move {
 	char *path;
 	struct input *input; /* that wanted it */
 	char *origin;        /* the name under which it was wanted */
+	bool known;          /* it had a source */
 };
 
 /* Where a file comes from that no input names by itself. */
 struct origin {
 	struct input *input;
 	const char *path; /* the name under which it was wanted */
+	bool known;       /* that had a source: what is unknown may be another file */
 };
 
 struct sources { /* a growing array of borrowed pointers */
@@ -306,6 +308,8 @@ void stray_is_of_past(struct discover *d, struct comparison *c);
 bool stray_was_copy(struct discover *d, const struct source *file);
 /* Does the other one's file begin with what is remembered of the source's? */
 bool stray_begins_alike(struct discover *d, const struct source *s, struct source *other);
+/* Does its file begin with what is remembered of another one of the same log? */
+bool stray_is_like_another(struct discover *d, struct source *file);
 /* Decides about those that have been compared; sets strays_due_ns. */
 void stray_step(struct discover *d);
 

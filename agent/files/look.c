@@ -249,6 +249,15 @@ static void nothing_there(struct discover *d, struct dir *dir, const char *text)
 		names_lost(d, n);
 }
 
+/* The log, renamed before it was seen, is no copy, so there is nothing to compare it with. But what was renamed may be the file
+ * that was known, and this one a copy that has taken the new name since. */
+static bool is_log_itself(struct discover *d, struct source *s, const struct origin *moved)
+{
+	if (rotation_rotated(path_name(moved->path)))
+		return false;
+	return !moved->known || !stray_is_like_another(d, s);
+}
+
 static void look_at_file(struct discover *d, struct dir *dir, const char *text, const char *path,
 			 const struct origin *origin, const struct identity *id, bool is_link)
 {
@@ -261,8 +270,7 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 	struct source *s = look_find(d, id);
 	char original[PATH_MAX];
 	struct origin rotated;
-	/* The log itself, renamed before it was seen: no copy, so there is nothing to compare it with. */
-	bool renamed = origin && !rotation_rotated(path_name(origin->path));
+	const struct origin *moved = origin;
 	if (!s && !want && !origin && !is_link && stray_is_young(d, id) &&
 	    stray_origin(d, dir, text, &rotated, original))
 		origin = &rotated;
@@ -288,7 +296,7 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 		look_along(d, path, s);
 	if (!d->settled || s->state != SOURCE_NEW || s->held)
 		return;
-	if (renamed && !s->recorded)
+	if (moved && !s->recorded && is_log_itself(d, s, moved))
 		begin_stream(d, s);
 	else
 		begin_fresh(d, s);

@@ -78,7 +78,7 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 	char own[PATH_MAX];
 	const char *glob;
 	struct span name = span_of(text);
-	ret->path = path;
+	*ret = (struct origin){.path = path};
 	if (!rotation_rotated(name) || dir->orphan || dir->refusal || !scan_join(own, dir, text) ||
 	    wanted_excluded_by(&d->wanted, own, &glob))
 		return false;
@@ -407,6 +407,18 @@ bool stray_begins_alike(struct discover *d, const struct source *s, struct sourc
 {
 	const struct rung *head = ladder_find(&s->ladder, COMPARED_AT_ONCE);
 	return head && !s->ladder.base && begins_with(d, other, head);
+}
+
+bool stray_is_like_another(struct discover *d, struct source *file)
+{
+	uint64_t family = rotation_family(path_name(file->path));
+	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s)) {
+		const struct rung *head = ladder_find(&s->ladder, GLANCE);
+		if (s != file && head && !s->ladder.base &&
+		    rotation_family(path_name(s->path)) == family && begins_with(d, file, head))
+			return true;
+	}
+	return false;
 }
 
 bool stray_was_copy(struct discover *d, const struct source *file)

@@ -21,6 +21,27 @@ START_TEST(copied_and_truncated_before_it_was_seen)
 }
 END_TEST
 
+/* What comes to the new name of a file that is known need not be that file: here it is a copy of the next one. */
+START_TEST(renamed_and_then_copied_to_the_same_name)
+{
+	host_input(&h, "logs", "*.log", "");
+	host_start(&h);
+	host_numbers(&h, "f.log", "n", 1, 10);
+	host_take(&h);
+	host_rename(&h, "f.log", "f.log.1");
+	host_numbers(&h, "f.log", "n", 11, 10);
+	host_rename(&h, "f.log.1", "f.log.2");
+	host_copy(&h, "f.log", "f.log.1");
+	host_run(&h);
+	host_truncate(&h, "f.log", 0);
+	host_numbers(&h, "f.log", "n", 21, 3);
+	host_run(&h);
+	host_pass(&h, 3);
+	host_expect_numbers(&h, "n", 23);
+	ck_assert_uint_eq(host_lost(&h), 0);
+}
+END_TEST
+
 START_TEST(rotated_and_compressed_before_it_was_seen)
 {
 	host_input(&h, "logs", globs[_i], "");
@@ -174,6 +195,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, copied_and_truncated_before_it_was_seen, 0, 2);
 	tcase_add_loop_test(tcase, rotated_and_compressed_before_it_was_seen, 0, 2);
 	tcase_add_loop_test(tcase, rotated_away_while_down_with_nothing_left, 0, 2);
+	tcase_add_test(tcase, renamed_and_then_copied_to_the_same_name);
 	tcase_add_test(tcase, old_archives_are_left_alone);
 	tcase_add_test(tcase, copies_of_what_was_skipped_are_skipped);
 	tcase_add_loop_test(tcase, copied_and_compressed_while_nobody_reads, 0, 2);
