@@ -6,6 +6,8 @@
  *
  * A file that vanishes while the directory is read has become a slab or was retired with
  * its segments: the first is looked for, the second is no loss. */
+#include "collector/store/index.h"
+
 #include "collector/store/index_inside.h"
 
 #include "common/file.h"
