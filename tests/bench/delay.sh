@@ -21,7 +21,7 @@ row defaults "${MEDIANS[@]}"
 medians run_delay '[collector]' 'batch_delay = 20ms'
 row 'batch_delay = 20ms' "${MEDIANS[@]}"
 
-# run_idle FILES RATE SECONDS: percent of a core, MiB
+# run_idle FILES RATE SECONDS: percent of a core, MiB at the end and at most
 run_idle() {
 	local before after began
 	rm -rf "$DATA" "$T/h.state" "$T/log"
@@ -39,13 +39,13 @@ run_idle() {
 		"$BENCH/drip" --files "$1" --rate "$2" --seconds "$3" "$T/log"
 	fi
 	after=$(cpu "$AGENT_PID")
-	FIGURES=("$(calc "($after - $before) * 1e5 / ($(now_ms) - $began)")" "$(memory "$AGENT_PID")")
+	FIGURES=("$(calc "($after - $before) * 1e5 / ($(now_ms) - $began)")" "$(resident "$AGENT_PID")" "$(memory "$AGENT_PID")")
 	stop "$AGENT_PID"
 	stop "$COLLECTOR_PID"
 }
 
 title 'Agent: when little happens'
-header case '% of a core' 'peak MiB'
+header case '% of a core' MiB 'peak MiB'
 medians run_idle 0 0 20
 row 'no files, 20 s' "${MEDIANS[@]}"
 open_files 20000

@@ -44,9 +44,13 @@ cpu() {
 	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"
 }
 
-# memory PID: the most it had, in MiB.
+# memory PID: the most it had, in MiB; resident PID: what it has now.
 memory() {
 	awk '/^VmHWM:/ { printf "%.1f\n", $2 / 1024 }' "/proc/$1/status"
+}
+
+resident() {
+	awk '/^VmRSS:/ { printf "%.1f\n", $2 / 1024 }' "/proc/$1/status"
 }
 
 # Waits until a process has used no CPU for a second; sets QUIET_MS, when that began.
