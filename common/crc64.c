@@ -7,7 +7,7 @@
  * 63 stands for x^0. */
 #include "common/crc64.h"
 
-#include <isa-l/crc64.h>
+#include "common/isal.h"
 
 /* x^64 + ... of ECMA-182 without its x^64, reflected. */
 #define POLYNOMIAL UINT64_C(0xc96c5795d7870f42)
@@ -17,7 +17,7 @@
 
 uint64_t crc64_add(uint64_t crc, const void *bytes, size_t len)
 {
-	return len ? crc64_ecma_refl(crc, bytes, len) : crc;
+	return len ? isal_crc64(crc, bytes, len) : crc;
 }
 
 /* a times b modulo P: for each term of a, from x^0 on, b times that power of x. */

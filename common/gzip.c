@@ -14,12 +14,12 @@
  * limit is an error. */
 #include "common/gzip.h"
 
+#include "common/isal.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-
-#include <isa-l/igzip_lib.h>
 
 enum {
 	LEVEL = 1,
@@ -93,7 +93,7 @@ static int deflate_pending(struct gzip_encoder *e)
 			return (int)room;
 		z->next_out = (uint8_t *)e->out->ptr + e->out->len;
 		z->avail_out = (uint32_t)room;
-		int r = isal_deflate(z);
+		int r = isal_deflate_some(z);
 		assert(r == COMP_OK);
 		e->out->len += (size_t)room - z->avail_out;
 	} while (z->avail_in || (z->end_of_stream && z->internal_state.state != ZSTATE_END));
@@ -207,7 +207,7 @@ static int inflate_member(struct inflate_state *z, struct span body, size_t limi
 		z->avail_in = offered_in;
 		/* A header that is not over yet, though all input was there, never will be; asked
 		 * again, ISA-L would go on by flags that it did not keep. */
-		if (isal_inflate(z) != ISAL_DECOMP_OK || !z->wrapper_flag)
+		if (isal_inflate_some(z) != ISAL_DECOMP_OK || !z->wrapper_flag)
 			return -EBADMSG;
 		size_t made = offered_out - z->avail_out;
 		if (made && spilling)

@@ -10,8 +10,7 @@
 #include "collector/query/gzipfile.h"
 
 #include "common/file.h"
-
-#include <isa-l/igzip_lib.h>
+#include "common/isal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -188,7 +187,7 @@ static int inflate_on(struct gzipfile *f)
 		return r;
 	f->inflate.next_out = (uint8_t *)linebuf_end(&f->lines);
 	f->inflate.avail_out = WINDOW_BYTES;
-	r = isal_inflate(&f->inflate);
+	r = isal_inflate_some(&f->inflate);
 	if (r == ISAL_INCORRECT_CHECKSUM)
 		return damaged(f, "wrong checksum");
 	if (r != ISAL_DECOMP_OK)

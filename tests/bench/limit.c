@@ -14,6 +14,7 @@
  *
  * receive and drain print their port, and end with SIGTERM. Each talks the protocol as far as its partner here, `load` and
  * haul's own programs do, no further. */
+#include "common/isal.h"
 #include "common/line.h"
 #include "common/num.h"
 
@@ -22,7 +23,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <isa-l.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +106,7 @@ static size_t compress_member(char *plain, size_t len, uint8_t *out, size_t max)
 	z.avail_in = (uint32_t)len;
 	z.next_out = out;
 	z.avail_out = (uint32_t)max;
-	if (isal_deflate(&z) != COMP_OK || z.internal_state.state != ZSTATE_END)
+	if (isal_deflate_some(&z) != COMP_OK || z.internal_state.state != ZSTATE_END)
 		die("deflate");
 	return max - z.avail_out;
 }
@@ -281,7 +281,7 @@ static void take_batch(struct receiver *r, struct peer *p, struct span body)
 	z.avail_in = (uint32_t)body.len;
 	z.next_out = (uint8_t *)r->inflated;
 	z.avail_out = INFLATED_MAX;
-	if (isal_inflate(&z) != ISAL_DECOMP_OK) {
+	if (isal_inflate_some(&z) != ISAL_DECOMP_OK) {
 		errno = EBADMSG;
 		die("inflate");
 	}
