@@ -94,8 +94,21 @@ void begin_stream(struct discover *d, struct source *s)
 	names_begin(d, s);
 }
 
+/* The registry has how the file began, nothing of it was read, and now it begins otherwise: it was emptied or replaced
+ * while the agent was away. */
+static bool is_another(struct discover *d, struct source *s)
+{
+	return s->recorded && !s->cut && !source_was_stray(s) && s->ladder.n &&
+	       s->tail_at == s->start && descriptor_open(d->table, s) == 0 && follow_verify(s) == 0;
+}
+
 void begin_fresh(struct discover *d, struct source *s)
 {
+	if (is_another(d, s)) {
+		/* What it began with is looked for among the rotated files, and this one begins as a stream of its own. */
+		s->cut = true;
+		source_notice(d->table, s);
+	}
 	/* What was compared with the collector's streams may not be what had been seen any more. */
 	if (s->early && !s->cut)
 		s->early = descriptor_open(d->table, s) == 0 && follow_verify(s) == 0;

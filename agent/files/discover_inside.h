@@ -364,6 +364,8 @@ void unseen_settle(struct discover *d);
 void unseen_overflow(struct discover *d);
 /* A compressed file is a log of its own, which nobody saw before. */
 void unseen_turned_up(struct discover *d, const struct source *file);
+/* One of the log of that path was found, and gone before it could be opened. */
+void unseen_lose(struct discover *d, const char *origin);
 /* Makes the streams that tell of what is lost; sets due_ns. */
 void unseen_record(struct discover *d);
 

@@ -5,7 +5,8 @@
  * to have been unread is lost.
  *
  * A file counts only by its bytes *and* its name, and only when it was made after the stream began. Offset 0 never
- * matches. One of which nothing is remembered, for it could not be opened, is known by its size alone.
+ * matches. One of which nothing is remembered, for it could not be opened, is known by its size, when no
+ * other stream began like the file.
  *
  * Failure modes: a directory that cannot be listed has nothing; a gzip file that is being written is waited for. */
 #include "agent/files/discover_inside.h"
@@ -26,6 +27,7 @@
 
 #define TRY_AGAIN_NS (2 * NUM_SEC_NS)
 #define BIRTH_SLACK  (5 * NUM_SEC_NS)
+#define HEAD_BYTES   ((size_t)64 * 1024)
 
 bool rest_is_wanted(const struct source *s)
 {
@@ -134,14 +136,44 @@ static bool may_be_in(const struct discover *d, const struct source *s, const ch
 	       !past_by_file(source_past(d->table), id.ino, id.btime_ns);
 }
 
-/* Nothing is remembered of the source, so only its size can be compared. That is enough: the file is none that is
- * known, and it was made of one of this name. */
+/* What cannot be compared does: it is taken by its own bytes later. */
+static bool begins_with(const struct comparison *c, const struct rung *head)
+{
+	struct probe *p;
+	size_t budget = HEAD_BYTES;
+	if (probe_new(c->fd, c->id.size, 0, head, 1, &p) < 0)
+		return true;
+	int r = probe_step(p, &budget);
+	probe_free(p);
+	return r != PROBE_NO;
+}
+
+/* Has the file what another stream of this log began with? Files that are rotated at a size are all as long. */
+static bool is_anothers(struct discover *d, const struct comparison *c)
+{
+	uint64_t family = rotation_family(path_name(c->owner->path));
+	size_t cursor = 0;
+	for (struct source *o = source_first(d->table); o; o = source_after(d->table, o)) {
+		const struct rung *head = ladder_find(&o->ladder, HEAD_BYTES);
+		if (o != c->owner && o != c->file && head && !o->ladder.base &&
+		    rotation_family(path_name(o->path)) == family && begins_with(c, head))
+			return true;
+	}
+	for (const struct past *p;
+	     (p = past_of_family(source_past(d->table), family, &cursor)) != NULL;)
+		if (!p->base && p->head.offset && begins_with(c, &p->head))
+			return true;
+	return false;
+}
+
+/* Nothing is remembered of the source, so only its size can be compared. That is enough for a file that is no other
+ * stream's, and that was made of one of this name. */
 static bool take_unread(struct discover *d, struct source *s, const char *path, struct source *file)
 {
 	struct comparison c = {.owner = s, .file = file, .path = (char *)path, .fd = -1};
 	if (s->ladder.n || s->tail_at || !s->sure_size || identity_open(path, &c.id, &c.fd) < 0)
 		return false;
-	bool same = match_content_size(c.fd, &c.id) == s->sure_size &&
+	bool same = match_content_size(c.fd, &c.id) == s->sure_size && !is_anothers(d, &c) &&
 		    probe_new(c.fd, c.id.size, 0, NULL, 0, &c.probe) == 0;
 	if (same)
 		rest_take(d, &c);

@@ -15,7 +15,8 @@
  * it is compressed and old.
  *
  * Failure modes: it cannot be read: it is no copy, and following it says what is wrong; it is deleted: its descriptor
- * keeps it, as long as it may still be wanted. */
+ * keeps it, as long as it may still be wanted; it was deleted before it could be opened: it is one that nobody has seen
+ * (unseen.c). */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -409,13 +410,34 @@ bool stray_begins_alike(struct discover *d, const struct source *s, struct sourc
 	return head && !s->ladder.base && begins_with(d, other, head);
 }
 
+/* Into `dst`; 0: it is empty, or cannot be read. */
+static size_t read_first(struct discover *d, struct source *s, char dst[FOLLOW_CHECK_BYTES])
+{
+	ssize_t n = descriptor_open(d->table, s) < 0
+			    ? -1
+			    : file_pread_full(s->fd, dst, FOLLOW_CHECK_BYTES, 0);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* A copy that is being made may still be shorter than what is remembered of the file that it is of. */
+static bool is_made_from(struct discover *d, struct source *file, struct source *other)
+{
+	char copy[FOLLOW_CHECK_BYTES], original[FOLLOW_CHECK_BYTES];
+	size_t n = read_first(d, file, copy);
+	return n && read_first(d, other, original) >= n && memcmp(copy, original, n) == 0;
+}
+
 bool stray_is_like_another(struct discover *d, struct source *file)
 {
 	uint64_t family = rotation_family(path_name(file->path));
 	for (struct source *s = source_first(d->table); s; s = source_after(d->table, s)) {
 		const struct rung *head = ladder_find(&s->ladder, GLANCE);
-		if (s != file && head && !s->ladder.base &&
-		    rotation_family(path_name(s->path)) == family && begins_with(d, file, head))
+		if (s == file || s->ladder.base || rotation_family(path_name(s->path)) != family)
+			continue;
+		if (head && begins_with(d, file, head))
+			return true;
+		/* In a thousand directories there may be files of that name: not all are opened. */
+		if (s->family == file->family && is_made_from(d, file, s))
 			return true;
 	}
 	return false;
@@ -440,9 +462,37 @@ bool stray_was_copy(struct discover *d, const struct source *file)
 	return false;
 }
 
+/* Was its file gone before it could be opened? */
+static bool has_gone(struct discover *d, struct source *file)
+{
+	if (!source_is_stray(file) || file->searching || file->names || file->fd >= 0)
+		return false;
+	int r = descriptor_open(d->table, file);
+	return r == -ENOENT || r == -ESTALE;
+}
+
+/* Nobody will learn what it had, unless a copy of it is here: that is a file of its own then. It goes before any of those
+ * is judged, so that it is missed before it turns up. */
+static void drop_gone(struct discover *d)
+{
+	for (struct source *s = source_first(d->table), *next; s; s = next) {
+		char path[PATH_MAX], dir[PATH_MAX];
+		struct span text = path_dir(s->path);
+		next = source_after(d->table, s);
+		if (!has_gone(d, s))
+			continue;
+		(void)snprintf(dir, sizeof(dir), "%.*s", (int)text.len, text.ptr);
+		if (s->state == SOURCE_STRAY && s->size &&
+		    wanted_original(d, dir, path_name(s->path), path))
+			unseen_lose(d, path);
+		names_drop(d, s);
+	}
+}
+
 void stray_step(struct discover *d)
 {
 	bool any = false;
+	drop_gone(d);
 	d->strays_due_ns = INT64_MAX;
 	for (struct source *s = source_first(d->table), *next; s; s = next) {
 		next = source_after(d->table, s);

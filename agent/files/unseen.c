@@ -70,9 +70,9 @@ static struct unseen_files *files_of(struct unseen *u, const char *origin)
 	return &files[u->n_files++];
 }
 
-static void lose(struct discover *d, const struct birth *b)
+void unseen_lose(struct discover *d, const char *origin)
 {
-	struct unseen_files *f = files_of(&d->unseen, b->origin);
+	struct unseen_files *f = files_of(&d->unseen, origin);
 	if (!f) {
 		discover_short_of_memory(d);
 		return;
@@ -301,7 +301,7 @@ void unseen_settle(struct discover *d)
 	for (size_t i = u->n_births; i-- > 0;) {
 		struct birth *b = &u->births[i];
 		if (b->over && b->written)
-			lose(d, b);
+			unseen_lose(d, b->origin);
 		if (b->over)
 			remove_birth(u, b);
 	}

@@ -42,6 +42,37 @@ START_TEST(renamed_and_then_copied_to_the_same_name)
 }
 END_TEST
 
+/* Two files of one size, of which the second could not be opened before it was gone: what was made of the first is not its
+ * rest. */
+START_TEST(not_opened_and_as_long_as_another)
+{
+	bool deleted = _i;
+	host_input(&h, "logs", "*.log", "");
+	h.max_open_files = 1;
+	host_start(&h);
+	h.arena_max = 0;
+	host_numbers(&h, "f.log", "n", 101, 100);
+	host_run(&h);
+	host_rename(&h, "f.log", "f.log.1");
+	host_numbers(&h, "f.log", "n", 201, 100);
+	host_run(&h);
+	host_shell(
+		&h,
+		deleted ? "gzip f.log.1; mv f.log.1.gz f.log.2.gz; rm f.log"
+			: "gzip f.log.1; mv f.log.1.gz f.log.2.gz; mv f.log f.log.1; gzip f.log.1");
+	host_run(&h);
+	h.arena_max = UINT64_MAX;
+	host_run(&h);
+	host_pass(&h, 130);
+	host_numbers(&h, "f.log", "n", 1, 100);
+	if (deleted)
+		host_numbers(&h, "f.log", "n", 201, 100);
+	host_run(&h);
+	host_expect_numbers(&h, "n", 300);
+	ck_assert_uint_eq(host_lost(&h), deleted ? 600 : 0);
+}
+END_TEST
+
 START_TEST(rotated_and_compressed_before_it_was_seen)
 {
 	host_input(&h, "logs", globs[_i], "");
@@ -196,6 +227,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, rotated_and_compressed_before_it_was_seen, 0, 2);
 	tcase_add_loop_test(tcase, rotated_away_while_down_with_nothing_left, 0, 2);
 	tcase_add_test(tcase, renamed_and_then_copied_to_the_same_name);
+	tcase_add_loop_test(tcase, not_opened_and_as_long_as_another, 0, 2);
 	tcase_add_test(tcase, old_archives_are_left_alone);
 	tcase_add_test(tcase, copies_of_what_was_skipped_are_skipped);
 	tcase_add_loop_test(tcase, copied_and_compressed_while_nobody_reads, 0, 2);

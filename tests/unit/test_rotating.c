@@ -339,6 +339,21 @@ START_TEST(cut_and_copied_in_one_turn)
 }
 END_TEST
 
+/* The registry knew how the file began, nothing of it had been shipped, and it was copied, emptied and renamed while the
+ * agent was away. */
+START_TEST(emptied_while_the_agent_was_away)
+{
+	check_life(3038, true);
+}
+END_TEST
+
+/* What came to the new name of a known file was a copy that was still being made, shorter than the head of what it is of. */
+START_TEST(renamed_and_half_copied)
+{
+	check_life(35, true);
+}
+END_TEST
+
 int main(void)
 {
 	const char *seeds = getenv("HAUL_SEEDS");
@@ -351,6 +366,8 @@ int main(void)
 	tcase_add_loop_test(tcase, each_line_once_step_by_step, 0,
 			    (int)(last_seed - first_seed + 1));
 	tcase_add_test(tcase, cut_and_copied_in_one_turn);
+	tcase_add_test(tcase, emptied_while_the_agent_was_away);
+	tcase_add_test(tcase, renamed_and_half_copied);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
