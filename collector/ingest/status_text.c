@@ -59,7 +59,10 @@ static int text_disk(struct buf *out, const struct picture *p)
 {
 	const struct store_counters *c = &p->counters;
 	char a[32], b[32], full[80] = "";
-	if (p->full_s != FORECAST_NEVER)
+	if (c->free_bytes <= c->reserve_bytes)
+		(void)snprintf(full, sizeof(full), "; full, min_free is %s",
+			       picture_bytes((double)c->reserve_bytes, a));
+	else if (p->full_s != FORECAST_NEVER)
 		(void)snprintf(full, sizeof(full), "; full in %s at %s an hour",
 			       picture_time(p->full_s, a), picture_bytes(p->fill_rate * 3600, b));
 	return buf_printf(out, "disk        %s free of %s%s\n",

@@ -15,6 +15,8 @@ expect_equal 'readyz' 503 "$CODE"
 http GET /healthz
 expect_equal 'healthz' 200 "$CODE"
 expect_equal 'the metric' 0 "$(metric "$URL" haul_collector_ready)"
+"$HAUL_BIN/haul-collector" status -c "$T/collector.conf" >"$T/status" || true
+grep -q '^disk .*; full, min_free is [0-9.]* ' "$T/status" || fail "status: $(cat "$T/status")"
 
 write_lines "$T/log/app.log" 1 1000
 open_session other
