@@ -135,7 +135,8 @@ PACED='i=1; while [ $i -le $0 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1))
 
 expect_accounted() { # expect_accounted SERVICE N: COUNT wrote that, and what is missing the agent says of which files
 	local lost=$T/lost.$1 output holes=0
-	wait_until 60 "[ \"\$(lines_on_disk $1 | awk '\$6 == $2' | wc -l)\" = 2 ]"
+	# A file that was found and went again keeps those after it waiting for up to a minute.
+	wait_until 150 "[ \"\$(lines_on_disk $1 | awk '\$6 == $2' | wc -l)\" = 2 ]"
 	wait_until 60 "[ \"\$(metric \$AGENT_URL haul_agent_lag_bytes)\" = 0 ]"
 	for output in out err; do
 		lines_on_disk "$1" | awk -v output=$output '$5 == output { print $6 }' | sort -n >"$lost"

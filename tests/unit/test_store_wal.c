@@ -73,16 +73,18 @@ static bool nothing_stands(void *user, const struct wal_entry *e)
 	return false;
 }
 
-/* Recovery finds all records behind `base`, whole, and nothing to cut or to tell. */
+/* Recovery finds all records behind `base`, whole, and nothing to cut or to tell. Of those before it nothing is asked:
+ * the thread that makes files ready may take theirs while this looks. */
 static void expect(uint64_t base)
 {
 	struct wal_log log;
 	uint64_t next = base + 1;
 	ck_assert_int_eq(wal_scan(wal_dir, 0, &log), 0);
 	for (size_t i = 0; i < log.n_entries; i++) {
+		if (log.entries[i].head.lsn <= base)
+			continue;
 		ck_assert_int_eq((int)log.entries[i].state, WAL_ENTRY_GOOD);
-		if (log.entries[i].head.lsn > base)
-			ck_assert_uint_eq(log.entries[i].head.lsn, next++);
+		ck_assert_uint_eq(log.entries[i].head.lsn, next++);
 	}
 	ck_assert_uint_eq(next, lsn + 1);
 	ck_assert_uint_eq(log.n_junk, 0);
