@@ -212,7 +212,7 @@ tsan-build: $(TSAN_TESTS) $(B)/haul-collector
 writers = packaging/deps.sh --unpack build/writers writers || true
 
 check: ## install what is missing, build with sanitizers, run all tests
-	@packaging/deps.sh build test
+	@packaging/deps.sh build test bench
 	@$(submake) MODE=asan all tests-build
 	@$(submake) MODE=tsan tsan-build
 	@$(submake) MODE=release all $(BENCHES) $(PRELOADS)

@@ -162,6 +162,7 @@ for kind in "${kinds[@]}"; do
 		;;
 	cost)
 		start cost/instructions bash tests/bench/cost.sh
+		start cost/benchmarks bash tests/bench/smoke.sh
 		;;
 	*)
 		echo "run.sh: no kind of test is called $kind (unit, fuzz, tsan, e2e, cost, torture)" >&2

@@ -1,7 +1,10 @@
 #!/bin/bash
 # How long a line takes from its writing to the collector's disk, and what the agent costs when little happens.
+#
+#     BENCH_SECONDS  of lines in each run (10); the runs without many take two, three and six times that
 . "$(dirname "$0")/lib.sh"
 seconds=${BENCH_SECONDS:-10}
+files=$((20000 / BENCH_FEWER)) busy=$((1000 / BENCH_FEWER))
 
 run_delay() { # run_delay AGENT-LINE...
 	rm -rf "$DATA" "$T/h.state" "$T/log"
@@ -46,10 +49,10 @@ run_idle() {
 
 title 'Agent: when little happens'
 header case '% of a core' MiB 'peak MiB'
-medians run_idle 0 0 20
-row 'no files, 20 s' "${MEDIANS[@]}"
-open_files 20000
-medians run_idle "$FILES" 0 60
-row "$FILES idle files, 60 s" "${MEDIANS[@]}"
-medians run_idle 1000 1000 30
-row '1,000 files, a line a second each' "${MEDIANS[@]}"
+medians run_idle 0 0 $((2 * seconds))
+row "no files, $((2 * seconds)) s" "${MEDIANS[@]}"
+open_files "$files"
+medians run_idle "$FILES" 0 $((6 * seconds))
+row "$FILES idle files, $((6 * seconds)) s" "${MEDIANS[@]}"
+medians run_idle "$busy" "$busy" $((3 * seconds))
+row "$busy files, a line a second each" "${MEDIANS[@]}"

@@ -5,17 +5,19 @@
 #     BENCH_SECONDS  of load in each run (10)
 . "$(dirname "$0")/lib.sh"
 seconds=${BENCH_SECONDS:-10}
+hosts=$((10 / BENCH_FEWER))
+segments=$((20 * hosts * 5))
 
 # Closed segments, as a crash or a busy day leaves them, and many small ones of days that are long over.
 "$BENCH/gen" --seed 1 --bytes "$BENCH_BYTES" --services 10 --hosts 5 --tree "$T/closed"
-"$BENCH/gen" --seed 2 --bytes 8M --services 20 --hosts 10 --first-day 2020-01-01 --days 5 --tree "$T/small"
+"$BENCH/gen" --seed 2 --bytes $((segments * 8192)) --services 20 --hosts "$hosts" --first-day 2020-01-01 --days 5 --tree "$T/small"
 find "$T/closed" "$T/small" -name '*.log' | while IFS= read -r file; do
 	mv "$file" "${file%.log}.0001.log"
 done
 
 mv "$T/small" "$DATA"
 start_collector '[retention]' 'hold = yes'
-wait_until 300 "[ \"\$(metric '$URL' haul_collector_archive_segments)\" = 1000 ]"
+wait_until 300 "[ \"\$(metric '$URL' haul_collector_archive_segments)\" = $segments ]"
 stop "$COLLECTOR_PID"
 mv "$DATA" "$T/small"
 
@@ -44,4 +46,4 @@ row 'seals, zstd -1' "${MEDIANS[@]}"
 medians run_beside "$T/closed" 'seal_level = 9' '[retention]' 'hold = yes'
 row 'seals, zstd -9' "${MEDIANS[@]}"
 medians run_beside "$T/small" '[retention]' 'max_age = 1d'
-row 'deletes 1,000 segments' "${MEDIANS[@]}"
+row "deletes $segments segments" "${MEDIANS[@]}"

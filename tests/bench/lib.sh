@@ -6,6 +6,8 @@
 #
 #     BENCH_BYTES  of input (1G): the figures of the README are those of the default
 #     BENCH_RUNS   runs of each, whose median is shown (3)
+#     BENCH_FEWER  so many times fewer files, agents and small segments, 1 to 10 (1)
+#     BENCH_PEERS  no leaves the peers out, which are fetched from Debian else
 #     TMPDIR       where the input and the data lie; some 4 times BENCH_BYTES
 HAUL_BIN=${HAUL_BIN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/release}
 # shellcheck source=tests/lib/e2e.sh
@@ -13,6 +15,8 @@ HAUL_BIN=${HAUL_BIN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/r
 BENCH=$HAUL_BIN/bench
 BENCH_BYTES=${BENCH_BYTES:-1G}
 BENCH_RUNS=${BENCH_RUNS:-3}
+BENCH_FEWER=${BENCH_FEWER:-1}
+BENCH_PEERS=${BENCH_PEERS:-yes}
 PEERS=$ROOT/build/peers
 
 # JSON lines from the generator, in $INPUT; sets INPUT_BYTES and INPUT_LINES.
@@ -95,6 +99,7 @@ medians() {
 	local -a rows=()
 	for ((run = 0; run < BENCH_RUNS; run++)); do
 		"$@"
+		numbers "$*" "${FIGURES[@]}"
 		rows+=("${FIGURES[*]}")
 	done
 	MEDIANS=()
@@ -108,21 +113,35 @@ title() {
 	printf '\n## %s\n\n' "$*"
 }
 
-# header NAME...; row VALUE...: a table that reads well as text and as Markdown.
+# header NAME...; row NAME VALUE...: a table that reads well as text and as Markdown.
 header() {
-	row "$@"
+	cells "$@"
 	printf '|-%.0s' "$@"
 	echo '|'
 }
 
 row() {
+	numbers "$@"
+	cells "$@"
+}
+
+cells() {
 	printf '| %s ' "${@//|/\\|}"
 	echo '|'
 }
 
-# Peers: programs of Debian's, unpacked, not installed. PEER is the command to run one.
+# numbers WHAT VALUE...: fails unless all are, or - for what is not told. A command that fails within the arguments of
+# another ends nothing: this does.
+numbers() {
+	local value
+	for value in "${@:2}"; do
+		[[ $value =~ ^(-|[0-9]+(\.[0-9]+)?)$ ]] || fail "$1: '$value' is not a number"
+	done
+}
+
+# Peers: programs of Debian's, unpacked, not installed.
 have_peers() {
-	"$ROOT/packaging/deps.sh" --unpack "$PEERS" peers >&2
+	[ "$BENCH_PEERS" != no ] && "$ROOT/packaging/deps.sh" --unpack "$PEERS" peers >&2
 }
 
 peer() { # peer PROGRAM ARG...: in the background, as start
