@@ -43,7 +43,7 @@ struct joining {
 	bool set_host;        /* the drop-in says so */
 	char dir[PATH_MAX];   /* FILE.d as the configuration reader spells it */
 	char token[PATH_MAX]; /* path of the token file */
-	char uuid[EXCHANGE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	char url[JOIN_ADDRESS_MAX + 16];
 };
 

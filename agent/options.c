@@ -9,6 +9,7 @@
 #include "agent/listener.h"
 #include "common/name.h"
 #include "common/num.h"
+#include "common/uuid.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -66,13 +67,8 @@ static int check_pin(const char *value, const char **ret_why)
 
 static int check_uuid(const char *value, const char **ret_why)
 {
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-	bool good = strlen(value) == sizeof(form) - 1;
-	for (size_t i = 0; good && i < sizeof(form) - 1; i++)
-		good = form[i] == '-' ? value[i] == '-'
-				      : strchr("0123456789abcdef", value[i]) != NULL;
 	*ret_why = "a uuid has 32 lower-case hex digits, parted by - into 8, 4, 4, 4 and 12";
-	return good ? 0 : -EINVAL;
+	return uuid_is_valid(span_of(value)) ? 0 : -EINVAL;
 }
 
 /* What the makers say about a value goes into one text; the configuration is read by one thread. */

@@ -242,7 +242,7 @@ static void say_exposure(const struct collector *c)
 
 static int start_http(struct collector *c, struct conf_error *err)
 {
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	keeper_uuid(c->keeper, uuid);
 	unsigned max = connection_limit(c->options),
 		 threads = (unsigned)c->options->collector->threads;

@@ -40,7 +40,7 @@ struct keeper {
 	struct store_config config;
 	bool reopen, drain, stop;
 	char why[DOOR_REASON_MAX];
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	struct conf_error error;
 };
 
@@ -275,7 +275,7 @@ void keeper_error(struct keeper *k, struct conf_error *ret)
 	pthread_mutex_unlock(&k->lock);
 }
 
-void keeper_uuid(struct keeper *k, char ret[STORE_UUID_LEN + 1])
+void keeper_uuid(struct keeper *k, char ret[UUID_LEN + 1])
 {
 	pthread_mutex_lock(&k->lock);
 	memcpy(ret, k->uuid, sizeof(k->uuid));

@@ -29,7 +29,7 @@ enum keeper_state keeper_state(struct keeper *k);
 void keeper_error(struct keeper *k, struct conf_error *ret);
 
 /* Of the store that was opened first; "" before. */
-void keeper_uuid(struct keeper *k, char ret[STORE_UUID_LEN + 1]);
+void keeper_uuid(struct keeper *k, char ret[UUID_LEN + 1]);
 
 /* Closes the store and opens it again, when it is open; `why` is told meanwhile. */
 void keeper_reopen(struct keeper *k, const char *why);

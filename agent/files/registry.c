@@ -1,11 +1,10 @@
 /* The registry's file: see registry.h; registry_format.h has its lines. Called by the
  * agent's loop.
  *
- *     STATE_DIR/lock        held as long as the agent runs
- *     STATE_DIR/identity    agent UUID LF [collector UUID LF]
- *     STATE_DIR/registry    "haul-registry 1" LF, then deltas
- *     STATE_DIR/registry.damaged    what was found damaged at the last start that found
- * damage
+ *     STATE_DIR/lock                held as long as the agent runs
+ *     STATE_DIR/identity            see uuids.h
+ *     STATE_DIR/registry            "haul-registry 1" LF, then deltas
+ *     STATE_DIR/registry.damaged    what was found damaged at the last start that found damage
  *
  * Happy path: touched sources become lines, which are appended by one write each second;
  * every 30 s they are synced; when the file is several times as long as its content, it
@@ -26,6 +25,7 @@
 
 #include "agent/files/past.h"
 #include "agent/files/registry_format.h"
+#include "agent/files/uuids.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/num.h"
@@ -36,7 +36,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,15 +47,12 @@
 #define FILE_MAX_BYTES ((size_t)1024 * 1024 * 1024)
 #define REPLACE_FACTOR 4
 #define REPLACE_MIN    ((uint64_t)1024 * 1024)
-#define IDENTITY_MAX   4096
 
 struct registry {
 	struct source_table *table;
 	char *dir_path;
 	int dir, lock, fd; /* -1: not open */
-	char agent_uuid[REGISTRY_UUID_LEN + 1];
-	char collector_uuid[REGISTRY_UUID_LEN + 1];
-	bool identity_kept; /* it stands in its file */
+	struct uuids uuids;
 	bool first_start;
 	bool damaged;          /* the file that was read had damage */
 	int64_t first_run_ns;  /* the directory was first used, by another run; 0: never before */
@@ -73,84 +69,6 @@ struct registry {
 	struct log_gate gate;
 	char problem[PATH_MAX + 256]; /* "" all well */
 };
-
-/* --- identity --------------------------------------------------------------------------------------- */
-
-static bool is_uuid(struct span s)
-{
-	if (s.len != REGISTRY_UUID_LEN)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? s.ptr[i] != '-' : !strchr("0123456789abcdef", s.ptr[i]))
-			return false;
-	}
-	return true;
-}
-
-static int make_uuid(char dst[REGISTRY_UUID_LEN + 1])
-{
-	unsigned char b[16];
-	if (getrandom(b, sizeof(b), 0) != sizeof(b))
-		return -EIO;
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(dst, REGISTRY_UUID_LEN + 1,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		       b[13], b[14], b[15]);
-	return 0;
-}
-
-static void take_identity(struct registry *r, struct span text)
-{
-	while (text.len) {
-		struct span line = span_first(text, span_find(text, '\n'));
-		text = span_from(text, line.len < text.len ? line.len + 1 : line.len);
-		char *into = NULL;
-		if (span_starts_with(line, SPAN_LITERAL("agent ")))
-			into = r->agent_uuid;
-		else if (span_starts_with(line, SPAN_LITERAL("collector ")))
-			into = r->collector_uuid;
-		struct span uuid = span_from(line, into ? span_find(line, ' ') + 1 : line.len);
-		if (into && is_uuid(uuid))
-			memcpy(into, uuid.ptr, uuid.len);
-	}
-}
-
-static int write_identity(struct registry *r)
-{
-	struct buf text = BUF_EMPTY;
-	int e = buf_printf(&text, "agent %s\n", r->agent_uuid);
-	if (e == 0 && *r->collector_uuid)
-		e = buf_printf(&text, "collector %s\n", r->collector_uuid);
-	if (e == 0)
-		e = r->dir < 0 ? -ENOENT : file_replace(r->dir, "identity", buf_span(&text), 0600);
-	r->identity_kept = e == 0;
-	buf_free(&text);
-	return e;
-}
-
-static int load_identity(struct registry *r)
-{
-	struct buf text = BUF_EMPTY;
-	int e = r->dir < 0 ? -ENOENT : file_read(r->dir, "identity", IDENTITY_MAX, &text);
-	if (e >= 0)
-		take_identity(r, buf_span(&text));
-	buf_free(&text);
-	r->identity_kept = *r->agent_uuid != '\0';
-	if (r->identity_kept)
-		return 0;
-	if (e != -ENOENT)
-		log_warning("%s/identity cannot be used (%s): this agent goes on under a "
-			    "new uuid",
-			    r->dir_path, e < 0 ? strerror(-e) : "damaged");
-	e = make_uuid(r->agent_uuid);
-	if (e == 0 && r->dir >= 0)
-		(void)write_identity(r); /* what keeps it from being written is said with
-					    the registry */
-	return e;
-}
 
 /* --- loading ---------------------------------------------------------------------------------------- */
 
@@ -365,8 +283,8 @@ static int replace_file(struct registry *r)
 		r->size = r->content = text.len;
 		r->replace = r->unsynced = false;
 		all_written(r);
-		if (!r->identity_kept)
-			(void)write_identity(r);
+		if (!r->uuids.kept)
+			uuids_write(&r->uuids, r->dir);
 	}
 	buf_free(&text);
 	return e;
@@ -527,7 +445,7 @@ int registry_open(const char *state_dir, struct source_table *t, struct registry
 	settle(r);
 	if (r->replace)
 		r->write_due_ns = 0;
-	e = load_identity(r);
+	e = uuids_load(&r->uuids, r->dir, r->dir_path);
 	if (e < 0) {
 		registry_close(r);
 		return e;
@@ -540,7 +458,7 @@ void registry_close(struct registry *r)
 {
 	if (!r)
 		return;
-	if (*r->agent_uuid) {
+	if (*r->uuids.agent) {
 		collect(r);
 		collect_alive(r);
 		write_now(r, clock_mono_ns());
@@ -556,20 +474,17 @@ void registry_close(struct registry *r)
 
 const char *registry_agent_uuid(const struct registry *r)
 {
-	return r->agent_uuid;
+	return r->uuids.agent;
 }
 
 const char *registry_collector_uuid(const struct registry *r)
 {
-	return r->collector_uuid;
+	return r->uuids.collector;
 }
 
 int registry_set_collector_uuid(struct registry *r, const char *uuid)
 {
-	if (!is_uuid(span_of(uuid)))
-		return -EINVAL;
-	memcpy(r->collector_uuid, uuid, REGISTRY_UUID_LEN + 1);
-	return write_identity(r);
+	return uuids_set_collector(&r->uuids, r->dir, uuid);
 }
 
 void registry_alive(struct registry *r, int64_t real_ns)

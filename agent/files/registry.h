@@ -10,14 +10,11 @@
  *
  * STATE_DIR/lock is made by the very first start and never written: its time says when that was.
  *
- * STATE_DIR/identity holds the agent's uuid and the uuid of the collector that it belongs
- * to. */
+ * STATE_DIR/identity holds the agent's uuid and the uuid of the collector that it belongs to: uuids.h. */
 #ifndef HAUL_AGENT_REGISTRY_H
 #define HAUL_AGENT_REGISTRY_H
 
 #include "agent/files/source.h"
-
-#define REGISTRY_UUID_LEN 36
 
 struct registry;
 

@@ -60,7 +60,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *user)
 	} else if (header_value(line, "Haul-Protocol", &value)) {
 		x->answer.haul = span_is(value, CHUNK_PROTOCOL);
 	} else if (header_value(line, "Haul-Collector", &value)) {
-		if (value.len == EXCHANGE_UUID_LEN)
+		if (value.len == UUID_LEN)
 			memcpy(x->answer.collector, value.ptr, value.len);
 	} else if (header_value(line, "Retry-After", &value)) {
 		uint64_t seconds;

@@ -5,10 +5,10 @@
 
 #include "common/buf.h"
 #include "common/span.h"
+#include "common/uuid.h"
 
 #include <stdint.h>
 
-#define EXCHANGE_UUID_LEN   36
 #define EXCHANGE_ANSWER_MAX ((size_t)32 * 1024 * 1024)
 
 struct exchange_config {        /* texts: "" not set; they outlive the exchange */
@@ -28,13 +28,13 @@ struct request {
 };
 
 struct answer {
-	bool haul;      /* it carries Haul-Protocol: 1, so it is a collector's word */
-	bool timed_out; /* no progress for too long */
-	long status;    /* HTTP; 0: there was no answer */
-	char collector[EXCHANGE_UUID_LEN + 1]; /* Haul-Collector; "" none */
-	int64_t retry_after_ns;                /* 0: not said */
-	struct span body;                      /* valid until the next request */
-	char error[256];                       /* status 0: what failed */
+	bool haul;                    /* it carries Haul-Protocol: 1, so it is a collector's word */
+	bool timed_out;               /* no progress for too long */
+	long status;                  /* HTTP; 0: there was no answer */
+	char collector[UUID_LEN + 1]; /* Haul-Collector; "" none */
+	int64_t retry_after_ns;       /* 0: not said */
+	struct span body;             /* valid until the next request */
+	char error[256];              /* status 0: what failed */
 };
 
 struct exchange;

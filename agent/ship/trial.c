@@ -124,8 +124,8 @@ static int send_nothing(struct trial *t)
 	return r;
 }
 
-int trial_run(const struct trial_config *config, char ret_uuid[EXCHANGE_UUID_LEN + 1],
-	      char *ret_why, size_t why_size)
+int trial_run(const struct trial_config *config, char ret_uuid[UUID_LEN + 1], char *ret_why,
+	      size_t why_size)
 {
 	struct trial t = {.config = config, .why = ret_why, .why_size = why_size};
 	int r = exchange_new(&config->exchange, &t.exchange);

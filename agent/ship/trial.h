@@ -13,7 +13,7 @@ struct trial_config {
 
 /* Writes the collector's uuid. Errors, with one sentence in `ret_why`: -EACCES the collector said no; -ENOTCONN there was
  * no answer of a collector; -ENOMEM, -EIO. */
-int trial_run(const struct trial_config *config, char ret_uuid[EXCHANGE_UUID_LEN + 1],
-	      char *ret_why, size_t why_size) MUST_CHECK;
+int trial_run(const struct trial_config *config, char ret_uuid[UUID_LEN + 1], char *ret_why,
+	      size_t why_size) MUST_CHECK;
 
 #endif

@@ -43,7 +43,7 @@ struct uplink {
 	enum uplink_state state;
 	size_t url;       /* which of them is in use */
 	uint64_t session; /* 0: none yet */
-	char collector[EXCHANGE_UUID_LEN + 1];
+	char collector[UUID_LEN + 1];
 	struct stream_id after; /* LISTING: the last row of the page before */
 	bool first_page;
 	struct buf session_body; /* SESSION: the request */

@@ -13,7 +13,7 @@ struct picture {
 	enum health health;
 	bool has_store;
 	char reason[DOOR_REASON_MAX + 32];
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	struct store_counters counters;
 	const struct archive_meters *archive;
 	struct conns_state connections;

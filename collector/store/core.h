@@ -119,7 +119,7 @@ struct store {
 	struct tree tree;
 	int tree_wal; /* the WAL's directory */
 	char *data_dir;
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	bool uuid_is_new; /* made by this start: nothing on disk has it before the first checkpoint */
 	struct store_config config;
 	struct room room;

@@ -38,34 +38,41 @@ enum statement {
 	N_STATEMENTS,
 };
 
+#define P2  "?1, ?2"
+#define P6  P2 ", ?3, ?4, ?5, ?6"
+#define P8  P6 ", ?7, ?8"
+#define P9  P8 ", ?9"
+#define P11 P9 ", ?10, ?11"
+#define P20 P11 ", ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20"
+
+/* A row and its sum, of all of its parameters. */
+#define ROW(parameters) " VALUES (" parameters ", row_sum(" parameters "))"
+
 static const char *const sql[N_STATEMENTS] = {
-	[PUT_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
-	[PUT_HOST] = "INSERT INTO host VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-		     " ON CONFLICT (id) DO UPDATE SET session = ?3, machine = ?4, agent = ?5,"
-		     " first_contact_us = ?6, last_contact_us = ?7, lines = ?8, bytes = ?9",
-	[PUT_STREAM] = "INSERT INTO stream VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-		       "?10, ?11, ?12, ?13,"
-		       " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
-		       " ON CONFLICT (id) DO UPDATE SET service = ?4, instance = ?5, "
-		       "path = ?6, ino = ?7,"
-		       " btime_ns = ?8, start = ?9, base = ?10, offset = ?11, crc = ?12, "
-		       "state = ?13,"
-		       " ended = ?14, lines = ?15, dropped = ?16, stored_bytes = ?17, "
-		       "lost_bytes = ?18,"
-		       " born_us = ?19, last_us = ?20",
+	[PUT_META] = "INSERT OR REPLACE INTO meta" ROW(P2),
+	[PUT_HOST] = "INSERT INTO host" ROW(
+		P9) " ON CONFLICT (id) DO UPDATE SET session = ?3, machine = ?4, agent = ?5,"
+		    " first_contact_us = ?6, last_contact_us = ?7, lines = ?8, bytes = ?9,"
+		    " sum = excluded.sum",
+	[PUT_STREAM] = "INSERT INTO stream" ROW(
+		P20) " ON CONFLICT (id) DO UPDATE SET service = ?4, instance = ?5, path = ?6, ino "
+		     "= ?7,"
+		     " btime_ns = ?8, start = ?9, base = ?10, offset = ?11, crc = ?12, state = ?13,"
+		     " ended = ?14, lines = ?15, dropped = ?16, stored_bytes = ?17, lost_bytes = "
+		     "?18,"
+		     " born_us = ?19, last_us = ?20, sum = excluded.sum",
 	[REMOVE_STREAM] = "DELETE FROM stream WHERE id = ?1",
 	[REMOVE_GAPS] = "DELETE FROM gap WHERE stream = ?1",
-	[PUT_GAP] = "INSERT OR REPLACE INTO gap VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[PUT_SEGMENT] = "INSERT OR REPLACE INTO segment VALUES"
-			" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[PUT_GAP] = "INSERT OR REPLACE INTO gap" ROW(P6),
+	[PUT_SEGMENT] = "INSERT OR REPLACE INTO segment" ROW(P11),
 	[REMOVE_SEGMENT] = "DELETE FROM segment"
 			   " WHERE day = ?1 AND service = ?2 AND host = ?3 AND number = ?4",
-	[ADD_LOSS] = "INSERT INTO loss (host, stream, service, path, from_byte, to_byte, "
-		     "cause, time_us)"
-		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[ADD_NOTE] = "INSERT INTO archive_note"
-		     " (day, service, host, number, from_byte, to_byte, what, time_us)"
-		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ADD_LOSS] =
+		"INSERT INTO loss"
+		" (host, stream, service, path, from_byte, to_byte, cause, time_us, sum)" ROW(P8),
+	[ADD_NOTE] =
+		"INSERT INTO archive_note"
+		" (day, service, host, number, from_byte, to_byte, what, time_us, sum)" ROW(P8),
 };
 
 struct ledger {
@@ -105,10 +112,11 @@ static int statement(struct ledger *l, enum statement which, sqlite3_stmt **ret)
 
 static int make_schema(sqlite3 *db)
 {
-	char text[128];
+	char text[192];
 	(void)snprintf(text, sizeof(text),
-		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		       LEDGER_APPLICATION_ID, LEDGER_VERSION);
+		       "PRAGMA application_id = %d;"
+		       "INSERT INTO meta VALUES ('version', %d, row_sum('version', %d)); COMMIT",
+		       LEDGER_APPLICATION_ID, LEDGER_VERSION, LEDGER_VERSION);
 	int r = sql_exec(db, "BEGIN");
 	if (r == 0)
 		r = sql_exec(db, ledger_schema);
@@ -137,7 +145,9 @@ int ledger_open(const char *path, struct ledger **ret)
 		return -ENOMEM;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	int code = sqlite3_open_v2(path, &l->db, flags, NULL);
-	int r = code == SQLITE_OK ? set_up(l->db) : sql_errno(code);
+	int r = code == SQLITE_OK ? sql_add_row_sum(l->db) : sql_errno(code);
+	if (r == 0)
+		r = set_up(l->db);
 	if (r < 0) {
 		ledger_close(l);
 		return r;
@@ -168,8 +178,8 @@ static int read_meta(sqlite3 *db, struct ledger_meta *ret)
 		return sql_errno(code);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 		struct span key = span_of((const char *)sqlite3_column_text(s, 0));
-		if (span_is(key, "uuid") && sqlite3_column_bytes(s, 1) == STORE_UUID_LEN)
-			memcpy(m.uuid, sqlite3_column_text(s, 1), STORE_UUID_LEN);
+		if (span_is(key, "uuid") && sqlite3_column_bytes(s, 1) == UUID_LEN)
+			memcpy(m.uuid, sqlite3_column_text(s, 1), UUID_LEN);
 		else if (span_is(key, "lsn"))
 			m.lsn = (uint64_t)sqlite3_column_int64(s, 1);
 		else if (span_is(key, "last_session"))

@@ -29,8 +29,8 @@ void ledger_close(struct ledger *l);
 int ledger_copy(struct ledger *l, const char *path) MUST_CHECK;
 
 struct ledger_meta {
-	char uuid[STORE_UUID_LEN + 1]; /* empty in a new one */
-	uint64_t lsn;                  /* all records up to it are in */
+	char uuid[UUID_LEN + 1]; /* empty in a new one */
+	uint64_t lsn;            /* all records up to it are in */
 	uint64_t last_session;
 };
 

@@ -1,6 +1,5 @@
 /* The ledger's tables, as SQL. Readers of the exported copy rely on them; haul-archive(5)
- * has an overview. A change that an older program could not read raises LEDGER_VERSION.
- */
+ * has an overview. A change that an older program could not read raises LEDGER_VERSION, which stands in meta as `version`. */
 #ifndef HAUL_COLLECTOR_STORE_LEDGER_SCHEMA_H
 #define HAUL_COLLECTOR_STORE_LEDGER_SCHEMA_H
 
@@ -9,15 +8,16 @@
 
 /* Times are microseconds since 1970 unless the name says otherwise, offsets and lengths
  * are bytes, days are texts. Checksums are CRC-64/XZ in the 64 bits of an integer:
- * printf('%016x', crc) shows them as haul does. */
+ * printf('%016x', crc) shows them as haul does. `sum` is that of the row's other columns
+ * (ledger_tables, row_sum in sql.h): SQLite finds damage of its pages' structure, not of a number. */
 static const char ledger_schema[] =
-	"CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;"
 
 	"CREATE TABLE host ("
 	" id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, session INTEGER NOT NULL,"
 	" machine BLOB, agent BLOB, first_contact_us INTEGER NOT NULL, last_contact_us "
 	"INTEGER NOT NULL,"
-	" lines INTEGER NOT NULL, bytes INTEGER NOT NULL);"
+	" lines INTEGER NOT NULL, bytes INTEGER NOT NULL, sum INTEGER NOT NULL);"
 
 	/* ino is a text, for it may be beyond what an integer holds here. */
 	"CREATE TABLE stream ("
@@ -31,12 +31,13 @@ static const char ledger_schema[] =
 	"INTEGER NOT NULL,"
 	" stored_bytes INTEGER NOT NULL, lost_bytes INTEGER NOT NULL, born_us INTEGER "
 	"NOT NULL,"
-	" last_us INTEGER NOT NULL, UNIQUE (host, stream));"
+	" last_us INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE (host, stream));"
 
 	/* Source bytes whose record was damaged here. */
 	"CREATE TABLE gap ("
 	" stream INTEGER NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL,"
 	" base INTEGER NOT NULL, crc_from INTEGER NOT NULL, crc_to INTEGER,"
+	" sum INTEGER NOT NULL,"
 	" PRIMARY KEY (stream, from_byte)) WITHOUT ROWID;"
 
 	/* Source bytes that agents could not save. */
@@ -45,7 +46,7 @@ static const char ledger_schema[] =
 	"NOT NULL,"
 	" path TEXT NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL, "
 	"cause TEXT NOT NULL,"
-	" time_us INTEGER NOT NULL);"
+	" time_us INTEGER NOT NULL, sum INTEGER NOT NULL);"
 
 	/* state: live, closed, sealed, gone, deleted. crc NULL: not known, and then lines and
 	 * times are a lower bound. */
@@ -55,6 +56,7 @@ static const char ledger_schema[] =
 	" state TEXT NOT NULL, inode TEXT NOT NULL, length INTEGER NOT NULL, lines "
 	"INTEGER NOT NULL,"
 	" first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, crc INTEGER,"
+	" sum INTEGER NOT NULL,"
 	" PRIMARY KEY (day, service, host, number)) WITHOUT ROWID;"
 	"CREATE INDEX segment_state ON segment (state) WHERE state IN ('live', 'closed');"
 
@@ -64,7 +66,7 @@ static const char ledger_schema[] =
 	" id INTEGER PRIMARY KEY, day TEXT NOT NULL, service TEXT NOT NULL, host TEXT "
 	"NOT NULL,"
 	" number INTEGER NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL,"
-	" what TEXT NOT NULL, time_us INTEGER NOT NULL);"
+	" what TEXT NOT NULL, time_us INTEGER NOT NULL, sum INTEGER NOT NULL);"
 
 	"CREATE VIEW stream_list AS SELECT host.name AS host, lower(hex(stream.stream)) "
 	"AS stream,"
@@ -84,5 +86,23 @@ static const char ledger_schema[] =
 	" lower(hex(stream.stream)) AS stream FROM gap JOIN stream ON stream.id = "
 	"gap.stream"
 	" JOIN host ON host.id = stream.host;";
+
+/* What goes into each table's `sum`, in this order: all that is written, so not the ids that SQLite gives. */
+static const struct ledger_table {
+	const char *name, *columns;
+} ledger_tables[] = {
+	{"meta", "key, value"},
+	{"host",
+	 "id, name, session, machine, agent, first_contact_us, last_contact_us, lines, bytes"},
+	{"stream",
+	 "id, host, stream, service, instance, path, ino, btime_ns, start, base, offset, crc,"
+	 " state, ended, lines, dropped, stored_bytes, lost_bytes, born_us, last_us"},
+	{"gap", "stream, from_byte, to_byte, base, crc_from, crc_to"},
+	{"loss", "host, stream, service, path, from_byte, to_byte, cause, time_us"},
+	{"segment",
+	 "day, service, host, number, state, inode, length, lines, first_us, last_us, crc"},
+	{"archive_note", "day, service, host, number, from_byte, to_byte, what, time_us"},
+};
+#define LEDGER_TABLES (sizeof(ledger_tables) / sizeof(ledger_tables[0]))
 
 #endif

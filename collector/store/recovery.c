@@ -32,13 +32,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/num.h"
+#include "common/uuid.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* With less free, the ballast goes before it is needed. */
 #define LOW_ROOM (UINT64_C(32) << 20)
@@ -186,20 +186,6 @@ static int load_ledger(struct recovery *r)
 
 /* --- identity --- */
 
-static int make_uuid(char ret[STORE_UUID_LEN + 1])
-{
-	unsigned char b[16];
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		return -EIO;
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4, variant 1: RFC 4122 */
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(ret, STORE_UUID_LEN + 1,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		       b[13], b[14], b[15]);
-	return 0;
-}
-
 /* The ledger's; else the WAL's; else a new one. */
 static int find_uuid(struct recovery *r)
 {
@@ -211,13 +197,13 @@ static int find_uuid(struct recovery *r)
 	for (size_t i = r->log.n_files; i > 0; i--) {
 		const struct wal_scan_file *f = &r->log.files[i - 1];
 		if (f->head_good) {
-			memcpy(s->uuid, f->head.uuid, STORE_UUID_LEN);
-			s->uuid[STORE_UUID_LEN] = '\0';
+			memcpy(s->uuid, f->head.uuid, UUID_LEN);
+			s->uuid[UUID_LEN] = '\0';
 			return 0;
 		}
 	}
 	s->uuid_is_new = true;
-	return make_uuid(s->uuid);
+	return uuid_make(s->uuid);
 }
 
 /* --- 2 and 3: the WAL --- */

@@ -17,7 +17,12 @@ int sql_exec(sqlite3 *db, const char *text) MUST_CHECK;
 /* The first column of the first row; -ENODATA: there is none. */
 int sql_number(sqlite3 *db, const char *query, int64_t *ret) MUST_CHECK;
 
-/* Is it a ledger, of a version that we know (-EPROTONOSUPPORT: a newer one), and whole (else -EBADMSG)? */
+/* Makes the function row_sum(COLUMN, ...) known: CRC-64/XZ of the columns, each as a byte that says whether it is NULL,
+ * its length (4 bytes, little endian) and its text or blob; a number is its decimal text. */
+int sql_add_row_sum(sqlite3 *db) MUST_CHECK;
+
+/* Is it a ledger, of a version that we know (-EPROTONOSUPPORT: a newer one), and whole, each row as it was written (else
+ * -EBADMSG)? After sql_add_row_sum. */
 int sql_check(sqlite3 *db) MUST_CHECK;
 
 /* Opens a file that nobody writes to any more, checks it, and takes no lock and writes nothing beside it:

@@ -15,8 +15,7 @@
 #include "common/conf.h"
 #include "common/name.h"
 #include "common/report.h"
-
-#define STORE_UUID_LEN 36 /* lower-case text form */
+#include "common/uuid.h"
 
 struct store;
 

@@ -112,7 +112,7 @@ void wal_group_free(struct wal_group *g)
 
 struct wal {
 	struct wal_files *files;
-	char uuid[STORE_UUID_LEN];
+	char uuid[UUID_LEN];
 	struct wal_file current; /* fd -1: none yet */
 	uint64_t first_lsn;      /* of the current file */
 	uint64_t last_lsn;       /* written */
@@ -122,13 +122,13 @@ struct wal {
 	size_t iov_capacity;
 };
 
-int wal_open(struct wal_files *files, const char uuid[STORE_UUID_LEN], struct wal **ret)
+int wal_open(struct wal_files *files, const char uuid[UUID_LEN], struct wal **ret)
 {
 	struct wal *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->files = files;
-	memcpy(w->uuid, uuid, STORE_UUID_LEN);
+	memcpy(w->uuid, uuid, UUID_LEN);
 	w->current = (struct wal_file){.fd = -1, .mirror = -1};
 	*ret = w;
 	return 0;
@@ -199,7 +199,7 @@ static void add_file_head(const struct wal *w, uint64_t file_end, char file_head
 	if (file_end)
 		return;
 	struct wal_file_head h = {.sequence = w->current.sequence, .first_lsn = w->first_lsn};
-	memcpy(h.uuid, w->uuid, STORE_UUID_LEN);
+	memcpy(h.uuid, w->uuid, UUID_LEN);
 	wal_encode_file_head(file_head, &h);
 	add_iov(at, file_head, WAL_FILE_HEAD);
 }

@@ -33,7 +33,7 @@ void wal_group_free(struct wal_group *g);
 struct wal;
 
 /* `files` stays the caller's. -ENOMEM. */
-int wal_open(struct wal_files *files, const char uuid[STORE_UUID_LEN], struct wal **ret) MUST_CHECK;
+int wal_open(struct wal_files *files, const char uuid[UUID_LEN], struct wal **ret) MUST_CHECK;
 void wal_close(struct wal *w);
 
 /* Goes over to the next file if one is ready; its first record will have this LSN. Nothing changes

@@ -23,7 +23,7 @@ void wal_encode_file_head(char dst[WAL_FILE_HEAD], const struct wal_file_head *h
 	le_put(dst + 12, WAL_FILE_HEAD, 4);
 	le_put(dst + 16, h->sequence, 8);
 	le_put(dst + 24, h->first_lsn, 8);
-	memcpy(dst + 32, h->uuid, STORE_UUID_LEN);
+	memcpy(dst + 32, h->uuid, UUID_LEN);
 	le_put(dst + FILE_CRC_AT, crc64_add(CRC64_EMPTY, dst, FILE_CRC_AT), 8);
 }
 
@@ -35,7 +35,7 @@ int wal_decode_file_head(const char src[WAL_FILE_HEAD], struct wal_file_head *re
 		return -EBADMSG;
 	ret->sequence = le_get(src + 16, 8);
 	ret->first_lsn = le_get(src + 24, 8);
-	memcpy(ret->uuid, src + 32, STORE_UUID_LEN);
+	memcpy(ret->uuid, src + 32, UUID_LEN);
 	return 0;
 }
 

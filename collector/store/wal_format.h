@@ -40,7 +40,7 @@
 struct wal_file_head {
 	uint64_t sequence;
 	uint64_t first_lsn;
-	char uuid[STORE_UUID_LEN];
+	char uuid[UUID_LEN];
 };
 
 struct wal_record_head {

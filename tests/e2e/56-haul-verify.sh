@@ -82,8 +82,17 @@ stop "$AGENT_PID"
 stop "$COLLECTOR_PID"
 verify 1
 told 'truncated'
-sqlite3 "$DATA/.haul/ledger.db" "INSERT INTO gap SELECT id, 0, $first, 0, 0, NULL FROM stream WHERE service = 'x';
-	UPDATE meta SET value = value + 1 WHERE key = 'lsn'"
+# A gap, as a damaged record of the log leaves one, each row with its sum.
+ledger() {
+	sqlite3 "$DATA/.haul/ledger.db" "$@"
+}
+row_sum() {
+	perl -e 'print $_ eq "NULL" ? pack "CV", 1, 0 : pack("CV", 0, length) . $_ for @ARGV' "$@" | crc64
+}
+row=$(ledger "SELECT id FROM stream WHERE service = 'x'")
+lsn=$(ledger "SELECT value + 1 FROM meta WHERE key = 'lsn'")
+ledger "INSERT INTO gap VALUES ($row, 0, $first, 0, 0, NULL, 0x$(row_sum "$row" 0 "$first" 0 0 NULL));
+	UPDATE meta SET value = $lsn, sum = 0x$(row_sum lsn "$lsn") WHERE key = 'lsn'"
 start_collector
 stop "$COLLECTOR_PID"
 start_collector

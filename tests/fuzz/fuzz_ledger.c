@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/name.h"
 #include "common/num.h"
+#include "tests/lib/ledger_by_hand.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,11 +24,12 @@ static const struct {
 	const char *insert;
 	int n_columns;
 } tables[] = {
-	{'m', "INSERT OR IGNORE INTO meta VALUES (?,?)", 2},
-	{'h', "INSERT OR IGNORE INTO host VALUES (?,?,?,?,?,?,?,?,?)", 9},
-	{'s', "INSERT OR IGNORE INTO stream VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 20},
-	{'g', "INSERT OR IGNORE INTO gap VALUES (?,?,?,?,?,?)", 6},
-	{'e', "INSERT OR IGNORE INTO segment VALUES (?,?,?,?,?,?,?,?,?,?,?)", 11},
+	{'m', "INSERT OR IGNORE INTO meta VALUES (?,?,0)", 2},
+	{'h', "INSERT OR IGNORE INTO host VALUES (?,?,?,?,?,?,?,?,?,0)", 9},
+	{'s', "INSERT OR IGNORE INTO stream VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+	 20},
+	{'g', "INSERT OR IGNORE INTO gap VALUES (?,?,?,?,?,?,0)", 6},
+	{'e', "INSERT OR IGNORE INTO segment VALUES (?,?,?,?,?,?,?,?,?,?,?,0)", 11},
 };
 
 enum { EMPTY_MAX = 1 << 20 };
@@ -93,15 +95,15 @@ static void put_row(sqlite3 *db, struct span row)
 
 static void put_rows(struct span rows)
 {
-	sqlite3 *db;
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	assert(fd >= 0 && file_pwrite_all(fd, buf_span(&empty_ledger), 0) == 0);
 	(void)close(fd);
-	assert(sqlite3_open(path, &db) == SQLITE_OK);
+	sqlite3 *db = ledger_open_by_hand(path);
 	assert(sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN",
 			    NULL, NULL, NULL) == SQLITE_OK);
 	while (rows.len)
 		put_row(db, next(&rows, '\n'));
+	ledger_add_sums(db);
 	assert(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
 	(void)sqlite3_close(db);
 }

@@ -50,7 +50,7 @@ static void tear_down(void)
 {
 	if (registry)
 		close_it();
-	shell("chmod -R u+rwx . && rm -rf registry* identity lock");
+	shell("chmod -R u+rwx . && rm -rf registry* identity* lock");
 	(void)rmdir(dir);
 }
 

@@ -143,7 +143,7 @@ static bool is_open(void)
 
 START_TEST(opens_and_closes)
 {
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	wait_for(KEEPER_OPEN);
 	ck_assert(is_open());
 	keeper_uuid(keeper, uuid);

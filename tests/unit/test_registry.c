@@ -3,6 +3,7 @@
 #include "agent/files/past.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/uuid.h"
 #include "tests/lib/one_registry.h"
 
 #include <errno.h>
@@ -32,9 +33,9 @@ START_TEST(remembers)
 	struct stream_id ids[3];
 	open_it();
 	ck_assert(registry_is_first_start(registry));
-	char uuid[REGISTRY_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	(void)snprintf(uuid, sizeof(uuid), "%s", registry_agent_uuid(registry));
-	ck_assert_uint_eq(strlen(uuid), REGISTRY_UUID_LEN);
+	ck_assert_uint_eq(strlen(uuid), UUID_LEN);
 	ck_assert_str_eq(registry_collector_uuid(registry), "");
 	ck_assert_int_eq(registry_set_collector_uuid(registry, uuid), 0);
 	ck_assert_int_eq(registry_set_collector_uuid(registry, "no uuid"), -EINVAL);
@@ -234,7 +235,7 @@ START_TEST(disk_full)
 	ck_assert_uint_eq(source_count(table), 1);
 	ck_assert_ptr_nonnull(registry_problem(registry));
 	s = source_first(table);
-	ck_assert_uint_eq(strlen(registry_agent_uuid(registry)), REGISTRY_UUID_LEN);
+	ck_assert_uint_eq(strlen(registry_agent_uuid(registry)), UUID_LEN);
 	advance(s, "line\n");
 	registry_announce(registry);
 	(void)snprintf(command, sizeof(command), "mount -o remount,rw %s", dir);
@@ -259,7 +260,7 @@ START_TEST(no_directory_at_all)
 	table = source_table_new();
 	ck_assert_int_eq(registry_open(path, table, &registry), 0);
 	ck_assert_ptr_nonnull(registry_problem(registry));
-	ck_assert_uint_eq(strlen(registry_agent_uuid(registry)), REGISTRY_UUID_LEN);
+	ck_assert_uint_eq(strlen(registry_agent_uuid(registry)), UUID_LEN);
 	struct source *s = add(1);
 	registry_announce(registry);
 	ck_assert(s->announced);

@@ -3,6 +3,7 @@
 #include "agent/files/registry_format.h"
 #include "common/file.h"
 #include "common/num.h"
+#include "common/uuid.h"
 #include "tests/lib/one_registry.h"
 
 #include <errno.h>
@@ -44,17 +45,17 @@ static void fill(unsigned sources, unsigned commits)
 	close_it();
 }
 
-static void read_file(struct buf *out)
+static void read_file(const char *name, struct buf *out)
 {
 	char path[128];
-	(void)snprintf(path, sizeof(path), "%s/registry", dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	ck_assert_int_eq(file_read(AT_FDCWD, path, 1 << 20, out), 0);
 }
 
-static void write_file(struct span bytes)
+static void write_file(const char *name, struct span bytes)
 {
 	char path[128];
-	(void)snprintf(path, sizeof(path), "%s/registry", dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ck_assert_int_eq(file_write_all(fd, bytes), 0);
 	close(fd);
@@ -79,14 +80,14 @@ START_TEST(damage_at_every_byte)
 {
 	struct buf whole = BUF_EMPTY, copy = BUF_EMPTY;
 	fill(2, 3);
-	read_file(&whole);
+	read_file("registry", &whole);
 	for (size_t at = 0; at < whole.len; at++) {
 		static const unsigned char flips[] = {0x01, 0x80, 0xff};
 		for (size_t i = 0; i < sizeof(flips); i++) {
 			buf_clear(&copy);
 			ck_assert_int_eq(buf_add_span(&copy, buf_span(&whole)), 0);
 			copy.ptr[at] = (char)((unsigned char)copy.ptr[at] ^ flips[i]);
-			write_file(buf_span(&copy));
+			write_file("registry", buf_span(&copy));
 			survives(2, 3);
 		}
 	}
@@ -99,15 +100,15 @@ START_TEST(cut_at_every_byte)
 {
 	struct buf whole = BUF_EMPTY;
 	fill(2, 3);
-	read_file(&whole);
+	read_file("registry", &whole);
 	for (size_t len = 0; len < whole.len; len++) {
-		write_file(span_first(buf_span(&whole), len));
+		write_file("registry", span_first(buf_span(&whole), len));
 		survives(2, 3);
 		/* The end zeroed, as after a power cut. */
 		struct buf copy = BUF_EMPTY;
 		ck_assert_int_eq(buf_add_span(&copy, buf_span(&whole)), 0);
 		memset(copy.ptr + len, 0, copy.len - len);
-		write_file(buf_span(&copy));
+		write_file("registry", buf_span(&copy));
 		survives(2, 3);
 		buf_free(&copy);
 	}
@@ -126,7 +127,7 @@ static int64_t first_run_ns(void)
 
 static int64_t seen_until_ns(struct span bytes)
 {
-	write_file(bytes);
+	write_file("registry", bytes);
 	open_it();
 	int64_t ns = registry_last_alive_ns(registry);
 	close_it();
@@ -142,14 +143,14 @@ START_TEST(seen_until)
 	add(1);
 	registry_alive(registry, 1000);
 	close_it();
-	read_file(&first);
+	read_file("registry", &first);
 	open_it();
 	ck_assert_int_eq(registry_last_alive_ns(registry), 1000);
 	add(2);
 	registry_alive(registry, 2000);
 	registry_announce(registry);
 	close_it();
-	read_file(&whole);
+	read_file("registry", &whole);
 	ck_assert_uint_gt(whole.len, first.len);
 	ck_assert_mem_eq(whole.ptr, first.ptr, first.len);
 	ck_assert_int_eq(seen_until_ns(buf_span(&whole)), 2000);
@@ -251,6 +252,57 @@ START_TEST(lines_that_are_wrong)
 }
 END_TEST
 
+/* The two uuids that the agent had, as far as it still has them: never others that are nearly the same. */
+static void keeps_or_forgets(const char *agent, const char *collector, bool *ret_agent,
+			     bool *ret_collector)
+{
+	open_it();
+	*ret_agent = strcmp(registry_agent_uuid(registry), agent) == 0;
+	*ret_collector = strcmp(registry_collector_uuid(registry), collector) == 0;
+	if (!*ret_collector)
+		ck_assert_str_eq(registry_collector_uuid(registry), "");
+	for (size_t i = 0, differing = 0; !*ret_agent && i < UUID_LEN; i++) {
+		differing += registry_agent_uuid(registry)[i] != agent[i];
+		ck_assert(i < UUID_LEN - 1 || differing > 4);
+	}
+	close_it();
+}
+
+START_TEST(uuids_damaged_at_every_bit)
+{
+	char agent[UUID_LEN + 1], collector[UUID_LEN + 1];
+	bool has_agent, has_collector;
+	struct buf whole = BUF_EMPTY, copy = BUF_EMPTY;
+	ck_assert_int_eq(uuid_make(collector), 0);
+	open_it();
+	memcpy(agent, registry_agent_uuid(registry), sizeof(agent));
+	ck_assert_int_eq(registry_set_collector_uuid(registry, collector), 0);
+	close_it();
+	read_file("identity", &whole);
+	for (size_t bit = 0; bit < 8 * whole.len; bit++) {
+		buf_clear(&copy);
+		ck_assert_int_eq(buf_add(&copy, whole.ptr, whole.len), 0);
+		copy.ptr[bit / 8] = (char)((unsigned char)copy.ptr[bit / 8] ^ 1 << bit % 8);
+		write_file("identity", buf_span(&copy));
+		keeps_or_forgets(agent, collector, &has_agent, &has_collector);
+		/* One line harms the other only when the end between them is gone. */
+		ck_assert(has_agent || has_collector || whole.ptr[bit / 8] == '\n');
+		ck_assert(!has_agent || !has_collector || bit / 8 == whole.len - 1);
+		shell("test -s identity.damaged && rm identity.damaged");
+	}
+	for (size_t len = 0; len < whole.len; len++) {
+		write_file("identity", span_first(buf_span(&whole), len));
+		keeps_or_forgets(agent, collector, &has_agent, &has_collector);
+		ck_assert(has_agent == (len >= span_find(buf_span(&whole), '\n')));
+	}
+	write_file("identity", buf_span(&whole));
+	keeps_or_forgets(agent, collector, &has_agent, &has_collector);
+	ck_assert(has_agent && has_collector);
+	buf_free(&whole);
+	buf_free(&copy);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("registry_damage");
@@ -261,6 +313,7 @@ int main(void)
 	tcase_add_test(tcase, first_start);
 	tcase_add_test(tcase, damage_at_every_byte);
 	tcase_add_test(tcase, cut_at_every_byte);
+	tcase_add_test(tcase, uuids_damaged_at_every_bit);
 	tcase_add_test(tcase, damaged_file_is_set_aside);
 	tcase_add_test(tcase, does_not_trust_an_unborn_one_when_damaged);
 	tcase_add_loop_test(tcase, lines_that_are_wrong, 0,

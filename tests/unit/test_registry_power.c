@@ -6,6 +6,7 @@
 
 #include "agent/files/registry.h"
 #include "common/crc64.h"
+#include "common/uuid.h"
 
 enum { SOURCES = 5, ROUNDS = 12, LINE = 18 };
 
@@ -14,7 +15,7 @@ struct shared {
 	struct stream_id ids[SOURCES];
 	uint64_t written[SOURCES],
 		durable[SOURCES]; /* offsets: the farthest, and those of the last proper end */
-	char uuid[REGISTRY_UUID_LEN + 1]; /* "" before the first proper end */
+	char uuid[UUID_LEN + 1];  /* "" before the first proper end */
 	unsigned opened;
 };
 
@@ -111,7 +112,7 @@ static void work(void)
 		now_ns += (int64_t)(round == 7 ? 31 : 2) * 1000000000;
 		(void)registry_tick(registry, now_ns);
 	}
-	char uuid[REGISTRY_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	(void)snprintf(uuid, sizeof(uuid), "%s", registry_agent_uuid(registry));
 	registry_close(registry);
 	memcpy(shared->uuid, uuid, sizeof(uuid));

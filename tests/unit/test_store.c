@@ -266,7 +266,7 @@ START_TEST(one_collector_a_directory)
 	struct conf_error err;
 	ck_assert_int_eq(store_open(&c, &second, &err), -EWOULDBLOCK);
 	ck_assert_ptr_nonnull(strstr(err.text, dir));
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 	(void)snprintf(uuid, sizeof(uuid), "%s", store_uuid(store));
 	one_store_reopen();
 	ck_assert_str_eq(store_uuid(store), uuid);

@@ -20,7 +20,7 @@
 struct shared {
 	struct make_agents agents;
 	unsigned calls; /* I/O calls of the child */
-	char uuid[STORE_UUID_LEN + 1];
+	char uuid[UUID_LEN + 1];
 };
 
 static struct shared *shared;
@@ -165,7 +165,7 @@ START_TEST(the_uuid_that_was_given_out)
 	unsigned calls = shared->calls, refused = 0;
 	make_agents_end(&shared->agents);
 	for (unsigned n = 1; n <= calls + 1; n++) {
-		char uuid[STORE_UUID_LEN + 1];
+		char uuid[UUID_LEN + 1];
 		make_agents_begin(&shared->agents);
 		if (introduces_itself(n)) {
 			memcpy(uuid, shared->uuid, sizeof(uuid));

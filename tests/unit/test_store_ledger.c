@@ -1,8 +1,8 @@
 /* The ledger: what is put comes back as it was, a transaction happens as a whole or not at all, and rows or files that make
  * no sense are refused. */
 #include "collector/store/ledger.h"
-#include "collector/store/ledger_schema.h"
 #include "common/file.h"
+#include "tests/lib/ledger_by_hand.h"
 
 #include <check.h>
 #include <errno.h>
@@ -190,6 +190,23 @@ static void put_all(uint64_t stream_row)
 		struct segment_row row = segment_of(i + 1, (enum segment_state)i);
 		ck_assert_int_eq(ledger_put_segment(ledger, &row), 0);
 	}
+	struct loss loss = {.host = "web-01",
+			    .service = SPAN_LITERAL("checkout"),
+			    .path = SPAN_LITERAL("/var/log/x"),
+			    .cause = "truncated",
+			    .from = 1,
+			    .to = 2,
+			    .time_us = 3};
+	struct archive_note note = {.day = 20779,
+				    .service = SPAN_LITERAL("checkout"),
+				    .host = SPAN_LITERAL("web-01"),
+				    .number = 1,
+				    .from = 2,
+				    .to = 3,
+				    .what = "cut",
+				    .time_us = 4};
+	ck_assert_int_eq(ledger_add_loss(ledger, &loss), 0);
+	ck_assert_int_eq(ledger_add_note(ledger, &note), 0);
 }
 
 static const struct ledger_meta meta = {
@@ -270,15 +287,53 @@ START_TEST(a_transaction_that_is_given_up_never_was)
 }
 END_TEST
 
-static void by_hand(const char *text)
+static void by_hand(const char *text, bool sums)
 {
-	sqlite3 *db;
 	ledger_close(ledger);
 	ledger = NULL;
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3 *db = ledger_open_by_hand(path);
 	ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	if (sums)
+		ledger_add_sums(db);
 	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
+
+/* Of all that stands in a row, a number that is another one included. */
+START_TEST(a_row_that_changed_is_found)
+{
+	static const char *const changes[] = {
+		"UPDATE meta SET value = value + 1 WHERE key = 'lsn'",
+		"UPDATE meta SET value = upper(value) WHERE key = 'uuid'",
+		"UPDATE meta SET value = 3 WHERE key = 'version'",
+		"UPDATE meta SET key = 'lsm' WHERE key = 'lsn'",
+		"UPDATE host SET session = session + 1024",
+		"UPDATE host SET machine = NULL",
+		"UPDATE stream SET offset = offset + 4",
+		"UPDATE stream SET crc = crc + 1",
+		"UPDATE stream SET id = id + 1",
+		"UPDATE gap SET crc_to = NULL WHERE crc_to IS NOT NULL",
+		"UPDATE gap SET to_byte = to_byte - 1",
+		"UPDATE loss SET to_byte = to_byte + 1",
+		"UPDATE segment SET length = length - 8 WHERE number = 1",
+		"UPDATE segment SET crc = NULL",
+		"UPDATE archive_note SET what = 'cot'",
+	};
+	struct ledger_meta m;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		ck_assert_int_eq(ledger_begin(ledger), 0);
+		put_all(1);
+		ck_assert_int_eq(ledger_commit(ledger, &meta), 0);
+		by_hand(changes[i], false);
+		ck_assert_msg(ledger_open(path, &ledger) == -EBADMSG, "%s", changes[i]);
+		ck_assert_int_eq(ledger_probe(path, &m), -EBADMSG);
+		by_hand("DELETE FROM host; DELETE FROM stream; DELETE FROM gap; DELETE FROM loss;"
+			"DELETE FROM segment; DELETE FROM archive_note; DELETE FROM meta WHERE key "
+			"<> 'version'; UPDATE meta SET value = 1",
+			true);
+		open_ledger();
+	}
+}
+END_TEST
 
 START_TEST(rows_that_make_no_sense)
 {
@@ -303,11 +358,12 @@ START_TEST(rows_that_make_no_sense)
 		put_all(1);
 		ck_assert_int_eq(ledger_commit(ledger, &meta), 0);
 		ck_assert_int_eq(read_all(&n), 0);
-		by_hand(bad[i]);
+		by_hand(bad[i], true);
 		open_ledger();
 		ck_assert_msg(read_all(&n) == -EBADMSG, "%s", bad[i]);
 		by_hand("DELETE FROM host; DELETE FROM stream; DELETE FROM gap; DELETE FROM "
-			"segment");
+			"segment",
+			true);
 		open_ledger();
 	}
 }
@@ -316,9 +372,9 @@ END_TEST
 START_TEST(files_that_are_no_ledger)
 {
 	struct ledger_meta m;
-	by_hand("PRAGMA user_version = 2");
+	by_hand("UPDATE meta SET value = 2 WHERE key = 'version'", true);
 	ck_assert_int_eq(ledger_open(path, &ledger), -EPROTONOSUPPORT);
-	by_hand("PRAGMA user_version = 1; PRAGMA application_id = 5");
+	by_hand("UPDATE meta SET value = 1 WHERE key = 'version'; PRAGMA application_id = 5", true);
 	ck_assert_int_eq(ledger_open(path, &ledger), -EBADMSG);
 	ck_assert_int_eq(ledger_probe(path, &m), -EBADMSG);
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -333,36 +389,57 @@ START_TEST(files_that_are_no_ledger)
 }
 END_TEST
 
-/* Whatever byte of the file is another one: what is read is refused, or as it was. */
+/* One bit of `fd` is another one: is that refused? What is read otherwise is as it was. */
+static bool flipped_is_refused(int fd, off_t at)
+{
+	struct counted n;
+	struct ledger_meta m;
+	unsigned char was, bad;
+	ck_assert_int_eq(pread(fd, &was, 1, at), 1);
+	bad = (unsigned char)(was ^ 1u << at % 7);
+	ck_assert_int_eq(pwrite(fd, &bad, 1, at), 1);
+	int r = ledger_open(path, &ledger);
+	if (r == 0)
+		r = ledger_read_meta(ledger, &m);
+	if (r == 0)
+		r = read_all(&n);
+	if (r == 0) {
+		ck_assert_uint_eq(n.hosts, 1);
+		ck_assert_uint_eq(n.streams, 1);
+		ck_assert_uint_eq(n.gaps, 2);
+		ck_assert_uint_eq(n.segments, SEGMENT_STATE_DELETED + 1);
+		ck_assert_str_eq(m.uuid, meta.uuid);
+		ck_assert_uint_eq(m.lsn, meta.lsn);
+	}
+	ck_assert(r == 0 || r == -EBADMSG);
+	if (ledger)
+		ledger_close(ledger);
+	ledger = NULL;
+	ck_assert_int_eq(pwrite(fd, &was, 1, at), 1);
+	return r < 0;
+}
+
+/* Whatever bit of the file is another one. Most of it is room that nothing stands in; every byte that is not 0 is tried,
+ * and some of the others. */
 START_TEST(damage_is_found)
 {
 	struct counted n;
-	struct stat st;
+	unsigned refused = 0, tried = 0;
 	ck_assert_int_eq(ledger_begin(ledger), 0);
 	put_all(1);
 	ck_assert_int_eq(ledger_commit(ledger, &meta), 0);
 	ledger_close(ledger);
 	ledger = NULL;
-	ck_assert_int_eq(stat(path, &st), 0);
-	unsigned refused = 0;
-	for (off_t page = 0; page < st.st_size; page += 4096) {
-		char was[64], bad[64];
-		int fd = open(path, O_RDWR | O_CLOEXEC);
-		ck_assert_int_eq(pread(fd, was, sizeof(was), page), sizeof(was));
-		memset(bad, 0xa5, sizeof(bad));
-		ck_assert_int_eq(pwrite(fd, bad, sizeof(bad), page), sizeof(bad));
-		int r = ledger_open(path, &ledger);
-		ck_assert(r == 0 || r == -EBADMSG);
-		if (r == 0 && read_all(&n) < 0)
-			r = -EBADMSG;
-		refused += r < 0;
-		if (ledger)
-			ledger_close(ledger);
-		ledger = NULL;
-		ck_assert_int_eq(pwrite(fd, was, sizeof(was), page), sizeof(was));
-		file_close(&fd);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	char byte;
+	for (off_t at = 0; pread(fd, &byte, 1, at) == 1; at++) {
+		if (!byte && at % 97)
+			continue;
+		tried++;
+		refused += flipped_is_refused(fd, at);
 	}
-	ck_assert_uint_ge(refused, (unsigned)(st.st_size / 4096 - 1));
+	file_close(&fd);
+	ck_assert_uint_gt(refused, tried / 8);
 	open_ledger();
 	ck_assert_int_eq(read_all(&n), 0);
 	ck_assert_uint_eq(n.streams, 1);
@@ -374,9 +451,11 @@ int main(void)
 	Suite *suite = suite_create("store_ledger");
 	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, what_is_put_comes_back);
 	tcase_add_test(tc, what_is_removed_is_gone_and_may_come_again);
 	tcase_add_test(tc, a_transaction_that_is_given_up_never_was);
+	tcase_add_test(tc, a_row_that_changed_is_found);
 	tcase_add_test(tc, rows_that_make_no_sense);
 	tcase_add_test(tc, files_that_are_no_ledger);
 	tcase_add_test(tc, damage_is_found);

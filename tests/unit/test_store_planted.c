@@ -137,7 +137,7 @@ END_TEST
 /* SQLite opens by name; a link in the ledger's place is not what it opens. */
 START_TEST(a_link_for_a_ledger_is_not_followed)
 {
-	char link[128], target[128], uuid[STORE_UUID_LEN + 1];
+	char link[128], target[128], uuid[UUID_LEN + 1];
 	struct make_source a;
 	make_source(&a, "checkout", "a");
 	(void)make_send(store, "web-01", session, &a, 3);
