@@ -93,8 +93,10 @@ struct birth {
 	uint64_t family; /* of its name: rotation_family */
 	uint32_t cookie; /* it is on its way from path to another name; 0: it is not */
 	bool written;
-	bool absent; /* all events had been taken once, and it was not there */
-	bool over;   /* no name that can be seen leads to it any more */
+	bool packed; /* it was deleted beside a younger one of its name and .gz, which carries what it had */
+	bool carries; /* that one */
+	bool absent;  /* all events had been taken once, and it was not there */
+	bool over;    /* no name that can be seen leads to it any more */
 };
 
 /* A file that a look has found, and whose birth is not accounted for. */

@@ -148,6 +148,7 @@ struct source {
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
 	bool unfinished : 1; /* STRAY, COPY, or without a file: the gzip file is being written */
 	bool arrived : 1;    /* COPY: that was so when all that it has had arrived */
+	bool carries : 1; /* compressed from one that nobody has seen (unseen.c): by its being here that one is not lost */
 	bool searched : 1;   /* without a file: copies of it were looked for */
 	bool listed : 1;     /* the collector's list has it */
 	bool held : 1;       /* not to be read: its bytes are being compared */

@@ -8,7 +8,8 @@
  * Looks find files meanwhile. When all events are taken a birth whose name leads to a file that was found is that file's.
  * For each file that was found and has no name any more one of the births of its log that are over is taken off: which,
  * cannot be told, nor need it be, for their number is right. What is left over, and was written to, nobody has found: it
- * is lost.
+ * is lost, unless it was compressed first: then its bytes are the compressed file's, which is lost in its place if that goes
+ * unseen, too.
  *
  * They are recorded log by log, some at a time, as a stream of its own that is nothing but a loss with cause `unseen`: a
  * byte stands for each file, for nobody knows how many it had. Not before it is known whether a compressed file has one
@@ -132,6 +133,8 @@ void unseen_record(struct discover *d)
 
 void unseen_turned_up(struct discover *d, const struct source *file)
 {
+	if (file->carries)
+		return;
 	uint64_t family = rotation_family(path_name(file->path));
 	for (size_t i = 0; i < d->unseen.n_files; i++) {
 		struct unseen_files *f = &d->unseen.files[i];
@@ -172,11 +175,30 @@ void unseen_written(struct discover *d, const char *path)
 		b->written = true;
 }
 
+/* The one that gzip(1) has made of it, when it deletes it. */
+static struct birth *compressed_of(struct unseen *u, const struct birth *b)
+{
+	size_t len = strlen(b->path);
+	for (struct birth *z = u->births + u->n_births - 1; z > b; z--)
+		if (!z->over && !z->cookie && strncmp(z->path, b->path, len) == 0 &&
+		    strcmp(z->path + len, ".gz") == 0)
+			return z;
+	return NULL;
+}
+
 void unseen_gone(struct discover *d, const char *path)
 {
 	struct birth *b = birth_at(&d->unseen, path);
-	if (b)
-		b->over = true;
+	if (!b)
+		return;
+	struct birth *z = b->written ? compressed_of(&d->unseen, b) : NULL;
+	char *origin = z ? strdup(b->origin) : NULL;
+	b->over = true;
+	if (!origin)
+		return;
+	free(z->origin);
+	z->origin = origin;
+	z->carries = b->packed = true;
 }
 
 void unseen_moves(struct discover *d, const char *path, uint32_t cookie)
@@ -241,9 +263,12 @@ static void look_for(struct discover *d, struct birth *b)
 	struct dir *dir = b->cookie ? NULL : tree_dir(&d->tree, dir_text);
 	struct name *n = dir ? tree_name(&d->tree, dir, path_name(b->path).ptr) : NULL;
 	if (n && n->source) {
+		n->source->carries = b->carries;
 		forget_found(&d->unseen, n->source);
 		remove_birth(&d->unseen, b);
 	} else if (!b->cookie && identity_of_path(b->path, false, &id) == 0) {
+		if (b->carries)
+			unseen_lose(d, b->origin);
 		remove_birth(&d->unseen, b); /* nothing that is followed */
 	} else if (b->absent) {
 		b->over = true;
@@ -252,11 +277,20 @@ static void look_for(struct discover *d, struct birth *b)
 	}
 }
 
-static struct birth *over_of(struct unseen *u, uint64_t family, bool written)
+static struct birth *over_of(struct unseen *u, uint64_t family, bool written, bool packed)
 {
 	for (size_t i = 0; i < u->n_births; i++)
 		if (u->births[i].over && u->births[i].family == family &&
-		    u->births[i].written == written)
+		    u->births[i].written == written && u->births[i].packed == packed)
+			return &u->births[i];
+	return NULL;
+}
+
+/* One that was compressed is told by its name. */
+static struct birth *packed_at(struct unseen *u, const char *path)
+{
+	for (size_t i = 0; i < u->n_births; i++)
+		if (u->births[i].packed && strcmp(u->births[i].path, path) == 0)
 			return &u->births[i];
 	return NULL;
 }
@@ -268,9 +302,13 @@ static bool account_for(struct discover *d, const struct found *f)
 	bool written = !s || s->size;
 	if (s && s->names)
 		return false;
-	struct birth *b = over_of(&d->unseen, f->family, written);
+	struct birth *b = s ? packed_at(&d->unseen, s->path) : NULL;
 	if (!b)
-		b = over_of(&d->unseen, f->family, !written);
+		b = over_of(&d->unseen, f->family, written, false);
+	if (!b)
+		b = over_of(&d->unseen, f->family, !written, false);
+	if (!b)
+		b = over_of(&d->unseen, f->family, true, true);
 	if (b)
 		remove_birth(&d->unseen, b);
 	return b != NULL;
@@ -300,7 +338,7 @@ void unseen_settle(struct discover *d)
 	account_for_all(d);
 	for (size_t i = u->n_births; i-- > 0;) {
 		struct birth *b = &u->births[i];
-		if (b->over && b->written)
+		if (b->over && b->written && !b->packed)
 			unseen_lose(d, b->origin);
 		if (b->over)
 			remove_birth(u, b);

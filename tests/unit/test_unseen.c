@@ -12,7 +12,7 @@
 
 static void prepare(void)
 {
-	host_input(&h, "logs", "*.log d/*.log", "");
+	host_input(&h, "logs", "*.log d/*.log z*", ""); /* of z* the copies as well */
 	host_start(&h);
 	host_run(&h);
 }
@@ -155,6 +155,45 @@ START_TEST(compressed_in_time)
 }
 END_TEST
 
+/* The copy came and was compressed before anybody saw it: the compressed file has what was not read. */
+START_TEST(copied_and_compressed)
+{
+	host_append(&h, "z.log", "file 0\n");
+	host_run(&h);
+	host_shell(&h, "echo file 1 >>z.log; cp z.log z.log.1; : >z.log; echo file 2 >>z.log; gzip "
+		       "z.log.1");
+	host_run(&h);
+	host_pass(&h, 70);
+	ck_assert_str_eq(host_lines(&h), "file 0|file 1|file 2");
+	expect_lost(0);
+}
+END_TEST
+
+/* What a compressed file has of one that nobody saw is found with it; another one that went is lost all the same. */
+START_TEST(compressed_beside_one_that_went)
+{
+	host_append(&h, "z.log", "file 0\n");
+	host_run(&h);
+	host_shell(&h, "mv z.log z.log.1; rm z.log.1; echo lost >z.log; rm z.log;"
+		       "echo file 2 >z.log; mv z.log z.log.1; gzip z.log.1");
+	host_run(&h);
+	host_pass(&h, 70);
+	ck_assert_str_eq(host_lines(&h), "file 0|file 2");
+	expect_lost(1);
+}
+END_TEST
+
+START_TEST(compressed_and_gone)
+{
+	host_append(&h, "z.log", "file 0\n");
+	host_run(&h);
+	host_shell(&h, "mv z.log z.log.1; echo file 1 >z.log; cp z.log z.log.2; gzip z.log.2; rm "
+		       "z.log.2.gz");
+	expect_lost(1);
+	ck_assert_str_eq(host_lines(&h), "file 0|file 1");
+}
+END_TEST
+
 START_TEST(told_before_the_streams_are_known)
 {
 	host_stop(&h);
@@ -247,6 +286,9 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, moved_out_of_sight);
 	tcase_add_test(tcase, further_names);
 	tcase_add_test(tcase, compressed_in_time);
+	tcase_add_test(tcase, copied_and_compressed);
+	tcase_add_test(tcase, compressed_beside_one_that_went);
+	tcase_add_test(tcase, compressed_and_gone);
 	tcase_add_test(tcase, told_before_the_streams_are_known);
 	tcase_add_test(tcase, known_after_kill);
 	tcase_add_test(tcase, in_a_hurry);
