@@ -327,6 +327,10 @@ static void account_for_all(struct discover *d)
 		u->found[kept++] = f;
 	}
 	u->n_found = kept;
+	if (!kept) { /* it was long at the start */
+		free(u->found);
+		u->found = NULL;
+	}
 }
 
 void unseen_settle(struct discover *d)
