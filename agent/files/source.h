@@ -35,137 +35,170 @@ struct envelope;
 struct journal_stream;
 
 /* Not all sources are files: a stream of a systemd journal is one too, whose offsets count entries. Those are for
- * agent/journal; what is said here of files does not touch them, and source_first does not give them. */
+ * agent/journal; what is said here of files does not touch them, and source_first does not give them. List nodes are
+ * linked while what is said of them holds. Causes are static texts. */
 struct source {
-	struct list_node node;  /* in the table, in order of age */
-	struct list_node ready; /* linked: there may be bytes to read; sources take turns */
-	struct list_node
-		waiting; /* linked: an older file of the same log goes first (agent/files/elder.h) */
 	enum source_state state;
-	enum source_state was; /* MISSING, and NEW after that: what it was before; NEW: nothing */
-	int last_error;        /* errno of the last failed access; 0: fine */
+	/* MISSING, and NEW after that: what it was before; NEW: nothing. */
+	enum source_state was;
+	/* In the table, in order of age. */
+	struct list_node node;
+	/* There may be bytes to read; sources take turns. */
+	struct list_node ready;
+	/* An older file of the same log goes first (agent/files/elder.h). */
+	struct list_node waiting;
+	/* errno of the last failed access; 0: fine. */
+	int last_error;
 
-	/* identity */
+	/* --- which file --- */
+
 	struct stream_id id;
-	char *path; /* the name it was last seen under; owned */
+	/* The name it was last seen under; owned. */
+	char *path;
 	uint64_t ino;
-	int64_t btime_ns; /* 0: not known on this file system */
-	dev_t dev;        /* hint */
+	/* 0: not known on this file system. */
+	int64_t btime_ns;
+	/* A hint only. */
+	dev_t dev;
 
-	/* where its lines go; valid names; owned */
-	char *service;
-	char *instance; /* "" none */
+	/* --- where its lines go: valid names, owned; no instance: "" --- */
+
+	char *service, *instance;
 	struct input *input;
 
-	/* how far */
-	uint64_t start;            /* where the stream begins */
-	struct position committed; /* the collector's word */
-	struct position cursor;    /* lines are cut up to here; committed <= cursor */
-	uint64_t size;             /* as last seen */
-	uint64_t first_size;       /* as first seen */
-	bool announced : 1;        /* the registry knows its id: chunks may leave */
-	bool born : 1;             /* the collector knows the stream */
+	/* --- how far --- */
 
-	/* reading */
-	int fd;               /* -1: closed while idle, reopened when it grows */
-	struct buf replay;    /* bytes from cursor.offset on that came back from a batch
-				 (rewind): read    before the file, which may not have them any
-				 more */
-	uint64_t limit_bytes; /* read at most so much at a turn: after a refusal; 0: no
-				 limit */
+	/* Where the stream begins. */
+	uint64_t start;
+	/* The collector's word. */
+	struct position committed;
+	/* Lines are cut up to here; committed <= cursor. */
+	struct position cursor;
+	/* As last and as first seen. */
+	uint64_t size, first_size;
+	/* The registry knows its id: chunks may leave. The collector knows the stream. */
+	bool announced : 1, born : 1;
+
+	/* --- reading --- */
+
+	/* -1: closed while idle, reopened when it grows. */
+	int fd;
+	/* Bytes from cursor.offset on that came back from a batch (rewind): read before the file, which may not have
+	 * them any more. */
+	struct buf replay;
+	/* Read at most so much at a turn, after a refusal; 0: no limit. */
+	uint64_t limit_bytes;
 	int64_t last_growth_ns, last_read_ns;
 	struct stamp_memory stamp_memory[OUTPUTS];
-	struct envelope
-		*envelope; /* container decoder's memory (agent/lines/envelope.h); NULL for plain
-			   files */
-	struct journal_stream *journal; /* agent/journal/stream.h; NULL: it is a file */
+	/* A container decoder's memory (agent/lines/envelope.h); NULL for plain files. */
+	struct envelope *envelope;
+	/* agent/journal/stream.h; NULL: it is a file. */
+	struct journal_stream *journal;
 
-	/* younger files of the same log: agent/files/elder.h, which sets them but for spent_at and spent_size */
-	int64_t waits_since_ns; /* for an older one that does not get on; 0: it does not wait so */
-	uint64_t bound; /* they wait until so much of this one is read; 0: nobody has asked yet */
-	uint64_t spent_at,
-		spent_size; /* a turn at that offset, the file being so long, gave nothing */
-	int64_t heir_us; /* a container's: the file behind it began before that time, which is not 0 when a later one is known */
-	bool waited_for; /* they are to be told when it has had a turn */
+	/* --- younger files of the same log: agent/files/elder.h, which sets these but for spent_at and spent_size --- */
 
-	/* what the collector is still to be told besides lines */
-	uint64_t lost_from, lost_to; /* these bytes cannot be read any more; equal: nothing is lost.
-			    The pump tells when the cursor arrives at lost_from, and
-			    clears them; what stands in replay before it is shipped first.
-			    Set by follow and discover; a rewind sets them again. */
-	const char *lost_cause;      /* a static text: truncated, deleted, refused, limit ... */
-	const char *cut_cause; /* of `cut`, when a rewind finds more bytes gone; NULL: truncated */
+	/* For an older one that does not get on; 0: it does not wait so. */
+	int64_t waits_since_ns;
+	/* They wait until so much of this one is read; 0: nobody has asked yet. */
+	uint64_t bound;
+	/* A turn at that offset, the file being so long, gave nothing. */
+	uint64_t spent_at, spent_size;
+	/* A container's: the file behind it began before that time, which is not 0 when a later one is known. */
+	int64_t heir_us;
+	/* They are to be told when it has had a turn. */
+	bool waited_for;
 
-	/* what status shows */
-	int64_t behind_since_ns; /* monotonic; since when there is something
-				    unacknowledged; 0: there is not. Set by follow and
-				    discover when it grows, cleared by source_commit */
-	double rate;             /* acknowledged bytes a second, averaged over some 10 s by
-			source_commit */
+	/* --- what the collector is still to be told besides lines --- */
+
+	/* These bytes cannot be read any more; equal: nothing is lost. The pump tells when the cursor arrives at
+	 * lost_from, and clears them; what stands in replay before it is shipped first. Set by follow and discover; a
+	 * rewind sets them again. */
+	uint64_t lost_from, lost_to;
+	/* truncated, deleted, refused, limit ... */
+	const char *lost_cause;
+	/* Of `cut`, when a rewind finds more bytes gone; NULL: truncated. */
+	const char *cut_cause;
+
+	/* --- what status shows --- */
+
+	/* Monotonic: since when there is something unacknowledged; 0: there is not. Set by follow and discover when it
+	 * grows, cleared by source_commit. */
+	int64_t behind_since_ns;
+	/* Acknowledged bytes a second, averaged over some 10 s by source_commit. */
+	double rate;
 	int64_t rate_ns;
 	uint64_t lines, dropped;
-	uint64_t lost_bytes; /* since the start, as the collector was told */
-	const char
-		*last_loss;  /* a static text: the cause of the last of these losses; NULL: none */
-	const char *refusal; /* a static text: why this file is not followed (not text,
-				say); NULL: it is */
+	/* Since the start, as the collector was told; the cause of the last of these losses, NULL: none. */
+	uint64_t lost_bytes;
+	const char *last_loss;
+	/* Why this file is not followed (not text, say); NULL: it is. */
+	const char *refusal;
 	struct log_gate error_gate;
 
-	/* from here on for source.c, follow.c, descriptor.c and discover's files only */
+	/* --- from here on for source.c, follow.c, descriptor.c and discover's files only --- */
+
 	struct ladder ladder;
-	uint64_t tail_at;   /* the file is read up to here: cursor.offset and what replay
-			       has */
-	uint64_t tail_hash; /* CRC-64 of the up to FOLLOW_CHECK_BYTES before tail_at */
-	uint64_t sure_size; /* as last seen when the bytes before tail_at were compared */
+	/* The file is read up to here: cursor.offset and what replay has. */
+	uint64_t tail_at;
+	/* CRC-64 of the up to FOLLOW_CHECK_BYTES before tail_at. */
+	uint64_t tail_hash;
+	/* As last seen when the bytes before tail_at were compared. */
+	uint64_t sure_size;
 	struct source *same_ino, *same_family, *next_touched;
-	uint64_t family;          /* hash of directory and name, but for rotation suffixes */
-	struct list_node open;    /* linked: fd is open; in order of use */
-	struct list_node noticed; /* linked: discover is to look at it */
-	struct list_node
-		stirred; /* linked: it was written, as an event said, and not looked at since */
-	void *handle;    /* to open it again when its name is not known any more; NULL: none
-		       */
-	struct zreader *zreader;  /* of a compressed file that is open */
-	char *input_name;         /* of the input it had before a restart, until it has one again;
-			     owned */
-	uint64_t candidate_size;  /* of a compressed file: this one, or the one found by a search;
-				    STRAY, COPY: of the file as it was compared */
-	uint32_t searching;       /* so many files are being compared with it, or for it */
-	int64_t compared_ns;      /* STRAY, COPY: it was compared last */
-	int64_t compared_real_ns; /* ... by the real clock */
-	struct stream_id copy_of; /* COPY: whose; all 0: that is being found out anew */
-	int64_t created_ns;       /* real time: its file was first seen */
-	int64_t begun_ns;         /* real time: it may be followed, and compared with, since */
-	uint32_t names;           /* how many names lead to it */
-	uint32_t followed;        /* of these an input wants so many */
-	uint32_t event;           /* the turn in which its last event was taken */
-	bool touched : 1;         /* the registry is to write it */
-	bool known : 1;           /* the registry has what does not change with each commit */
-	bool recorded : 1;        /* the registry has something of it */
-	bool between : 1;         /* it is young enough to have been rotated away unseen */
-	bool early : 1; /* it was known before the collector's streams came, and may be one of them */
+	/* Hash of directory and name, but for rotation suffixes. */
+	uint64_t family;
+	/* fd is open; in order of use. */
+	struct list_node open;
+	/* Discover is to look at it. */
+	struct list_node noticed;
+	/* It was written, as an event said, and not looked at since. */
+	struct list_node stirred;
+	/* To open it again when its name is not known any more; NULL: none. */
+	void *handle;
+	/* Of a compressed file that is open. */
+	struct zreader *zreader;
+	/* Of the input it had before a restart, until it has one again; owned. */
+	char *input_name;
+	/* Of a compressed file: this one, or the one found by a search; STRAY, COPY: of the file as it was compared. */
+	uint64_t candidate_size;
+	/* STRAY, COPY: it was compared last, by the monotonic and by the real clock. */
+	int64_t compared_ns, compared_real_ns;
+	/* COPY: whose; all 0: that is being found out anew. */
+	struct stream_id copy_of;
+	/* Real time: its file was first seen; it may be followed, and compared with, since. */
+	int64_t created_ns, begun_ns;
+	/* So many files are being compared with it, or for it. */
+	uint32_t searching;
+	/* How many names lead to it; of these an input wants so many. */
+	uint32_t names, followed;
+	/* The turn in which its last event was taken. */
+	uint32_t event;
+
+	bool touched : 1;    /* the registry is to write it */
+	bool known : 1;      /* the registry has what does not change with each commit */
+	bool recorded : 1;   /* the registry has something of it */
+	bool between : 1;    /* it is young enough to have been rotated away unseen */
+	bool early : 1;      /* known before the collector's streams came, it may be one of them */
 	bool compressed : 1; /* by gzip: offsets are those of its content */
 	bool copied : 1;     /* its file is a copy of the one it was read from: it ends with it */
 	bool unfinished : 1; /* STRAY, COPY, or without a file: the gzip file is being written */
 	bool arrived : 1;    /* COPY: that was so when all that it has had arrived */
-	bool carries : 1; /* compressed from one that nobody has seen (unseen.c): by its being here that one is not lost */
+	bool carries : 1;    /* compressed from one that nobody has seen, which is not lost then */
 	bool searched : 1;   /* without a file: copies of it were looked for */
 	bool listed : 1;     /* the collector's list has it */
 	bool held : 1;       /* not to be read: its bytes are being compared */
-	bool tail_known : 1; /* tail_hash is valid; else the ladder is asked before the first
-			    read */
+	bool tail_known : 1; /* tail_hash is valid; else the first read asks the ladder */
 	bool sniffed : 1;    /* it is text */
 	bool in_hole : 1;    /* the cursor came over NUL bytes: further ones belong to them */
-	bool closing : 1;    /* nothing will be written any more: an unfinished last line may go
-		       */
+	bool closing : 1;    /* nothing more will be written: an unfinished last line may go */
 	bool leaving : 1;    /* discover waits for it to be read to the end */
 	bool cut : 1;        /* its bytes behind tail_at are gone: truncated or replaced */
 };
 
 struct source_table;
 
-/* Everything in the table that follow, discover and the pump need to say to each other
- * goes through these; see the functions' files for who calls what. */
+/* Everything in the table that follow, discover and the pump need to say to each other goes through these; see the
+ * functions' files for who calls what. */
 struct source_table *source_table_new(void);
 void source_table_free(struct source_table *t); /* with all its sources */
 
