@@ -115,9 +115,7 @@ void agent_setup_free(struct agent_setup *s)
 	*s = (struct agent_setup){0};
 }
 
-/* --- parts
- * ------------------------------------------------------------------------------------------
- */
+/* --- parts ------------------------------------------------------------------------------------------ */
 
 /* Events pause for no more than half of what lines may wait for others. */
 static int64_t cadence_ns(const struct agent_setup *s)
@@ -365,9 +363,7 @@ static void free_parts(struct agent *a)
 		(void)close(a->signal_fd);
 }
 
-/* --- signals
- * ----------------------------------------------------------------------------------------
- */
+/* --- signals ---------------------------------------------------------------------------------------- */
 
 static void stop(struct agent *a, int64_t now_ns)
 {
@@ -466,9 +462,7 @@ static void take_signals(struct agent *a, int64_t now_ns)
 	}
 }
 
-/* --- the loop
- * ---------------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a, int64_t b)
 {

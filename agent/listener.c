@@ -24,9 +24,7 @@ struct listener {
 	void *user;
 };
 
-/* --- answering
- * --------------------------------------------------------------------------------------
- */
+/* --- answering -------------------------------------------------------------------------------------- */
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type,
 			      struct buf *body)
@@ -85,9 +83,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
 	return answer(c, code, type, &body);
 }
 
-/* --- address
- * ----------------------------------------------------------------------------------------
- */
+/* --- address ---------------------------------------------------------------------------------------- */
 
 static int parse_address(const char *text, struct sockaddr_storage *ret)
 {

@@ -153,9 +153,7 @@ void exchange_free(struct exchange *x)
 	free(x);
 }
 
-/* --- a request
- * --------------------------------------------------------------------------------------
- */
+/* --- a request -------------------------------------------------------------------------------------- */
 
 static int add_header(struct exchange *x, const char *name, const char *value)
 {
@@ -245,9 +243,7 @@ int exchange_start(struct exchange *x, const struct request *q, char *ret_why, s
 	return 0;
 }
 
-/* --- its answer
- * -------------------------------------------------------------------------------------
- */
+/* --- its answer ------------------------------------------------------------------------------------- */
 
 static void finish(struct exchange *x, CURLcode result, struct answer *ret)
 {

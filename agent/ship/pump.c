@@ -61,9 +61,7 @@ void pump_free(struct pump *p)
 	free(p);
 }
 
-/* --- lines
- * ------------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------------ */
 
 /* A message that is known to be clean goes out without being looked at again. */
 static int add_clean(struct buf *out, int64_t time_us, struct line_flags flags, struct span text)
@@ -248,9 +246,7 @@ static size_t keep_lf(struct turn *t, size_t consumed)
 	return consumed - 1;
 }
 
-/* --- chunks
- * -----------------------------------------------------------------------------------------
- */
+/* --- chunks ----------------------------------------------------------------------------------------- */
 
 int turn_put_chunk(struct turn *t, struct batcher_chunk c)
 {
@@ -383,9 +379,7 @@ static enum turn_outcome tell_open(struct turn *t)
 	return TURN_AGAIN;
 }
 
-/* --- turns
- * ------------------------------------------------------------------------------------------
- */
+/* --- turns ------------------------------------------------------------------------------------------ */
 
 /* Do the bytes that were read end where a loss begins? */
 static bool before_loss(const struct source *s, size_t len)

@@ -160,9 +160,7 @@ static void all_well(struct uplink *u)
 	log_gate_clear(&u->gate, "collector %s: takes batches again", collector_url(u));
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------------- */
 
 static void start(struct uplink *u, const char *path, const struct request *request)
 {
@@ -255,9 +253,7 @@ void uplink_resync(struct uplink *u)
 	u->not_before_ns = 0;
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------------- */
 
 /* The first line of an answer's text. */
 static struct span first_line(struct span body)
@@ -461,9 +457,7 @@ static void on_answer(struct uplink *u, const struct answer *a)
 	}
 }
 
-/* --- moving on
- * --------------------------------------------------------------------------------------
- */
+/* --- moving on -------------------------------------------------------------------------------------- */
 
 static int64_t report_due_ns(const struct uplink *u)
 {
