@@ -205,7 +205,7 @@ TSAN_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(if $(UNIT_SRC),\
 
 tests-build: $(UNIT_TESTS) $(FUZZERS)
 	@:
-tsan-build: $(TSAN_TESTS) $(B)/haul-collector
+tsan-build: $(TSAN_TESTS) $(B)/haul-collector $(B)/haul
 	@:
 
 # Daemons that write logs, and logrotate: unpacked, not installed. Without them their scenario is skipped.
