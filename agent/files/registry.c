@@ -341,7 +341,7 @@ static int append(struct registry *r)
 	}
 	r->size += r->pending.len;
 	r->unsynced = r->unsynced || r->pending.len;
-	buf_free(&r->pending); /* the first lines of 20,000 files are ten megabytes */
+	buf_free(&r->pending); /* the first lines of 20,000 files are megabytes */
 	return 0;
 }
 

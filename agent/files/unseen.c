@@ -198,7 +198,7 @@ void unseen_gone(struct discover *d, const char *path)
 		return;
 	free(z->origin);
 	z->origin = origin;
-	z->carries = b->packed = true;
+	z->written = z->carries = b->packed = true;
 }
 
 void unseen_moves(struct discover *d, const char *path, uint32_t cookie)

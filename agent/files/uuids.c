@@ -66,10 +66,13 @@ static void tell_damage(const struct uuids *u, const char *dir_path, int error)
 		log_warning("%s/" FILE_NAME
 			    " cannot be used (%s): this agent goes on under a new uuid",
 			    dir_path, why);
-	if (*u->agent || !*u->collector)
+	if (!*u->collector)
 		log_warning("%s/" FILE_NAME
 			    " does not say any more which collector this agent belongs to (%s): "
 			    "the next one that answers, unless uuid is set",
+			    dir_path, why);
+	if (*u->agent && *u->collector)
+		log_warning("%s/" FILE_NAME " is damaged (%s), but both uuids could be read",
 			    dir_path, why);
 }
 
@@ -88,9 +91,9 @@ int uuids_load(struct uuids *u, int dir, const char *dir_path)
 	if (u->kept)
 		return 0;
 	int r = *u->agent ? 0 : uuid_make(u->agent);
+	/* What keeps it from being written is said with the registry. */
 	if (r == 0 && dir >= 0)
-		uuids_write(u,
-			    dir); /* what keeps it from being written is said with the registry */
+		uuids_write(u, dir);
 	return r;
 }
 
