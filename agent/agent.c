@@ -1,10 +1,10 @@
 /* The agent: see agent.h. One thread, one loop:
  *
- *     wait for the collector's answers, file events, signals, the status listener or a
- * deadline; discover, journals -> ship (answers, fill, send) -> registry
+ *     wait for the collector's answers, file events, signals, the status listener or a deadline;
+ *     discover, journals -> ship (answers, fill, send) -> registry
  *
- * Nothing here waits for a disk or a peer, and with nothing to do the loop sleeps until
- * something happens. */
+ * Nothing here waits for a disk or a peer, and with nothing to do the loop sleeps until something
+ * happens. */
 #include "agent/agent.h"
 
 #include "agent/far.h"
@@ -36,8 +36,8 @@
 #define CADENCE_MIN_NS (5 * NUM_MS_NS)
 #define FAR_LOOK_NS    (100 * NUM_MS_NS) /* how far is it? */
 
-/* The two batches hold a quarter of the memory limit in raw bytes; what they compress to,
- * libraries and the table of sources take the rest. */
+/* The two batches hold a quarter of the memory limit in raw bytes; what they compress to, libraries
+ * and the table of sources take the rest. */
 enum { ARENA_SHARE = 4, ARENA_MAX = 16 * 1024 * 1024 };
 
 struct agent {
@@ -62,8 +62,7 @@ struct agent {
 	struct heartbeat heartbeat;
 };
 
-/* --- configuration
- * ---------------------------------------------------------------------------------- */
+/* --- configuration --- */
 
 static int find_host(const char *configured, char **ret)
 {
@@ -115,7 +114,7 @@ void agent_setup_free(struct agent_setup *s)
 	*s = (struct agent_setup){0};
 }
 
-/* --- parts ------------------------------------------------------------------------------------------ */
+/* --- parts --- */
 
 /* Events pause for no more than half of what lines may wait for others. */
 static int64_t cadence_ns(const struct agent_setup *s)
@@ -181,7 +180,8 @@ static struct shipper_config shipper_config(struct agent *a, const struct agent_
 	};
 }
 
-/* A uuid in the configuration (join writes it there) is the administrator's word: the agent moves to that collector. */
+/* A uuid in the configuration (join writes it there) is the administrator's word: the agent moves
+ * to that collector. */
 static void keep_collector(struct agent *a, const struct agent_setup *setup)
 {
 	const char *before = registry_collector_uuid(a->registry), *now = setup->collector->uuid;
@@ -363,7 +363,7 @@ static void free_parts(struct agent *a)
 		(void)close(a->signal_fd);
 }
 
-/* --- signals ---------------------------------------------------------------------------------------- */
+/* --- signals --- */
 
 static void stop(struct agent *a, int64_t now_ns)
 {
@@ -377,8 +377,7 @@ static void stop(struct agent *a, int64_t now_ns)
 		far_finish(a->far);
 }
 
-/* What a reload cannot change while the agent runs; it says so and keeps the old value.
- */
+/* What a reload cannot change while the agent runs; it says so and keeps the old value. */
 static void say_what_needs_a_restart(const struct agent_setup *old, const struct agent_setup *new)
 {
 	if (strcmp(old->host, new->host) != 0 ||
@@ -462,7 +461,7 @@ static void take_signals(struct agent *a, int64_t now_ns)
 	}
 }
 
-/* --- the loop --------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -524,7 +523,8 @@ static void look_at_far(struct agent *a, int64_t now_ns)
 		free_retired(a);
 }
 
-/* Is all done that a stop waits for? What hangs, or has no collector to go to, is not waited for. */
+/* Is all done that a stop waits for? What hangs, or has no collector to go to, is not waited
+ * for. */
 static bool is_finished(const struct agent *a, int64_t now_ns)
 {
 	if (now_ns >= a->stop_by_ns)

@@ -14,13 +14,12 @@ struct agent_setup {
 	char *host; /* valid name */
 };
 
-/* Reads and checks everything that a configuration can get wrong. Errors with `err`:
- * -EINVAL and -errno. */
+/* Reads and checks everything that a configuration can get wrong. Errors with `err`: -EINVAL and
+ * -errno. */
 int agent_setup_read(const char *file, struct agent_setup *ret, struct conf_error *err) MUST_CHECK;
 void agent_setup_free(struct agent_setup *s);
 
-/* Runs until SIGTERM or SIGINT; `file` NULL: the default one. Returns the program's exit
- * code. */
+/* Runs until SIGTERM or SIGINT; `file` NULL: the default one. Returns the program's exit code. */
 int agent_run(const char *file);
 
 #endif

@@ -1,7 +1,7 @@
 /* `haul-agent check`: see check.h. Called by main, and by the unit before each reload.
  *
- * Files that are missing are wrong here, though not for the agent that runs: it says so and tries again, for a token may
- * come later than the agent. */
+ * Files that are missing are wrong here, though not for the agent that runs: it says so and tries
+ * again, for a token may come later than the agent. */
 #include "agent/check.h"
 
 #include "agent/files/discover.h"

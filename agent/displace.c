@@ -1,4 +1,5 @@
-/* The settings of the collector before: see displace.h. Called by join, when the new one has answered. */
+/* The settings of the collector before: see displace.h. Called by join, when the new one has
+ * answered. */
 #include "agent/displace.h"
 
 #include "common/conf_unset.h"
@@ -14,7 +15,8 @@
 
 enum { FILE_MAX_BYTES = 4 << 20 };
 
-/* Address and trust belong together; certificates of the agent's own stay, for the new one may ask for them too. */
+/* Address and trust belong together; certificates of the agent's own stay, for the new one may ask
+ * for them too. */
 static const char *const keys[] = {"url", "uuid", "token_file", "ca_file", "pin"};
 
 static int replace(const char *path, struct span text)

@@ -2,12 +2,13 @@
  *
  *     wait for the ferry, or a second; discover -> ship -> registry -> tell what there is for status
  *
- * Everything between two waits is a turn, and may hang. What the near thread asks lies under a lock that is held for
- * moments only, never while files are touched.
+ * Everything between two waits is a turn, and may hang. What the near thread asks lies under a lock
+ * that is held for moments only, never while files are touched.
  *
- * Failure modes: a turn hangs: that is said after ten seconds, and shown; nothing here goes on until it is over. At a stop
- * the near thread does not wait for it: the registry here is then as by kill -9, and the collector's word makes up for
- * it. The parts cannot be made: that is said, and these files are not followed until a restart. */
+ * Failure modes: a turn hangs: that is said after ten seconds, and shown; nothing here goes on
+ * until it is over. At a stop the near thread does not wait for it: the registry here is then as by
+ * kill -9, and the collector's word makes up for it. The parts cannot be made: that is said, and
+ * these files are not followed until a restart. */
 #include "agent/far.h"
 
 #include "agent/files/identity.h"
@@ -62,7 +63,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* --- the thread ------------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static int make_parts(struct far *f)
 {
@@ -179,7 +180,7 @@ static void *run(void *user)
 	return NULL;
 }
 
-/* --- the near thread's view ------------------------------------------------------------------------- */
+/* --- the near thread's view --- */
 
 static void far_free(struct far *f)
 {

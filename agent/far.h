@@ -1,6 +1,7 @@
-/* The far side: files that inputs with remote = yes want, found and read in a thread of their own. Whatever looks at them
- * or reads them may hang for as long as a server is away; nothing else does. It has all that the near side has (table,
- * registry, discover, shipper) but the uplink, to which its batches go by a ferry. */
+/* The far side: files that inputs with remote = yes want, found and read in a thread of their own.
+ * Whatever looks at them or reads them may hang for as long as a server is away; nothing else does.
+ * It has all that the near side has (table, registry, discover, shipper) but the uplink, to which
+ * its batches go by a ferry. */
 #ifndef HAUL_AGENT_FAR_H
 #define HAUL_AGENT_FAR_H
 
@@ -20,8 +21,8 @@ struct far_config {
 /* Starts the thread. All functions are the near thread's. Errors: -ENOMEM, -errno. */
 int far_start(const struct far_config *config, struct far **ret) MUST_CHECK;
 
-/* Ends the thread and frees it, within `wait_ns`; false: it hangs. Then the process ends without it, and what it uses
- * must stay until then. True on NULL. */
+/* Ends the thread and frees it, within `wait_ns`; false: it hangs. Then the process ends without
+ * it, and what it uses must stay until then. True on NULL. */
 bool far_stop(struct far *f, int64_t wait_ns) MUST_CHECK;
 
 /* Other inputs from its next turn on. */
@@ -35,7 +36,8 @@ bool far_finished(const struct far *f);
 
 struct ferry *far_ferry(const struct far *f);
 
-/* For how long it has been looking at or reading files without a pause, beyond a few seconds; 0: it does not hang. */
+/* For how long it has been looking at or reading files without a pause, beyond a few seconds; 0: it
+ * does not hang. */
 int64_t far_hangs_ns(const struct far *f, int64_t now_ns);
 /* Says so when it has gone on for long, and when it is over. */
 void far_watch(struct far *f, int64_t now_ns);

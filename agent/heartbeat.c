@@ -1,5 +1,5 @@
-/* Signs of life: see heartbeat.h. Called by the loop in agent.c. The line counts all sources, so it is made only when a
- * service manager is there to read it. */
+/* Signs of life: see heartbeat.h. Called by the loop in agent.c. The line counts all sources, so it
+ * is made only when a service manager is there to read it. */
 #include "agent/heartbeat.h"
 
 #include "common/notify.h"

@@ -1,6 +1,7 @@
-/* What the agent tells its service manager while it runs (common/notify.h): that it lives, as often as is wanted, and how
- * it is, in a line. The line is told again with each sign of life and when the collector begins or ceases to take
- * batches, so it costs no wake-up of its own. Used by the loop's thread. */
+/* What the agent tells its service manager while it runs (common/notify.h): that it lives, as often
+ * as is wanted, and how it is, in a line. The line is told again with each sign of life and when
+ * the collector begins or ceases to take batches, so it costs no wake-up of its own. Used by the
+ * loop's thread. */
 #ifndef HAUL_AGENT_HEARTBEAT_H
 #define HAUL_AGENT_HEARTBEAT_H
 

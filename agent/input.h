@@ -1,5 +1,5 @@
-/* An [input ...] section as the agent uses it: made once (a reload makes new ones),
- * shared by all its sources. */
+/* An [input ...] section as the agent uses it: made once (a reload makes new ones), shared by all
+ * its sources. */
 #ifndef HAUL_AGENT_INPUT_H
 #define HAUL_AGENT_INPUT_H
 

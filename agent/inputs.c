@@ -1,6 +1,5 @@
-/* From [input] sections to inputs: see inputs.h. Called at start, at a reload and by
- * check: whatever can be wrong with a pattern or a zone is found here, before anything is
- * followed. */
+/* From [input] sections to inputs: see inputs.h. Called at start, at a reload and by check:
+ * whatever can be wrong with a pattern or a zone is found here, before anything is followed. */
 #include "agent/inputs.h"
 
 #include "agent/files/service_name.h"
@@ -19,8 +18,8 @@
 		a, COUNT(a)                                                                        \
 	}
 
-/* Where the container runtimes keep their logs. The names of rotated files are not among them: what they were
- * read under is known. */
+/* Where the container runtimes keep their logs. The names of rotated files are not among them: what
+ * they were read under is known. */
 static char *docker_paths[] = {"/var/lib/docker/containers/*/*-json.log"};
 static char *cri_paths[] = {"/var/log/pods/*/*/*.log"};
 static char *podman_paths[] = {

@@ -8,12 +8,13 @@
 struct inputs {
 	struct input *items; /* texts point into the conf, which outlives them */
 	size_t n;
-	char *no_journal; /* nothing is configured, and why the journal is not among these; NULL: it is, or something
-			     is configured; owned */
+	/* nothing is configured, and why the journal is not among these; NULL: it is, or something
+	 * is configured; owned */
+	char *no_journal;
 };
 
-/* Without any [input] section there are those that follow /var/log, the logs of container runtimes and the journal.
- * Errors: -EINVAL with
+/* Without any [input] section there are those that follow /var/log, the logs of container runtimes
+ * and the journal. Errors: -EINVAL with
  * `err` (FILE:LINE of the section); -ENOMEM. */
 int inputs_new(const struct conf *conf, struct inputs *ret, struct conf_error *err) MUST_CHECK;
 void inputs_free(struct inputs *in);

@@ -3,10 +3,11 @@
  *     check the string and the host's name -> token file -> try -> other settings become comments -> drop-in ->
  *     the tokens of earlier joins go
  *
- * For /etc/haul/agent.conf it writes into agent.conf.d: the token to a file of its own (collector-*.token, mode 0600),
- * the rest to collector.conf, which names it. The rename of collector.conf is the moment in which the host has joined.
- * Nothing but the token file is written before the collector has answered, and a join that fails takes it away again; one
- * that is killed leaves at most that file behind, which the next one takes away. */
+ * For /etc/haul/agent.conf it writes into agent.conf.d: the token to a file of its own
+ * (collector-*.token, mode 0600), the rest to collector.conf, which names it. The rename of
+ * collector.conf is the moment in which the host has joined. Nothing but the token file is written
+ * before the collector has answered, and a join that fails takes it away again; one that is killed
+ * leaves at most that file behind, which the next one takes away. */
 #include "agent/join.h"
 
 #include "agent/agent.h"
@@ -68,8 +69,9 @@ static const char *set_elsewhere(const struct joining *j, const char *section, c
 	return where;
 }
 
-/* A token for one name gives the host that name, unless the configuration says another; one for a glob must fit the
- * name that the host has. What an earlier join has set is written again, for its file is replaced. */
+/* A token for one name gives the host that name, unless the configuration says another; one for a
+ * glob must fit the name that the host has. What an earlier join has set is written again, for its
+ * file is replaced. */
 static int choose_host(struct joining *j)
 {
 	const char *where = set_elsewhere(j, "agent", "host"), *hosts = j->join.hosts;

@@ -1,9 +1,9 @@
-/* The status listener: see listener.h; the agent's only user of microhttpd, which runs
- * here without a thread of its own: its epoll descriptor is one more in the agent's loop.
+/* The status listener: see listener.h; the agent's only user of microhttpd, which runs here without
+ * a thread of its own: its epoll descriptor is one more in the agent's loop.
  *
- * It answers whoever may connect to the address, so it belongs on loopback; it takes no
- * input but a path. A handful of connections at most: a peer that holds one open cannot
- * keep the agent from shipping. */
+ * It answers whoever may connect to the address, so it belongs on loopback; it takes no input but a
+ * path. A handful of connections at most: a peer that holds one open cannot keep the agent from
+ * shipping. */
 #include "agent/listener.h"
 
 #include "common/metrics.h"
@@ -24,7 +24,7 @@ struct listener {
 	void *user;
 };
 
-/* --- answering -------------------------------------------------------------------------------------- */
+/* --- answering --- */
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type,
 			      struct buf *body)
@@ -83,7 +83,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
 	return answer(c, code, type, &body);
 }
 
-/* --- address ---------------------------------------------------------------------------------------- */
+/* --- address --- */
 
 static int parse_address(const char *text, struct sockaddr_storage *ret)
 {

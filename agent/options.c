@@ -1,6 +1,6 @@
 /* The option tables: the only place where an option of the agent is defined. Read by the
- * configuration reader, printed by `haul-agent check`, held against haul-agent.conf(5) by
- * a test. */
+ * configuration reader, printed by `haul-agent check`, held against haul-agent.conf(5) by a
+ * test. */
 #include "agent/options.h"
 
 #include "agent/input.h"

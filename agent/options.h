@@ -1,5 +1,5 @@
-/* The agent's options: the structs that configuration files fill, defined by the tables
- * in options.c. */
+/* The agent's options: the structs that configuration files fill, defined by the tables in
+ * options.c. */
 #ifndef HAUL_AGENT_OPTIONS_H
 #define HAUL_AGENT_OPTIONS_H
 
@@ -44,8 +44,8 @@ struct input_options {
 extern const struct conf_section options_sections[];
 extern const size_t options_n_sections;
 
-/* Reads FILE (NULL: the default one, which may be missing) and what stands in its .d
- * directory. Errors: -EINVAL and -errno, with `err`. */
+/* Reads FILE (NULL: the default one, which may be missing) and what stands in its .d directory.
+ * Errors: -EINVAL and -errno, with `err`. */
 int options_read(const char *file, struct conf **ret, struct conf_error *err) MUST_CHECK;
 
 #endif

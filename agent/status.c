@@ -1,5 +1,6 @@
-/* The agent's own account: see status.h. The pages are made when somebody asks, from what
- * the parts count anyway; those of the thread that reads network file systems come from what it said last (agent/far.h). */
+/* The agent's own account: see status.h. The pages are made when somebody asks, from what the parts
+ * count anyway; those of the thread that reads network file systems come from what it said last
+ * (agent/far.h). */
 #include "agent/status.h"
 
 #include "agent/far.h"
@@ -41,7 +42,7 @@ static bool is_shown(const struct source *s)
 	return s->state != SOURCE_ENDED && s->state != SOURCE_MISSING;
 }
 
-/* --- figures ---------------------------------------------------------------------------------------- */
+/* --- figures --- */
 
 void status_side(const struct source_table *t, const struct discover *d, const struct shipper *s,
 		 const struct registry *r, struct status_side *ret)
@@ -138,7 +139,7 @@ void status_report(const struct status_view *v, struct report *ret)
 			       .failing = side.failing};
 }
 
-/* --- JSON: members one after another; after the first error nothing more is added ------------------- */
+/* --- JSON: members one after another; after the first error nothing more is added --- */
 
 struct page {
 	struct buf *out;

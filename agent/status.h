@@ -1,5 +1,5 @@
-/* What the agent says about itself: the JSON of /status, the page of /metrics, and
- * `haul-agent status`, which shows the former to people. */
+/* What the agent says about itself: the JSON of /status, the page of /metrics, and `haul-agent
+ * status`, which shows the former to people. */
 #ifndef HAUL_AGENT_STATUS_H
 #define HAUL_AGENT_STATUS_H
 
@@ -56,12 +56,12 @@ int status_losses(const struct shipper *s, struct buf *out) MUST_CHECK;
 int status_json(const struct status_view *v, struct buf *out) MUST_CHECK;
 int status_metrics(const struct status_view *v, struct buf *out) MUST_CHECK;
 
-/* `haul-agent status`: asks the agent that listens at `address`, prints to stdout (the
- * JSON as it came, or a table). Returns an exit code: 0, or 1 when no agent answers. */
+/* `haul-agent status`: asks the agent that listens at `address`, prints to stdout (the JSON as it
+ * came, or a table). Returns an exit code: 0, or 1 when no agent answers. */
 int status_show(const char *address, bool json);
 
-/* For `haul-agent explain`: one more line about what the running agent does with the file; none when no agent answers
- * or it does not have the path. Errors: -ENOMEM. */
+/* For `haul-agent explain`: one more line about what the running agent does with the file; none
+ * when no agent answers or it does not have the path. Errors: -ENOMEM. */
 int status_explain(const char *address, const char *path, struct buf *out) MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* The page of /metrics: see status.h. haul-agent(8) has the same list, and a test holds the two against each other. */
+/* The page of /metrics: see status.h. haul-agent(8) has the same list, and a test holds the two
+ * against each other. */
 #include "agent/status.h"
 
 #include "agent/far.h"
@@ -29,7 +30,7 @@ static int add_metrics(struct buf *out, const struct metric *m, size_t n)
 	return r;
 }
 
-/* --- by input --------------------------------------------------------------------------------------- */
+/* --- by input --- */
 
 struct input_metric {
 	const char *name;
@@ -62,7 +63,7 @@ static int add_input_metrics(const struct inputs *in, struct buf *out)
 	return r;
 }
 
-/* --- by cause --------------------------------------------------------------------------------------- */
+/* --- by cause --- */
 
 static int add_loss_metric(const struct shipper_counters *c, const char *name, const char *help,
 			   bool bytes, struct buf *out)
@@ -92,7 +93,7 @@ static int add_loss_metrics(const struct shipper_counters *c, struct buf *out)
 				       "Bytes of sources that were lost, by cause.", true, out);
 }
 
-/* --- the process ------------------------------------------------------------------------------------ */
+/* --- the process --- */
 
 static double cpu_seconds(void)
 {
@@ -132,7 +133,7 @@ static int add_process(const struct status_view *v, struct buf *out)
 	return r < 0 ? r : add_metrics(out, metrics, sizeof(metrics) / sizeof(metrics[0]));
 }
 
-/* --- files and their way ---------------------------------------------------------------------------- */
+/* --- files and their way --- */
 
 static int add_files(const struct status_view *v, const struct status_side *s, struct buf *out)
 {

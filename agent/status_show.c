@@ -1,5 +1,4 @@
-/* `haul-agent status`: asks the running agent and shows its account to a person. Called
- * by main. */
+/* `haul-agent status`: asks the running agent and shows its account to a person. Called by main. */
 #include "agent/status.h"
 
 #include "common/json.h"
@@ -109,7 +108,7 @@ static yajl_val array_of(yajl_val object, const char *key)
 	return YAJL_IS_ARRAY(v) ? v : NULL;
 }
 
-/* --- the first lines: what one asks at night -------------------------------------------------------- */
+/* --- the first lines: what one asks at night --- */
 
 static void show_collector(yajl_val root)
 {
@@ -210,7 +209,7 @@ static void show_journals(yajl_val root)
 	}
 }
 
-/* --- a row a file ----------------------------------------------------------------------------------- */
+/* --- a row a file --- */
 
 static void show_file(yajl_val f, int width)
 {
@@ -295,7 +294,7 @@ int status_show(const char *address, bool json)
 	return code;
 }
 
-/* --- explain ---------------------------------------------------------------------------------------- */
+/* --- explain --- */
 
 static yajl_val row_of(yajl_val root, const char *path)
 {

@@ -1,7 +1,7 @@
-/* Syslog daemons: see syslogd.h. Asked at a start and a reload when no input is configured. journald hands everything
- * to a syslog daemon, or the daemon reads the journal itself; either way it ends up in one of the well-known files,
- * which are followed by default. A daemon that runs is told by its pid file; one that only sends elsewhere does not
- * have the files. */
+/* Syslog daemons: see syslogd.h. Asked at a start and a reload when no input is configured.
+ * journald hands everything to a syslog daemon, or the daemon reads the journal itself; either way
+ * it ends up in one of the well-known files, which are followed by default. A daemon that runs is
+ * told by its pid file; one that only sends elsewhere does not have the files. */
 #include "agent/syslogd.h"
 
 #include "common/file.h"

@@ -1,5 +1,5 @@
-/* Is there a syslog daemon that writes what is logged to files? Then the journal has nothing that is not in
- * them. */
+/* Is there a syslog daemon that writes what is logged to files? Then the journal has nothing that
+ * is not in them. */
 #ifndef HAUL_AGENT_SYSLOGD_H
 #define HAUL_AGENT_SYSLOGD_H
 

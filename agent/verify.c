@@ -3,9 +3,10 @@
  *     ask the collector for the host's streams -> choose those that the file may be -> read the file once and compare
  *     -> say which bytes are there
  *
- * A file is known by its inode and birth time, by its path, or, being a renamed, copied or compressed one, by having
- * the very bytes of a stream: the collector's checksum of [base, offset) decides in any case. Where it does not agree
- * the agent's registry tells up to where it did: it remembers checksums on the way (its ladder). */
+ * A file is known by its inode and birth time, by its path, or, being a renamed, copied or
+ * compressed one, by having the very bytes of a stream: the collector's checksum of [base, offset)
+ * decides in any case. Where it does not agree the agent's registry tells up to where it did: it
+ * remembers checksums on the way (its ladder). */
 #include "agent/verify.h"
 
 #include "agent/files/compare.h"
@@ -119,8 +120,8 @@ static int add_point(struct verify *v, struct compare_point point)
 	return r;
 }
 
-/* The one that it should be, by what is known without its bytes: the stream of this inode, else one of its path that
- * goes on. */
+/* The one that it should be, by what is known without its bytes: the stream of this inode, else one
+ * of its path that goes on. */
 static const struct candidate *find_suspect(const struct verify *v)
 {
 	const struct candidate *best = NULL;
@@ -170,8 +171,8 @@ static int add_ladder(struct verify *v)
 	return r;
 }
 
-/* Each further base costs a checksum of the whole file: a copy of a stream that lost bytes is recognised only where
- * it is known by more than its bytes. */
+/* Each further base costs a checksum of the whole file: a copy of a stream that lost bytes is
+ * recognised only where it is known by more than its bytes. */
 static int add_points(struct verify *v)
 {
 	int r = 0;
@@ -187,8 +188,8 @@ static int add_points(struct verify *v)
 	return r < 0 ? r : add_ladder(v);
 }
 
-/* The file has a stream of its own that it should have the bytes of: a shorter one that it happens to begin with says
- * nothing. */
+/* The file has a stream of its own that it should have the bytes of: a shorter one that it happens
+ * to begin with says nothing. */
 static bool is_chance(const struct verify *v, const struct candidate *c)
 {
 	const struct candidate *own = v->suspect;

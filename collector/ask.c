@@ -1,7 +1,7 @@
 /* Asking the running collector: see ask.h. Called by commands.c.
  *
- * Where the collector listens on all addresses, it is asked over loopback, for that is
- * where it answers without a token. */
+ * Where the collector listens on all addresses, it is asked over loopback, for that is where it
+ * answers without a token. */
 #include "collector/ask.h"
 
 #include "collector/ingest/address.h"
@@ -53,8 +53,8 @@ static int make_url(const struct options *o, const char *path, char *url, size_t
 	return 0;
 }
 
-/* The certificate names the log server, not 127.0.0.1; and it may be of a private CA. Its
- * key is what is known here for sure. */
+/* The certificate names the log server, not 127.0.0.1; and it may be of a private CA. Its key is
+ * what is known here for sure. */
 static int pin_own_key(CURL *curl, const struct options *o, struct conf_error *err)
 {
 	if (!*o->tls->cert)

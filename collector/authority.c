@@ -1,7 +1,7 @@
 /* A private authority: see authority.h. Called by `haul-collector init`.
  *
- * Every step is a call of GnuTLS that gives 0 or what is wrong; `step` keeps the first that failed, so that a
- * certificate is made in one go and its outcome looked at once. */
+ * Every step is a call of GnuTLS that gives 0 or what is wrong; `step` keeps the first that failed,
+ * so that a certificate is made in one go and its outcome looked at once. */
 #include "collector/authority.h"
 
 #include "common/clock.h"

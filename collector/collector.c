@@ -1,15 +1,14 @@
 /* The collector as it runs: see collector.h. Called by main.
  *
- * Threads: this one waits for signals, ticks and the keeper; the server's pool receives
- * and works; the keeper opens and closes the store; the store has its own. Signals are
- * blocked in all of them and read here from a descriptor, so that nothing ever runs in a
- * handler.
+ * Threads: this one waits for signals, ticks and the keeper; the server's pool receives and works;
+ * the keeper opens and closes the store; the store has its own. Signals are blocked in all of them
+ * and read here from a descriptor, so that nothing ever runs in a handler.
  *
- * Start: the store is opened (recovery), then the server listens, then the service
- * manager hears "ready". Stop: no new connections, no new requests; what has begun is
- * finished, at most DRAIN_NS; the store answers what it still has and closes; then the
- * server closes. Acknowledged is on disk at any moment, so a kill at any point of this
- * loses nothing; the order is for the agents' comfort.
+ * Start: the store is opened (recovery), then the server listens, then the service manager hears
+ * "ready". Stop: no new connections, no new requests; what has begun is finished, at most DRAIN_NS;
+ * the store answers what it still has and closes; then the server closes. Acknowledged is on disk
+ * at any moment, so a kill at any point of this loses nothing; the order is for the agents'
+ * comfort.
  * Reload: all that can be wrong is tried before anything is changed. */
 #include "collector/collector.h"
 
@@ -55,13 +54,13 @@ struct collector {
 	bool optional;
 	int signals;
 
-	pthread_rwlock_t
-		policy_lock; /* guards what follows, which the store and the janitor ask for */
+	/* guards what follows, which the store and the janitor ask for */
+	pthread_rwlock_t policy_lock;
 	struct policy *policy;
 	struct janitor_settings janitor;
 
-	char *data_dir; /* these three are as they were at the start, whatever a reload
-			   says */
+	/* these three are as they were at the start, whatever a reload says */
+	char *data_dir;
 	char *listen;
 	bool on_loopback;
 
@@ -306,8 +305,7 @@ static void adopt(struct collector *c, struct options *o, struct policy *policy)
 	c->options = o;
 }
 
-/* Beyond loopback the listener that runs is what counts, not the one that is written now.
- */
+/* Beyond loopback the listener that runs is what counts, not the one that is written now. */
 static int check_running(const struct collector *c, const struct options *o, struct conf_error *err)
 {
 	if (c->on_loopback || o->collector->insecure || c->tls)
@@ -330,8 +328,7 @@ static int try_reload(struct collector *c, struct conf_error *err)
 		r = check_running(c, o, err);
 	if (r == 0 && !(policy = policy_new(o->conf)))
 		r = -ENOMEM;
-	/* From here on each step takes effect by itself; options_check has tried them
-	 * all. */
+	/* From here on each step takes effect by itself; options_check has tried them all. */
 	if (r == 0 && c->tls && *o->tls->cert)
 		r = tls_reload(c->tls, tls_files(o), err);
 	if (r >= 0) {
@@ -490,8 +487,8 @@ static void stop(struct collector *c)
 	c->keeper = NULL;
 	if (!c->http)
 		return;
-	/* The store has answered all it had. Who waits for memory is told to come again,
-	 * until nobody does; answers on their way out get a moment. */
+	/* The store has answered all it had. Who waits for memory is told to come again, until
+	 * nobody does; answers on their way out get a moment. */
 	int64_t until_ns = clock_mono_ns() + NUM_SEC_NS;
 	while (http_suspended(c->http) || (http_exchanges(c->http) && clock_mono_ns() < until_ns)) {
 		budget_expire(c->intake.receiving, INT64_MAX);

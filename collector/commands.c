@@ -1,5 +1,5 @@
-/* The commands: see commands.h. Called by main. What they were asked for goes to stdout,
- * everything else to stderr. */
+/* The commands: see commands.h. Called by main. What they were asked for goes to stdout, everything
+ * else to stderr. */
 #include "collector/commands.h"
 
 #include "collector/ask.h"

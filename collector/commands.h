@@ -1,6 +1,5 @@
-/* haul-collector's commands beside running: check, status, token,
- * retain, reindex. Each returns the exit
- * code. */
+/* haul-collector's commands beside running: check, status, token, retain, reindex. Each returns the
+ * exit code. */
 #ifndef HAUL_COLLECTOR_COMMANDS_H
 #define HAUL_COLLECTOR_COMMANDS_H
 

@@ -1,7 +1,7 @@
 /* The commands about the archive: retain --dry-run and reindex; see commands.h. Called by main.
  *
- * Both leave the work to the collector that runs: retain tells what its policy would delete by the files
- * that are there, reindex leaves it a note. Neither needs the ledger or the lock. */
+ * Both leave the work to the collector that runs: retain tells what its policy would delete by the
+ * files that are there, reindex leaves it a note. Neither needs the ledger or the lock. */
 #include "collector/commands.h"
 
 #include "collector/options.h"

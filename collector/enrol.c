@@ -1,7 +1,7 @@
 /* Join strings: see enrol.h. Called by `haul-collector token add` and `init`.
  *
- * The address is what [collector] advertise says; else the one of `listen`, when it is a certain one; else the first
- * name of the certificate; else this machine's name. */
+ * The address is what [collector] advertise says; else the one of `listen`, when it is a certain
+ * one; else the first name of the certificate; else this machine's name. */
 #include "collector/enrol.h"
 
 #include "collector/authority.h"
@@ -76,8 +76,8 @@ static int find_address(const struct options *o, const struct buf *cert, char re
 
 /* --- how it is known --- */
 
-/* Does an authority of this system's vouch for the certificate under that name? Then agents need no pin, which would
- * break with the next key. */
+/* Does an authority of this system's vouch for the certificate under that name? Then agents need no
+ * pin, which would break with the next key. */
 static bool is_public(const struct buf *cert, const char *address)
 {
 	char name[JOIN_ADDRESS_MAX];

@@ -2,10 +2,10 @@
  *
  *     check -> authority -> server's key and certificate -> drop-in
  *
- * For /etc/haul/collector.conf: tls/ca.pem, tls/ca.key, tls/cert.pem, tls/key.pem beside it, and collector.conf.d/tls.conf,
- * which names them. Each file is put in place whole, the drop-in last: an init that was killed before it has changed
- * nothing for the collector, and the next one goes on with the keys that are there. What others have made is never
- * written over. */
+ * For /etc/haul/collector.conf: tls/ca.pem, tls/ca.key, tls/cert.pem, tls/key.pem beside it, and
+ * collector.conf.d/tls.conf, which names them. Each file is put in place whole, the drop-in last:
+ * an init that was killed before it has changed nothing for the collector, and the next one goes on
+ * with the keys that are there. What others have made is never written over. */
 #include "collector/init.h"
 
 #include "collector/authority.h"
@@ -153,7 +153,8 @@ static int read_pair(const char *cert, const char *key, struct authority_pair *p
 	return r;
 }
 
-/* Whose the collector's key is: the collector's, who owns the data directory. The authority's stays root's. */
+/* Whose the collector's key is: the collector's, who owns the data directory. The authority's stays
+ * root's. */
 static int write_pem(const char *path, const struct buf *pem, mode_t mode, const char *like)
 {
 	int r = file_replace_like(AT_FDCWD, path, buf_span(pem), mode, like);

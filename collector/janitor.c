@@ -3,9 +3,10 @@
  *     read the ledger's segments -> seal what is closed -> finish what a crash left -> decide what goes
  *     -> delete it -> index what is not -> and what large live files have gained
  *
- * All it knows it reads again in each pass, from the ledger and from the files; so a pass may be broken
- * off anywhere. Passes come seldom when the ledger is large: reading it takes at most a hundredth of the
- * time. What fails is told, counted, and tried again in the next pass; nothing here fails the store. */
+ * All it knows it reads again in each pass, from the ledger and from the files; so a pass may be
+ * broken off anywhere. Passes come seldom when the ledger is large: reading it takes at most a
+ * hundredth of the time. What fails is told, counted, and tried again in the next pass; nothing
+ * here fails the store. */
 #include "collector/janitor.h"
 
 #include "collector/janitor_inside.h"

@@ -1,5 +1,6 @@
-/* The janitor: a thread of low priority that seals what is closed, keeps the index whole and lets go
- * what retention says, pass after pass as long as the store is open. Never on the way of an answer. */
+/* The janitor: a thread of low priority that seals what is closed, keeps the index whole and lets
+ * go what retention says, pass after pass as long as the store is open. Never on the way of an
+ * answer. */
 #ifndef HAUL_COLLECTOR_JANITOR_H
 #define HAUL_COLLECTOR_JANITOR_H
 

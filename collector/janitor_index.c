@@ -1,4 +1,5 @@
-/* What is there, and whether the index knows it: see janitor_inside.h. What a crash broke off is finished here. */
+/* What is there, and whether the index knows it: see janitor_inside.h. What a crash broke off is
+ * finished here. */
 #include "collector/janitor_inside.h"
 
 #include "collector/store/index.h"
@@ -49,7 +50,8 @@ static bool is_indexed(const struct janitor *j, const struct index_search *s,
 	return index_search_find(s, &name, bytes, &blocks);
 }
 
-/* A damaged file has no index, so each look for what lacks one reads it again: it is said by the first. */
+/* A damaged file has no index, so each look for what lacks one reads it again: it is said by the
+ * first. */
 static void note_damage(struct janitor *j, const struct segment_row *row)
 {
 	char day[CIVIL_DAY_LEN + 1] = "";

@@ -1,12 +1,13 @@
-/* The janitor's inside: what its parts share. Included by them only; all of it belongs to the janitor's thread.
+/* The janitor's inside: what its parts share. Included by them only; all of it belongs to the
+ * janitor's thread.
  *
  *     janitor.c          the thread, a pass, the ledger's rows
  *     janitor_seal.c     what is closed becomes sealed
  *     janitor_retain.c   what goes, and that it goes
  *     janitor_index.c    what is there, and whether the index knows it
  *
- * The parts of a pass give 0 or -errno: of several errors the worst, for one segment's trouble keeps no other;
- * -ECANCELED when the janitor is to stop. */
+ * The parts of a pass give 0 or -errno: of several errors the worst, for one segment's trouble
+ * keeps no other; -ECANCELED when the janitor is to stop. */
 #ifndef HAUL_COLLECTOR_JANITOR_INSIDE_H
 #define HAUL_COLLECTOR_JANITOR_INSIDE_H
 

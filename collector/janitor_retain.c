@@ -1,5 +1,5 @@
-/* What goes, and that it goes: see janitor_inside.h. retention.c decides; here its question is put together from the
- * ledger's rows, and the answer is carried out and told. */
+/* What goes, and that it goes: see janitor_inside.h. retention.c decides; here its question is put
+ * together from the ledger's rows, and the answer is carried out and told. */
 #include "collector/janitor_inside.h"
 
 #include "collector/retention.h"
@@ -19,8 +19,9 @@ uint64_t janitor_wanted_room(const struct janitor *j)
 	return retention_room(&j->settings.min_free, c.total_bytes, c.free_bytes);
 }
 
-/* Of the segments [from, to) those of one service's day that went for one reason are told in one line, by the first
- * of them; nothing is left out and nothing gathered, for this is what is left to say of them. */
+/* Of the segments [from, to) those of one service's day that went for one reason are told in one
+ * line, by the first of them; nothing is left out and nothing gathered, for this is what is left to
+ * say of them. */
 static void tell_deleted(struct retention_segment *s, size_t from, size_t to)
 {
 	const struct retention_segment first = s[from];
@@ -81,7 +82,8 @@ static int decide(struct janitor *j, const struct policy *p, struct decision *re
 	return 0;
 }
 
-/* Rows of the decided segments [from, to). What is gone is said and counted, also when others are not. */
+/* Rows of the decided segments [from, to). What is gone is said and counted, also when others are
+ * not. */
 static int delete_rows(struct janitor *j, const struct decision *d, size_t from, size_t to,
 		       struct segment_row *rows)
 {
@@ -130,7 +132,8 @@ static int delete_decided(struct janitor *j, const struct decision *d)
 	return r < 0 ? r : worst;
 }
 
-/* What the ledger says of segments that somebody took away is kept as long as they would have been. */
+/* What the ledger says of segments that somebody took away is kept as long as they would have
+ * been. */
 static int forget_gone(struct janitor *j, const struct policy *p)
 {
 	int64_t now_us = clock_real_ns() / NUM_US_NS;

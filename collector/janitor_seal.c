@@ -66,8 +66,9 @@ static int seal_one(struct janitor *j, struct segment_row *row, uint64_t backlog
 	return 0;
 }
 
-/* The sealed file stands beside the plain one for a while. A try that cannot succeed would only take the last
- * room from others; a smaller segment may fit, and what it frees is room for the next. */
+/* The sealed file stands beside the plain one for a while. A try that cannot succeed would only
+ * take the last room from others; a smaller segment may fit, and what it frees is room for the
+ * next. */
 static bool has_room(const struct janitor *j, const struct segment_row *row)
 {
 	struct store_counters c;

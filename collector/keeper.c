@@ -1,11 +1,11 @@
 /* The store's keeper: see keeper.h. Started and asked by collector.c.
  *
- * After a failed write or sync nothing is tried again on the same descriptors: the page
- * cache may hold what the disk does not. Closing and opening goes the way of a start
- * after a crash, which reads what is really there.
+ * After a failed write or sync nothing is tried again on the same descriptors: the page cache may
+ * hold what the disk does not. Closing and opening goes the way of a start after a crash, which
+ * reads what is really there.
  *
- * The wishes of the program (reopen, reconfigure, stop) are flags under the lock; the
- * thread takes them one at a time, and a stop ends every pause. */
+ * The wishes of the program (reopen, reconfigure, stop) are flags under the lock; the thread takes
+ * them one at a time, and a stop ends every pause. */
 #include "collector/keeper.h"
 
 #include "common/clock.h"

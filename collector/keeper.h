@@ -1,6 +1,6 @@
-/* The store's keeper: a thread that opens the store, closes it, and after a failure
- * closes and opens it again until that works. The program goes on meanwhile: it answers
- * 503, hears signals, keeps its watchdog.
+/* The store's keeper: a thread that opens the store, closes it, and after a failure closes and
+ * opens it again until that works. The program goes on meanwhile: it answers 503, hears signals,
+ * keeps its watchdog.
  *
  *     OPENING -> OPEN -> REOPENING -> OPEN ...      OPENING -> FAILED      any -> CLOSED
  *
@@ -16,8 +16,8 @@ enum keeper_state { KEEPER_OPENING, KEEPER_OPEN, KEEPER_REOPENING, KEEPER_FAILED
 
 struct keeper;
 
-/* Starts the thread. The configurations are copied, their strings are not; `door` outlives
- * the keeper. With the store its janitor runs. Errors: -errno. */
+/* Starts the thread. The configurations are copied, their strings are not; `door` outlives the
+ * keeper. With the store its janitor runs. Errors: -errno. */
 int keeper_start(const struct store_config *config, const struct janitor_config *janitor,
 		 struct door *door, struct keeper **ret) MUST_CHECK;
 
@@ -37,8 +37,8 @@ void keeper_reopen(struct keeper *k, const char *why);
 /* The same with other settings, after what is in flight has ended. */
 void keeper_reconfigure(struct keeper *k, const struct store_config *config);
 
-/* Shuts the door, closes the store, ends the thread, frees. Waits for all that; not while
- * OPENING (it would wait for the recovery). */
+/* Shuts the door, closes the store, ends the thread, frees. Waits for all that; not while OPENING
+ * (it would wait for the recovery). */
 void keeper_stop(struct keeper *k);
 
 #endif

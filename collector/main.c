@@ -1,6 +1,5 @@
-/* haul-collector: takes batches of log lines from agents and keeps them. This
- * file reads the command line and says what to do; collector.c runs, commands.c
- * does the rest. */
+/* haul-collector: takes batches of log lines from agents and keeps them. This file reads the
+ * command line and says what to do; collector.c runs, commands.c does the rest. */
 #include "collector/collector.h"
 #include "collector/commands.h"
 #include "collector/init.h"
@@ -14,9 +13,10 @@
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
-/* Batches are large and die young. One heap for all threads, whose pages are used again: with a heap each the freed
- * pages of one thread are of no use to the others (measured with 1,000 agents: 320 MiB against 212, and a tenth more
- * CPU), and memory straight from the kernel costs a page fault every 4 KiB (0.8 CPU seconds a GiB). */
+/* Batches are large and die young. One heap for all threads, whose pages are used again: with a
+ * heap each the freed pages of one thread are of no use to the others (measured with 1,000 agents:
+ * 320 MiB against 212, and a tenth more CPU), and memory straight from the kernel costs a page
+ * fault every 4 KiB (0.8 CPU seconds a GiB). */
 enum { HEAPS = 1, MMAP_THRESHOLD = 1 << 20, TRIM_THRESHOLD = 8 << 20 };
 
 static const char help[] =

@@ -1,5 +1,5 @@
-/* The collector's configuration: see options.h. Read by the program at its start, at
- * SIGHUP and by its commands. */
+/* The collector's configuration: see options.h. Read by the program at its start, at SIGHUP and by
+ * its commands. */
 #include "collector/options.h"
 
 #include "collector/ingest/address.h"

@@ -1,5 +1,5 @@
-/* The collector's configuration: one table for each section, from which the parser, the
- * defaults, what `check` prints and the list in haul-collector.conf(5) come. */
+/* The collector's configuration: one table for each section, from which the parser, the defaults,
+ * what `check` prints and the list in haul-collector.conf(5) come. */
 #ifndef HAUL_COLLECTOR_OPTIONS_H
 #define HAUL_COLLECTOR_OPTIONS_H
 
@@ -61,9 +61,9 @@ int options_read(const char *path, bool optional, struct options **ret,
 		 struct conf_error *err) MUST_CHECK;
 void options_free(struct options *o);
 
-/* What only shows when several options are seen together (a listener beyond loopback
- * without TLS and credentials, a certificate without its key), and in the files that they
- * name. Errors, with `err`: as above. */
+/* What only shows when several options are seen together (a listener beyond loopback without TLS
+ * and credentials, a certificate without its key), and in the files that they name. Errors, with
+ * `err`: as above. */
 int options_check(const struct options *o, struct conf_error *err) MUST_CHECK;
 
 /* Is that listener (as in `listen`) out of reach for other machines? */

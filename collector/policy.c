@@ -1,5 +1,5 @@
-/* Retention by service: see policy.h. Asked once a chunk (store_terms), so rules stand in
- * the order in which they win, and the first that fits is the answer. */
+/* Retention by service: see policy.h. Asked once a chunk (store_terms), so rules stand in the order
+ * in which they win, and the first that fits is the answer. */
 #include "collector/policy.h"
 
 #include "collector/options.h"
@@ -25,8 +25,7 @@ void policy_free(struct policy *p)
 	free(p);
 }
 
-/* How specific a glob is: characters that stand for themselves; a plain name beats every
- * glob. */
+/* How specific a glob is: characters that stand for themselves; a plain name beats every glob. */
 static size_t weight(const char *glob)
 {
 	size_t literals = 0;
@@ -45,8 +44,8 @@ static size_t weight(const char *glob)
 	return literals + (wild || !*glob ? 0 : 1 << 16);
 }
 
-/* Puts the rule where it belongs: before all that are less specific or as specific, for
- * the last one wins. */
+/* Puts the rule where it belongs: before all that are less specific or as specific, for the last
+ * one wins. */
 static void insert(struct policy *p, struct policy_rule rule)
 {
 	size_t at = p->n;

@@ -1,7 +1,7 @@
-/* Retention by service: which days are kept. [retention] is for all, [retention GLOB] for
- * the services that fit; the most specific wins: a name without wildcards, else the glob
- * with the most characters that are none, else the one that stands last. What a section
- * does not say it has from [retention].
+/* Retention by service: which days are kept. [retention] is for all, [retention GLOB] for the
+ * services that fit; the most specific wins: a name without wildcards, else the glob with the most
+ * characters that are none, else the one that stands last. What a section does not say it has from
+ * [retention].
  *
  * Immutable; any thread. */
 #ifndef HAUL_COLLECTOR_POLICY_H

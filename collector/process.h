@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* Blocks SIGTERM, SIGINT and SIGHUP in this thread and all that it starts, and gives a descriptor from which they are
- * read (struct signalfd_siginfo). Ignores SIGPIPE. Errors: -errno. */
+/* Blocks SIGTERM, SIGINT and SIGHUP in this thread and all that it starts, and gives a descriptor
+ * from which they are read (struct signalfd_siginfo). Ignores SIGPIPE. Errors: -errno. */
 int process_take_signals(int *ret_fd) MUST_CHECK;
 
 /* Cores that the process may run on, 1 or more. */

@@ -97,8 +97,7 @@ static const struct policy_rule *next_rule(const struct retention_segment *s, si
 	return next;
 }
 
-/* The service of [from, to) that has the most bytes that may go: its first segment, or
- * `to`. */
+/* The service of [from, to) that has the most bytes that may go: its first segment, or `to`. */
 static size_t largest_service(const struct retention_segment *s, size_t from, size_t to,
 			      int32_t today)
 {

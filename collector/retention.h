@@ -5,8 +5,8 @@
  *     room     with on_full = expire the oldest days of all, the largest service of a day
  *              first, until so much room is made
  *
- * Never anything that is not sealed, on hold, or of today; nothing at all while the clock
- * is not plausible: a start in 2099 must not erase the archive. */
+ * Never anything that is not sealed, on hold, or of today; nothing at all while the clock is not
+ * plausible: a start in 2099 must not erase the archive. */
 #ifndef HAUL_COLLECTOR_RETENTION_H
 #define HAUL_COLLECTOR_RETENTION_H
 
@@ -38,8 +38,8 @@ struct retention_request {
 	uint64_t room_bytes;        /* to be made; 0: there is enough */
 };
 
-/* How much room is to be made where so much is free: a little more than the least, or each batch would be one too many
- * again. */
+/* How much room is to be made where so much is free: a little more than the least, or each batch
+ * would be one too many again. */
 uint64_t retention_room(const struct conf_amount *min_free, uint64_t total_bytes,
 			uint64_t free_bytes);
 

@@ -1,8 +1,9 @@
 /* Reading answers: see chunk.h. The agent does so once a batch, for each of its chunks.
  *
- * An answer as chunk_encode_answer lays it out, with nothing refused, is read from one fixed place to the next: with
- * many files that grow by a line now and then, a chunk has a line, and its verdict in JSON would cost more than all else.
- * It is seen to be whole before anything of it is told. Any other answer goes through yajl, and means the same. */
+ * An answer as chunk_encode_answer lays it out, with nothing refused, is read from one fixed place
+ * to the next: with many files that grow by a line now and then, a chunk has a line, and its
+ * verdict in JSON would cost more than all else. It is seen to be whole before anything of it is
+ * told. Any other answer goes through yajl, and means the same. */
 #include "common/chunk.h"
 
 #include "common/json.h"

@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-/* Makes room for one more element of `size` bytes behind the first `n`. `array` is the address of the pointer to the
- * elements; they may move. Errors: -ENOMEM, and the array is as it was. */
+/* Makes room for one more element of `size` bytes behind the first `n`. `array` is the address of
+ * the pointer to the elements; they may move. Errors: -ENOMEM, and the array is as it was. */
 int array_room(void *array, size_t n, size_t *capacity, size_t size) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* Growable bytes: see buf.h. Capacity doubles, so that n appended bytes cost O(n) in all;
- * the limit is checked before any arithmetic that could wrap. */
+/* Growable bytes: see buf.h. Capacity doubles, so that n appended bytes cost O(n) in all; the limit
+ * is checked before any arithmetic that could wrap. */
 #include "common/buf.h"
 
 #include <errno.h>

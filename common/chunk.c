@@ -1,6 +1,6 @@
-/* The wire contract's JSON: see chunk.h. The agent writes headers and reads rows (and answers: answer.c), the
- * collector does the reverse. Field tables say what each record has; what they cannot say, ranges
- * above all, is checked behind them. */
+/* The wire contract's JSON: see chunk.h. The agent writes headers and reads rows (and answers:
+ * answer.c), the collector does the reverse. Field tables say what each record has; what they
+ * cannot say, ranges above all, is checked behind them. */
 #include "common/chunk.h"
 
 #include "common/json.h"

@@ -52,8 +52,8 @@ int chunk_encode(const struct chunk *c, struct buf *out) MUST_CHECK;
  * and bytes 0 with a loss, lengths of path and state. Unknown keys are ignored; repeated ones,
  * missing required ones (all of the example in haul-protocol(7) but base, which is then start,
  * dropped and state; loss, repair and ended are optional too) and wrong types are -EBADMSG. Whether
- * names are valid, and not too long, is the caller's to check. Errors: -EBADMSG with *ret_why set to a text in
- * `scratch`; -ENOMEM, -EMSGSIZE (scratch). */
+ * names are valid, and not too long, is the caller's to check. Errors: -EBADMSG with *ret_why set
+ * to a text in `scratch`; -ENOMEM, -EMSGSIZE (scratch). */
 int chunk_decode(struct span header, struct buf *scratch, struct chunk *ret,
 		 const char **ret_why) MUST_CHECK;
 

@@ -1,8 +1,8 @@
-/* Calendar time: see civil.h. The agent formats and the collector parses one time a line,
- * so both run without a loop over digits, without signed division and without a cache.
+/* Calendar time: see civil.h. The agent formats and the collector parses one time a line, so both
+ * run without a loop over digits, without signed division and without a cache.
  *
- * Invariant: all arithmetic counts from 0000-03-01 (so that the leap day is the last of
- * its year) in unsigned numbers. */
+ * Invariant: all arithmetic counts from 0000-03-01 (so that the leap day is the last of its year)
+ * in unsigned numbers. */
 #include "common/civil.h"
 
 #include "common/eight.h"

@@ -1,6 +1,5 @@
-/* The clocks: see clock.h. Invariant: nothing else in the project reads a clock, so that
- * a test that replaces these two owns time. Cannot fail: both clocks exist on every
- * Linux. */
+/* The clocks: see clock.h. Invariant: nothing else in the project reads a clock, so that a test
+ * that replaces these two owns time. Cannot fail: both clocks exist on every Linux. */
 #include "common/clock.h"
 
 #include <assert.h>

@@ -1,6 +1,5 @@
-/* The five columns of a stored line, found without checking them: for the loops that look
- * at every line. Where a line must be known to be one of haul's, line_parse_stored says.
- */
+/* The five columns of a stored line, found without checking them: for the loops that look at every
+ * line. Where a line must be known to be one of haul's, line_parse_stored says. */
 #ifndef HAUL_COMMON_COLUMNS_H
 #define HAUL_COMMON_COLUMNS_H
 
@@ -14,8 +13,7 @@ struct columns {
 	struct span message;
 };
 
-/* False: not five columns, or the first is not 27 bytes long; the line then has only a
- * message. */
+/* False: not five columns, or the first is not 27 bytes long; the line then has only a message. */
 static inline bool columns_split(struct span line, struct columns *ret)
 {
 	struct span *const fields[] = {&ret->host, &ret->stream, &ret->flags};

@@ -1,11 +1,10 @@
-/* Configuration: what was read, for the programs; files and the .d directory. Called by
- * the daemons at start, at reload and by their `check`.
+/* Configuration: what was read, for the programs; files and the .d directory. Called by the daemons
+ * at start, at reload and by their `check`.
  *
- * Reading goes into a new struct conf that is given out only when all of it is right, so
- * a reload that fails leaves the old one alone. Invariant: every instance has every field
- * set, from a file or by default. Fails on the first thing that is wrong, with FILE:LINE;
- * all that was read until then is freed. The texts and tables are in conf_parse.c and
- * conf_value.c. */
+ * Reading goes into a new struct conf that is given out only when all of it is right, so a reload
+ * that fails leaves the old one alone. Invariant: every instance has every field set, from a file
+ * or by default. Fails on the first thing that is wrong, with FILE:LINE; all that was read until
+ * then is freed. The texts and tables are in conf_parse.c and conf_value.c. */
 #include "common/conf.h"
 
 #include "common/conf_parts.h"
@@ -19,8 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* More than anybody writes; keeps a wrong path (a log, a device) from filling the memory.
- */
+/* More than anybody writes; keeps a wrong path (a log, a device) from filling the memory. */
 enum { FILE_MAX_BYTES = 4 << 20 };
 
 /* --- what was read --- */

@@ -1,16 +1,16 @@
-/* Configuration: INI files read over option tables. A table is the only place where an
- * option is defined: the struct's fields, the parser, the defaults, what `check` prints
- * and the list in the man page come from it (a test holds the man page against it).
+/* Configuration: INI files read over option tables. A table is the only place where an option is
+ * defined: the struct's fields, the parser, the defaults, what `check` prints and the list in the
+ * man page come from it (a test holds the man page against it).
  *
- *     # a comment is a whole line whose first character is # or ; (white space before it
- * is fine) [section]            or  [section name] key = value          a # inside a
- * value is part of it further value    a line that starts with white space goes on with a
- * list
+ *     # a comment          a whole line whose first character is # or ; (blanks before it are fine)
+ *     [section]            or  [section name]
+ *     key = value          a # inside a value is part of it
+ *         further value    a line that starts with white space goes on with a list
  *
- * Lines are at most 4096 bytes; a CR before the LF and a byte order mark at the start are
- * skipped. An unknown section or key, a key given twice where one is meant (also across
- * files), a named section given twice, or a bad value is an error that begins with
- * FILE:LINE. [section] without a name may stand in several places and files. */
+ * Lines are at most 4096 bytes; a CR before the LF and a byte order mark at the start are skipped.
+ * An unknown section or key, a key given twice where one is meant (also across files), a named
+ * section given twice, or a bad value is an error that begins with FILE:LINE. [section] without a
+ * name may stand in several places and files. */
 #ifndef HAUL_COMMON_CONF_H
 #define HAUL_COMMON_CONF_H
 
@@ -51,18 +51,17 @@ struct conf_option {
 	const char *default_text; /* parsed like a value; NULL: empty */
 	const char *const *words; /* CONF_ENUM: the values, NULL at the end */
 	uint64_t min, max;        /* for sizes, durations (ns) and numbers; both 0: any */
-	/* Further check of a string or an item. Negative: *ret_why, a static text, says
-	 * what is wrong with it. Not called for empty ones and for defaults (which must
-	 * pass it). */
+	/* Further check of a string or an item. Negative: *ret_why, a static text, says what is
+	 * wrong with it. Not called for empty ones and for defaults (which must pass it). */
 	int (*check)(const char *value, const char **ret_why);
 	const char *help; /* one line, for check's output and the man page */
 };
 
 enum conf_repeat {
-	CONF_ONCE,  /* [section]: one struct, always there with its defaults */
-	CONF_NAMED, /* [section name]: a struct each, in order of appearance; names are
-		       unique */
-	CONF_BOTH,  /* [section] and [section name]: the unnamed one first, always there,
+	CONF_ONCE, /* [section]: one struct, always there with its defaults */
+	/* [section name]: a struct each, in order of appearance; names are unique */
+	CONF_NAMED,
+	CONF_BOTH, /* [section] and [section name]: the unnamed one first, always there,
 		       name "" */
 };
 
@@ -83,8 +82,8 @@ struct conf_error {
 };
 
 /* Reads `path`, then (when `path` ends in .conf) path + ".d"'s *.conf in C order: for
- * /etc/haul/agent.conf that is agent.conf.d/. A missing main file is fine when
- * `optional`. Errors: -EINVAL with `err`; -errno of reading, with `err` as well. */
+ * /etc/haul/agent.conf that is agent.conf.d/. A missing main file is fine when `optional`. Errors:
+ * -EINVAL with `err`; -errno of reading, with `err` as well. */
 int conf_read(const struct conf_section *sections, size_t n_sections, const char *path,
 	      bool optional, struct conf **ret, struct conf_error *err) MUST_CHECK;
 
@@ -95,23 +94,21 @@ int conf_read_text(const struct conf_section *sections, size_t n_sections, const
 /* Gives back everything, the sections' structs and what they point to included. */
 void conf_free(struct conf *c);
 
-/* How many structs a section has, the i-th of them, its name ("" unnamed), and where its
- * header stood ("FILE:LINE", "default"). Owned by the conf. */
+/* How many structs a section has, the i-th of them, its name ("" unnamed), and where its header
+ * stood ("FILE:LINE", "default"). Owned by the conf. */
 size_t conf_count(const struct conf *c, const char *section);
 const void *conf_get(const struct conf *c, const char *section, size_t i);
 const char *conf_section_name(const struct conf *c, const char *section, size_t i);
 const char *conf_where(const struct conf *c, const char *section, size_t i);
 
-/* Where the key was written, at first for a list ("FILE:LINE"); NULL: nowhere, the
- * default holds. For errors that only show when several options are seen together. Owned
- * by the conf. */
+/* Where the key was written, at first for a list ("FILE:LINE"); NULL: nowhere, the default holds.
+ * For errors that only show when several options are seen together. Owned by the conf. */
 const char *conf_key_where(const struct conf *c, const char *section, size_t i, const char *key);
 
 /* Was the key written in a file (not a default)? */
 bool conf_given(const struct conf *c, const char *section, size_t i, const char *key);
 
-/* Appends the whole configuration as it stands, defaults included, as a file that reads
- * back. */
+/* Appends the whole configuration as it stands, defaults included, as a file that reads back. */
 int conf_print(const struct conf *c, struct buf *out) MUST_CHECK;
 
 #endif

@@ -1,10 +1,10 @@
-/* Lines of one configuration text: sections, keys, continuations, and what is wrong with
- * them. Called by conf.c once a file.
+/* Lines of one configuration text: sections, keys, continuations, and what is wrong with them.
+ * Called by conf.c once a file.
  *
- * Every line is one of: blank, comment, [section], key = value, continuation of a list.
- * The first line that is none of them, or says something that the table does not know,
- * ends the reading with FILE:LINE and a sentence that helps: what was probably meant is
- * named. Nothing is guessed and taken. */
+ * Every line is one of: blank, comment, [section], key = value, continuation of a list. The first
+ * line that is none of them, or says something that the table does not know, ends the reading with
+ * FILE:LINE and a sentence that helps: what was probably meant is named. Nothing is guessed and
+ * taken. */
 #include "common/conf_parts.h"
 
 #include <errno.h>
@@ -59,8 +59,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* How many letters must be added, left out, changed or swapped with their neighbour to
- * make b of a. (Optimal string alignment.) Long ones are far from everything. */
+/* How many letters must be added, left out, changed or swapped with their neighbour to make b of a.
+ * (Optimal string alignment.) Long ones are far from everything. */
 static unsigned distance(struct span a, struct span b)
 {
 	unsigned rows[3][DISTANCE_MAX_LEN + 1];
@@ -96,8 +96,7 @@ struct nearest {
 
 static struct nearest nearest_to(struct span wanted)
 {
-	/* One slip in three letters is near; a word of one or two letters has no
-	 * neighbours. */
+	/* One slip in three letters is near; a word of one or two letters has no neighbours. */
 	return (struct nearest){.wanted = wanted, .distance = (unsigned)(wanted.len / 3) + 1};
 }
 
@@ -257,8 +256,7 @@ static int parse_key(struct parser *p, struct span line)
 	return take_value(p, o, span_trim(span_from(line, equals + 1)));
 }
 
-/* Is this indented line meant as a line of its own? In a list it would vanish among the
- * items. */
+/* Is this indented line meant as a line of its own? In a list it would vanish among the items. */
 static bool looks_like_own_line(const struct parser *p, struct span line)
 {
 	if (span_starts_with(line, SPAN_LITERAL("[")) && span_ends_with(line, SPAN_LITERAL("]"))) {
@@ -294,8 +292,7 @@ static int parse_continuation(struct parser *p, struct span line)
 
 /* --- lines --- */
 
-/* Control characters have no business in a configuration, and a NUL would end a value
- * early. */
+/* Control characters have no business in a configuration, and a NUL would end a value early. */
 static int check_line(struct parser *p, struct span line)
 {
 	if (line.len > CONF_LINE_MAX)

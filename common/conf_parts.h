@@ -1,9 +1,8 @@
-/* What the parts of the configuration reader say to each other; nobody else includes
- * this.
+/* What the parts of the configuration reader say to each other; nobody else includes this.
  *
  *     conf.c        what was read, for the programs; files and the .d directory
- *     conf_parse.c  lines of one text: sections, keys, continuations, and what is wrong
- * with them conf_value.c  one value of each type: from text, to text */
+ *     conf_parse.c  lines of one text: sections, keys, continuations, and what is wrong with them
+ *     conf_value.c  one value of each type: from text, to text */
 #ifndef HAUL_COMMON_CONF_PARTS_H
 #define HAUL_COMMON_CONF_PARTS_H
 
@@ -31,8 +30,8 @@ struct conf {
 
 /* --- conf.c --- */
 
-/* Adds an instance that has its defaults. Takes no ownership of `name` and `where`. The
- * pointer is good until the next one is added. */
+/* Adds an instance that has its defaults. Takes no ownership of `name` and `where`. The pointer is
+ * good until the next one is added. */
 int conf_add_instance(struct conf_group *g, struct span name, const char *where,
 		      struct conf_instance **ret) MUST_CHECK;
 

@@ -1,5 +1,6 @@
-/* Taking keys out of a configuration's text: see conf_unset.h. Called by `haul-agent join`. Reads lines as conf_parse.c
- * does: keys and sections begin in the first column, what is indented goes on with the key before it. */
+/* Taking keys out of a configuration's text: see conf_unset.h. Called by `haul-agent join`. Reads
+ * lines as conf_parse.c does: keys and sections begin in the first column, what is indented goes on
+ * with the key before it. */
 #include "common/conf_unset.h"
 
 #include <errno.h>

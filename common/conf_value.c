@@ -1,10 +1,9 @@
-/* One value of each type, from text and to text: the part of the configuration reader
- * that knows types.
+/* One value of each type, from text and to text: the part of the configuration reader that knows
+ * types.
  *
- * Invariant: what conf_value_print writes conf_value_parse takes again to the same value;
- * a field is valid (zero, or fully set) at every moment, so that it can be cleared after
- * any error. Fails with a reason that follows the key in a message: `"12x" is not a size
- * ...`. */
+ * Invariant: what conf_value_print writes conf_value_parse takes again to the same value; a field
+ * is valid (zero, or fully set) at every moment, so that it can be cleared after any error. Fails
+ * with a reason that follows the key in a message: `"12x" is not a size ...`. */
 #include "common/conf_parts.h"
 
 #include "common/num.h"
@@ -48,8 +47,8 @@ static struct quoted quote(struct span s)
 
 /* --- numbers with a unit: to text --- */
 
-/* From large to small; the last divides everything. (Nothing below 1 ms can be
- * configured, but a table's least value may be 1 ns.) */
+/* From large to small; the last divides everything. (Nothing below 1 ms can be configured, but a
+ * table's least value may be 1 ns.) */
 struct unit {
 	const char *name;
 	uint64_t value;
@@ -279,8 +278,8 @@ int conf_value_default(const struct conf_option *o, void *field)
 	struct conf_option unchecked = *o;
 	struct conf_why why;
 	unchecked.check = NULL;
-	/* Where nothing is written the zero in the field is the value, but a string is
-	 * never NULL. */
+	/* Where nothing is written the zero in the field is the value, but a string is never
+	 * NULL. */
 	if (!o->default_text && o->type != CONF_STRING)
 		return 0;
 	int r = conf_value_parse(&unchecked, span_of(o->default_text), field, &why);
@@ -305,8 +304,8 @@ void conf_value_clear(const struct conf_option *o, void *field)
 
 /* --- to text --- */
 
-/* A line that was near the limit when it was read may have no room for the blanks, or
- * none for the key. */
+/* A line that was near the limit when it was read may have no room for the blanks, or none for the
+ * key. */
 static int print_line(const char *key, const char *value, struct buf *out)
 {
 	size_t len = strlen(key) + strlen(value);

@@ -1,10 +1,8 @@
-/* CRC-64/XZ: see crc64.h. Both sides chain it over a source's bytes, the agent over holes
- * too.
+/* CRC-64/XZ: see crc64.h. Both sides chain it over a source's bytes, the agent over holes too.
  *
- * Bytes go to ISA-L. For zeros: the register (the checksum before its final inversion) is
- * a polynomial over GF(2), and a zero byte multiplies it by x^8 modulo P. So n zeros
- * multiply it by x^(8n), which squaring finds in log n steps. In the reflected form bit
- * 63 stands for x^0. */
+ * Bytes go to ISA-L. For zeros: the register (the checksum before its final inversion) is a
+ * polynomial over GF(2), and a zero byte multiplies it by x^8 modulo P. So n zeros multiply it by
+ * x^(8n), which squaring finds in log n steps. In the reflected form bit 63 stands for x^0. */
 #include "common/crc64.h"
 
 #include "common/isal.h"

@@ -11,8 +11,8 @@
 /* The checksum of A followed by `bytes`, where `crc` is that of A. */
 uint64_t crc64_add(uint64_t crc, const void *bytes, size_t len);
 
-/* The checksum of A followed by `count` NUL bytes, in O(log count): holes of sparse files
- * are carried, never read. */
+/* The checksum of A followed by `count` NUL bytes, in O(log count): holes of sparse files are
+ * carried, never read. */
 uint64_t crc64_add_zeros(uint64_t crc, uint64_t count);
 
 #endif

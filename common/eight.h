@@ -1,6 +1,7 @@
-/* Eight bytes of text at a time, in one number: how the times of all lines are read (the agent finds them, the collector
- * checks them). After Daniel Lemire, "Parsing series of integers with SIMD" and "Quickly parsing eight digits"; the zero
- * byte test is Alan Mycroft's. Pure functions. */
+/* Eight bytes of text at a time, in one number: how the times of all lines are read (the agent
+ * finds them, the collector checks them). After Daniel Lemire, "Parsing series of integers with
+ * SIMD" and "Quickly parsing eight digits"; the zero byte test is Alan Mycroft's. Pure
+ * functions. */
 #ifndef HAUL_COMMON_EIGHT_H
 #define HAUL_COMMON_EIGHT_H
 
@@ -21,15 +22,15 @@ static inline uint64_t eight_load(const char *p)
 	return v;
 }
 
-/* The top bit of the lowest byte of v that is 0 is set; none is when no byte is 0. (Above
- * that byte bits may be set wrongly.) */
+/* The top bit of the lowest byte of v that is 0 is set; none is when no byte is 0. (Above that byte
+ * bits may be set wrongly.) */
 static inline uint64_t eight_zero_bytes(uint64_t v)
 {
 	return (v - EIGHT_EACH(0x01)) & ~v & EIGHT_EACH(0x80);
 }
 
-/* Do the eight bytes look like `shape`, in which 0 is any digit and everything else
- * itself? Then byte i of *ret_pairs is the number that the digits i and i + 1 make. */
+/* Do the eight bytes look like `shape`, in which 0 is any digit and everything else itself? Then
+ * byte i of *ret_pairs is the number that the digits i and i + 1 make. */
 static inline bool eight_pairs(const char *p, const char shape[static 8], uint64_t *ret_pairs)
 {
 	uint64_t wanted = eight_load(shape);

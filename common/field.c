@@ -1,5 +1,5 @@
-/* Fields of lines: see field.h. Called by the reader for -w, --by and top, and when a block is sealed for
- * what is counted of it: both must find the same. */
+/* Fields of lines: see field.h. Called by the reader for -w, --by and top, and when a block is
+ * sealed for what is counted of it: both must find the same. */
 #include "common/field.h"
 
 #include "common/columns.h"
@@ -42,7 +42,8 @@ static int unescaped(const struct columns *c, struct field_scratch *s, struct sp
 		return 0;
 	buf_clear(&s->message);
 	int r = line_unescape(c->message, &s->message);
-	/* A buffer that never held anything has no pointer, and who searches in nothing needs one. */
+	/* A buffer that never held anything has no pointer, and who searches in nothing needs
+	 * one. */
 	if (r == 0)
 		*ret = s->message.len ? buf_span(&s->message) : span_make("", 0);
 	return r == -EINVAL ? 0 : r;

@@ -1,16 +1,16 @@
-/* Files: see file.h. Called by both daemons for everything small that must survive a
- * crash (registries, tokens, identities) and for whole reads and writes.
+/* Files: see file.h. Called by both daemons for everything small that must survive a crash
+ * (registries, tokens, identities) and for whole reads and writes.
  *
  * file_replace, step by step, and what a crash between the steps leaves:
- *   1. PATH.tmp is opened and locked      the old file; PATH.tmp may stay behind, is used
- * again
- *   2. written, synced                    the same
- *   3. renamed over PATH                  the old or the new file, never a mixture
- *   4. the directory is synced            the new file
- * An error before the rename removes PATH.tmp and leaves the old file; an error of the
- * last step is reported although the new file is in place, for it may not stay. The lock
- * keeps two writers of one path from writing into each other's temporary file; the last
- * one wins, whole. */
+ *
+ *     1. PATH.tmp is opened and locked      the old file; PATH.tmp may stay behind, is used again
+ *     2. written, synced                    the same
+ *     3. renamed over PATH                  the old or the new file, never a mixture
+ *     4. the directory is synced            the new file
+ *
+ * An error before the rename removes PATH.tmp and leaves the old file; an error of the last step is
+ * reported although the new file is in place, for it may not stay. The lock keeps two writers of
+ * one path from writing into each other's temporary file; the last one wins, whole. */
 #include "common/file.h"
 
 #include <errno.h>
@@ -134,8 +134,8 @@ static bool is_name_of(int dirfd, const char *path, int fd)
 	       by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
 }
 
-/* Opens and locks the temporary file. Who waited for the lock may then hold what the
- * other writer has renamed meanwhile: then once more. */
+/* Opens and locks the temporary file. Who waited for the lock may then hold what the other writer
+ * has renamed meanwhile: then once more. */
 static int open_temporary(int dirfd, const char *path, mode_t mode)
 {
 	for (;;) {
@@ -224,8 +224,8 @@ static int make_dir(const char *path, mode_t mode)
 	if (mkdir(path, mode) == 0)
 		return 0;
 	int r = -errno;
-	/* Also when the error is another one: a parent may be read-only, or hidden from
-	 * us, and the directory there all the same. */
+	/* Also when the error is another one: a parent may be read-only, or hidden from us, and the
+	 * directory there all the same. */
 	if (stat(path, &st) == 0)
 		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 	return r;

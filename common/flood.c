@@ -1,7 +1,8 @@
 /* Floods: see flood.h. Used by log.c under its lock.
  *
- * A kind stands in the slot of its address, or the next ones; when all are taken, the one whose minute began first makes
- * room. That costs the count of what was left out of it, never a message. */
+ * A kind stands in the slot of its address, or the next ones; when all are taken, the one whose
+ * minute began first makes room. That costs the count of what was left out of it, never a
+ * message. */
 #include "common/flood.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Keeps messages of one kind from flooding: a bounded number of them a minute, and how many were left out. Kinds are told
- * by an address (a message's format). */
+/* Keeps messages of one kind from flooding: a bounded number of them a minute, and how many were
+ * left out. Kinds are told by an address (a message's format). */
 #ifndef HAUL_COMMON_FLOOD_H
 #define HAUL_COMMON_FLOOD_H
 
@@ -22,8 +22,8 @@ enum flood_verdict {
 	FLOOD_SILENT,
 };
 
-/* A message of that kind at that (monotonic) time. *ret_left_out: how many were left out before this one, in the minute
- * that is over; 0 unless it is to be told. */
+/* A message of that kind at that (monotonic) time. *ret_left_out: how many were left out before
+ * this one, in the minute that is over; 0 unless it is to be told. */
 enum flood_verdict flood_take(struct flood *f, const void *kind, int64_t now_ns,
 			      uint64_t *ret_left_out);
 

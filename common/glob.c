@@ -1,11 +1,11 @@
-/* Globs: see glob.h. Called by the agent's discovery for paths, and for the globs of
- * services and hosts in options and retention rules.
+/* Globs: see glob.h. Called by the agent's discovery for paths, and for the globs of services and
+ * hosts in options and retention rules.
  *
- * A pattern becomes a row of tokens, and each token is a state: "what stands before it
- * has matched". The set of states is moved over the text character by character
- * (Thompson's simulation), so that no pattern can make it try again and again. Invariant:
- * a step that takes no character leads to a later token, hence one pass over the set in
- * order finds them all. Cannot fail. */
+ * A pattern becomes a row of tokens, and each token is a state: "what stands before it has
+ * matched". The set of states is moved over the text character by character (Thompson's
+ * simulation), so that no pattern can make it try again and again. Invariant: a step that takes no
+ * character leads to a later token, hence one pass over the set in order finds them all. Cannot
+ * fail. */
 #include "common/glob.h"
 
 #include "common/utf8.h"
@@ -17,9 +17,8 @@ enum kind {
 	TOKEN_ANY,  /* ? */
 	TOKEN_SET,  /* `code`: where in the pattern its [ stands */
 	TOKEN_STAR,
-	/* ** as a whole component is two states: before a component, and inside one that
-	 * it takes. Those in the middle take the slash behind the components with them.
-	 */
+	/* ** as a whole component is two states: before a component, and inside one that it takes.
+	 * Those in the middle take the slash behind the components with them. */
 	TOKEN_TREE,
 	TOKEN_TREE_INSIDE,
 	TOKEN_LAST_TREE,
@@ -97,8 +96,8 @@ static uint32_t take_set_char(struct span *s)
 	return take_char(s);
 }
 
-/* Walks a set that begins with its [. Returns its length, 0 when it is never closed;
- * *ret_has tells whether the character is one of it. */
+/* Walks a set that begins with its [. Returns its length, 0 when it is never closed; *ret_has tells
+ * whether the character is one of it. */
 static size_t walk_set(struct span s, uint32_t code, bool *ret_has)
 {
 	const char *start = s.ptr;
@@ -302,8 +301,7 @@ static bool set_takes(const struct program *p, const struct token *t, uint32_t c
 	return has;
 }
 
-/* What state `at` leads to: without a character into `now`, with the character into
- * `then`. */
+/* What state `at` leads to: without a character into `now`, with the character into `then`. */
 static void step(const struct program *p, size_t at, struct character c, struct states *now,
 		 struct states *then)
 {

@@ -1,17 +1,15 @@
-/* gzip by ISA-L: see gzip.h. The agent's batcher owns an encoder for good and feeds it
- * lines; the collector inflates whole bodies before it looks at a byte of them.
+/* gzip by ISA-L: see gzip.h. The agent's batcher owns an encoder for good and feeds it lines; the
+ * collector inflates whole bodies before it looks at a byte of them.
  *
- * Encoder: each call of isal_deflate moves its window, which at a line a call costs half
- * of the speed (measured: 440 against 660 MB/s on JSON lines, 320 against 890 on mixed
- * logs), so small pieces gather in `stage` first. A level buffer of 84 KiB compresses as
- * fast and as well as the larger ones; the whole encoder is 196 KiB. A member whose
- * output could not be stored is lost: its error comes back from every further call until
- * the next start.
+ * Encoder: each call of isal_deflate moves its window, which at a line a call costs half of the
+ * speed (measured: 440 against 660 MB/s on JSON lines, 320 against 890 on mixed logs), so small
+ * pieces gather in `stage` first. A level buffer of 84 KiB compresses as fast and as well as the
+ * larger ones; the whole encoder is 196 KiB. A member whose output could not be stored is lost: its
+ * error comes back from every further call until the next start.
  *
- * Decoder: nothing that the body says decides about memory. The most that may come out
- * follows from the body's length and the caller's limits before the first byte is
- * inflated; the output grows by GROWTH at most while it comes, and a byte more than the
- * limit is an error. */
+ * Decoder: nothing that the body says decides about memory. The most that may come out follows from
+ * the body's length and the caller's limits before the first byte is inflated; the output grows by
+ * GROWTH at most while it comes, and a byte more than the limit is an error. */
 #include "common/gzip.h"
 
 #include "common/isal.h"
@@ -67,8 +65,7 @@ void gzip_encoder_start(struct gzip_encoder *e, struct buf *out)
 	e->staged = 0;
 }
 
-/* Makes room for up to `want` bytes, fewer where the limit is near. Returns how many
- * there are. */
+/* Makes room for up to `want` bytes, fewer where the limit is near. Returns how many there are. */
 static ssize_t make_room(struct buf *b, size_t want)
 {
 	if (b->max) {
@@ -82,8 +79,7 @@ static ssize_t make_room(struct buf *b, size_t want)
 	return r < 0 ? r : (ssize_t)want;
 }
 
-/* Runs the compressor until it has taken all of its input and, at the end, given all out.
- */
+/* Runs the compressor until it has taken all of its input and, at the end, given all out. */
 static int deflate_pending(struct gzip_encoder *e)
 {
 	struct isal_zstream *z = &e->stream;
@@ -165,8 +161,8 @@ static size_t output_limit(size_t body_len, struct gzip_limits limits)
 	return by_ratio < limits.inflated_max ? by_ratio : limits.inflated_max;
 }
 
-/* Room for the next step: what is free already, else GROWTH, within the limit. At the
- * limit a byte of `spill`, so that a member that ends there can still end. */
+/* Room for the next step: what is free already, else GROWTH, within the limit. At the limit a byte
+ * of `spill`, so that a member that ends there can still end. */
 static int offer_output(struct inflate_state *z, struct buf *out, size_t left, uint8_t *spill)
 {
 	if (!left) {

@@ -1,9 +1,10 @@
 /* What haul calls of ISA-L (https://github.com/intel/isa-l), and only through here.
  *
- * Its AVX functions end without VZEROUPPER (seen in 2.30). The upper halves of the vector registers then stay in use, and
- * every SSE instruction from there on, which is what a compiler makes for plain x86-64, may have to wait for them: up to 80 ns
- * each, measured on a Xeon with AVX-512, until something clears them. See "Mixing AVX code with SSE code" in Intel's
- * Optimization Reference Manual. */
+ * Its AVX functions end without VZEROUPPER (seen in 2.30). The upper halves of the vector registers
+ * then stay in use, and every SSE instruction from there on, which is what a compiler makes for
+ * plain x86-64, may have to wait for them: up to 80 ns each, measured on a Xeon with AVX-512, until
+ * something clears them. See "Mixing AVX code with SSE code" in Intel's Optimization Reference
+ * Manual. */
 #ifndef HAUL_COMMON_ISAL_H
 #define HAUL_COMMON_ISAL_H
 

@@ -1,7 +1,9 @@
-/* The join string: see join.h. Called by haul-collector's `token add` and haul-agent's `join`. Pure.
+/* The join string: see join.h. Called by haul-collector's `token add` and haul-agent's `join`.
+ * Pure.
  *
- * Strict, because people copy it by hand: a part that is missing, unknown or there twice is an error, not a guess. What
- * is wrong is told without the text itself, which is a secret and would end up in a log. */
+ * Strict, because people copy it by hand: a part that is missing, unknown or there twice is an
+ * error, not a guess. What is wrong is told without the text itself, which is a secret and would
+ * end up in a log. */
 #include "common/join.h"
 
 #include "common/num.h"

@@ -2,13 +2,14 @@
  *
  *     haul://logs.example.org:8514?host=web-01&token=haul_5f3a...&pin=PIN
  *
- * ADDRESS is a name, an IPv4 address or an IPv6 address in brackets, with the port (8514 where there is none). `host`
- * is the host name, or the glob of host names, that the token is for. `pin` is the SHA-256 of the collector's public
- * key in base64url without padding (43 characters); without one the collector's certificate is checked against the
- * system's authorities. `tls=no` says that the collector speaks plain HTTP.
+ * ADDRESS is a name, an IPv4 address or an IPv6 address in brackets, with the port (8514 where
+ * there is none). `host` is the host name, or the glob of host names, that the token is for. `pin`
+ * is the SHA-256 of the collector's public key in base64url without padding (43 characters);
+ * without one the collector's certificate is checked against the system's authorities. `tls=no`
+ * says that the collector speaks plain HTTP.
  *
- * The collector prints it (token add), the agent reads it (join). Whoever has it may send in the host's name: it is a
- * secret like the token in it. */
+ * The collector prints it (token add), the agent reads it (join). Whoever has it may send in the
+ * host's name: it is a secret like the token in it. */
 #ifndef HAUL_COMMON_JOIN_H
 #define HAUL_COMMON_JOIN_H
 
@@ -31,7 +32,8 @@ struct join {
 	bool tls;
 };
 
-/* Blanks and line ends around it are taken off. -EINVAL with a static text that does not repeat what was given. */
+/* Blanks and line ends around it are taken off. -EINVAL with a static text that does not repeat
+ * what was given. */
 int join_parse(struct span text, struct join *ret, const char **ret_why) MUST_CHECK;
 
 /* Appends the string; the parts must be such as join_parse gives (asserted). */

@@ -1,5 +1,5 @@
-/* JSON: see json.h. Chunk headers, answers, rows of streams and the status pages pass
- * through here; log lines do not.
+/* JSON: see json.h. Chunk headers, answers, rows of streams and the status pages pass through here;
+ * log lines do not.
  *
  * yajl does the grammar. Its ways that we do not want are dealt with in this file:
  * - It takes overlong and other ill-formed UTF-8, and \v and \f as white space.
@@ -7,8 +7,8 @@
  * - It makes "?" or worse of half a surrogate pair, and pairs a high half with whatever
  * \u follows. check_text finds those escapes; they are parsed as \ufffd, in a copy.
  * - It does not look at what its allocator returns. It gets memory from an arena that
- * holds all it can ever ask for (arena_size), and that is asked for in one piece. Small
- * texts need none.
+ * holds all it can ever ask for (arena_size), and that is asked for in one piece. Small texts need
+ * none.
  * - It wants a call at the end to see that the text ended well. We stop it at the bracket
  * that closes the outermost value, and look at the rest ourselves. */
 #include "common/json.h"
@@ -38,10 +38,10 @@ struct arena {
 	size_t used, size;
 };
 
-/* Each of yajl's two buffers begins with YAJL_BUF_FIRST bytes and doubles until a string fits, to less
- * than twice its length; the arena takes nothing back, so all sizes add up, to four times the length.
- * One buffer holds decoded strings, the other what the end of the text cut off: together they are no
- * longer than the text. Then there are our copies of the text and of a key. */
+/* Each of yajl's two buffers begins with YAJL_BUF_FIRST bytes and doubles until a string fits, to
+ * less than twice its length; the arena takes nothing back, so all sizes add up, to four times the
+ * length. One buffer holds decoded strings, the other what the end of the text cut off: together
+ * they are no longer than the text. Then there are our copies of the text and of a key. */
 static size_t arena_size(size_t text_len)
 {
 	size_t buffers = 4 * text_len + 2 * (size_t)YAJL_BUF_FIRST;
@@ -59,8 +59,8 @@ static void *arena_alloc(void *user, size_t size)
 	return ptr;
 }
 
-/* yajl's buffers only grow. What lies behind an old block is the arena's too, so as many
- * bytes as the new one has may be copied. */
+/* yajl's buffers only grow. What lies behind an old block is the arena's too, so as many bytes as
+ * the new one has may be copied. */
 static void *arena_realloc(void *user, void *old, size_t size)
 {
 	struct arena *a = user;
@@ -85,8 +85,7 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Is there \uXXXX at `at`? Its code is that of a surrogate's half if `high` to `high` +
- * 3ff. */
+/* Is there \uXXXX at `at`? Its code is that of a surrogate's half if `high` to `high` + 3ff. */
 static bool is_unicode_escape(struct span text, size_t at)
 {
 	return text.len - at >= 6 && text.ptr[at] == '\\' && text.ptr[at + 1] == 'u' &&
@@ -109,8 +108,8 @@ static enum half half_at(struct span text, size_t at)
 
 struct checked {
 	struct span text;
-	struct span parsed; /* text, or a copy of the same length where half pairs are
-			       \ufffd */
+	/* text, or a copy of the same length where half pairs are \ufffd */
+	struct span parsed;
 };
 
 static void replace_escape(struct checked *c, size_t at, struct arena *a)
@@ -123,8 +122,7 @@ static void replace_escape(struct checked *c, size_t at, struct arena *a)
 	memcpy((char *)(uintptr_t)c->parsed.ptr + at + 2, "fffd", 4);
 }
 
-/* Looks at the backslash at `at`, which only strings have, and returns how many bytes it
- * spans. */
+/* Looks at the backslash at `at`, which only strings have, and returns how many bytes it spans. */
 static size_t check_escape(struct checked *c, size_t at, struct arena *a)
 {
 	switch (half_at(c->text, at)) {
@@ -339,8 +337,7 @@ int json_read_array(struct span text, each_value *each, void *user)
 
 enum { ESCAPE_MAX = 6 };
 
-/* What stands for the first character of `s`, up to ESCAPE_MAX bytes; `ret_taken` bytes
- * of s. */
+/* What stands for the first character of `s`, up to ESCAPE_MAX bytes; `ret_taken` bytes of s. */
 static size_t escape_first(struct span s, char dst[ESCAPE_MAX], size_t *ret_taken)
 {
 	uint32_t code;

@@ -1,6 +1,6 @@
 /* Records: see json_record.h. One pass of json_read_object; every value is checked and stored as it
- * comes. Decoded strings that do not lie in the text are moved to the scratch buffer, which is given
- * its final size before the first of them, so that they stay where they are. */
+ * comes. Decoded strings that do not lie in the text are moved to the scratch buffer, which is
+ * given its final size before the first of them, so that they stay where they are. */
 #include "common/json_record.h"
 
 #include "common/json.h"

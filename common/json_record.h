@@ -31,10 +31,10 @@ struct json_field {
 #define JSON_RECORD_FIELDS_MAX 64   /* of a table */
 #define JSON_RECORD_KEYS_MAX   1640 /* of an object: what 8 KiB can hold */
 
-/* Reads `text` into the struct at `ret`, whose other fields stay as they are; bit i of *ret_seen tells
- * that the i-th field was there. Replaces what stands in `scratch`; texts lie in it or in `text`.
- * Errors: -EBADMSG with *ret_why set to a text in `scratch`, and some fields of `ret` overwritten;
- * -ENOMEM, -EMSGSIZE (scratch). */
+/* Reads `text` into the struct at `ret`, whose other fields stay as they are; bit i of *ret_seen
+ * tells that the i-th field was there. Replaces what stands in `scratch`; texts lie in it or in
+ * `text`. Errors: -EBADMSG with *ret_why set to a text in `scratch`, and some fields of `ret`
+ * overwritten; -ENOMEM, -EMSGSIZE (scratch). */
 int json_record_read(struct span text, const struct json_field *fields, size_t n_fields, void *ret,
 		     uint64_t *ret_seen, struct buf *scratch, const char **ret_why) MUST_CHECK;
 

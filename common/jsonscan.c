@@ -1,11 +1,10 @@
-/* A scanner for JSON objects: see jsonscan.h. Used for fields of lines (field.c) and
- * in the reader's output.
+/* A scanner for JSON objects: see jsonscan.h. Used for fields of lines (field.c) and in the
+ * reader's output.
  *
- * It steps from key to key and from value to value, looking only for quotes and brackets:
- * some 2 GB/s, where a parser makes 220 MB/s. What it finds in well-formed JSON is what a
- * parser would find; it does not judge what it steps over. Strings with escapes, and the
- * question whether a text is JSON at all, go to yajl. Depth is bounded by counting, not
- * by recursion. */
+ * It steps from key to key and from value to value, looking only for quotes and brackets: some 2
+ * GB/s, where a parser makes 220 MB/s. What it finds in well-formed JSON is what a parser would
+ * find; it does not judge what it steps over. Strings with escapes, and the question whether a text
+ * is JSON at all, go to yajl. Depth is bounded by counting, not by recursion. */
 #include "common/jsonscan.h"
 
 #include "common/json.h"
@@ -81,8 +80,8 @@ static const char *nested_end(const char *p, const char *end)
 	return NULL;
 }
 
-/* The value at p. Behind it, or NULL when it is cut short or none. A string's text is
- * what stands between its quotes. */
+/* The value at p. Behind it, or NULL when it is cut short or none. A string's text is what stands
+ * between its quotes. */
 static const char *take_value(const char *p, const char *end, struct json_found *ret)
 {
 	const char *start = p;
@@ -174,8 +173,7 @@ static bool take_index(struct span *path, uint64_t *ret)
 	return true;
 }
 
-/* Does the key lead to the path: as a whole (*ret_rest empty), or as its beginning up to
- * a dot? */
+/* Does the key lead to the path: as a whole (*ret_rest empty), or as its beginning up to a dot? */
 static bool key_leads(struct span key, struct span path, struct span *ret_rest)
 {
 	if (!span_starts_with(path, key))
@@ -256,8 +254,7 @@ int jsonscan_decode(struct span raw, struct buf *scratch, struct span *ret)
 	yajl_handle h = yajl_alloc(&callbacks, NULL, scratch);
 	if (!h)
 		return -ENOMEM;
-	/* The quotes stand around it, for it was found between them; yajl wants them too.
-	 */
+	/* The quotes stand around it, for it was found between them; yajl wants them too. */
 	yajl_status status = yajl_parse(h, (const unsigned char *)raw.ptr - 1, raw.len + 2);
 	if (status == yajl_status_ok)
 		status = yajl_complete_parse(h);

@@ -1,10 +1,9 @@
-/* The line format: see line.h. The agent writes payload lines (line_add_payload, or
- * line_add_prefix where it knows already that a message is clean), the collector checks
- * them (line_next_payload) and the reader splits what is stored (line_parse_stored). All
- * three run once a line.
+/* The line format: see line.h. The agent writes payload lines (line_add_payload, or line_add_prefix
+ * where it knows already that a message is clean), the collector checks them (line_next_payload)
+ * and the reader splits what is stored (line_parse_stored). All three run once a line.
  *
- * What is appended is measured first and then written into room that is there: a failure
- * leaves the output as it was. */
+ * What is appended is measured first and then written into room that is there: a failure leaves the
+ * output as it was. */
 #include "common/line.h"
 
 #include "common/line_scan.h"
@@ -134,8 +133,8 @@ static int digit_value(char c)
 	return -1;
 }
 
-/* The escape that `s` begins with: its length, and the byte that it stands for; 0 when it
- * is none. */
+/* The escape that `s` begins with: its length, and the byte that it stands for; 0 when it is
+ * none. */
 static size_t take_escape(struct span s, char *ret_byte)
 {
 	if (s.len >= 2 && s.ptr[1] == '\\') {

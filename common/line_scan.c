@@ -1,14 +1,13 @@
 /* The scanner under line.c and the agent's framer: see line_scan.h.
  *
- * Nearly all bytes of logs are printable ASCII and TAB: find_special skips those, 64 or
- * 16 at a time with SSE2 (every x86-64 has it), 8 at a time in words elsewhere. From the
- * first byte beyond ASCII on, the rest of the line is held against UTF-8's rules 16 bytes
- * at a time where the processor can look up tables in a register (SSSE3), one character
- * at a time elsewhere.
+ * Nearly all bytes of logs are printable ASCII and TAB: find_special skips those, 64 or 16 at a
+ * time with SSE2 (every x86-64 has it), 8 at a time in words elsewhere. From the first byte beyond
+ * ASCII on, the rest of the line is held against UTF-8's rules 16 bytes at a time where the
+ * processor can look up tables in a register (SSSE3), one character at a time elsewhere.
  *
- * Measured on one core of a Xeon, bytes in cache, beside memchr alone: 13 of 21 GB/s on JSON lines of
- * 310 bytes, 10 of 13 on mixed system logs of 140, 3 of 16 on Cyrillic text, where a character at a
- * time makes 0.7. Finding the LF by memchr first and then looking at the line, which is in the
+ * Measured on one core of a Xeon, bytes in cache, beside memchr alone: 13 of 21 GB/s on JSON lines
+ * of 310 bytes, 10 of 13 on mixed system logs of 140, 3 of 16 on Cyrillic text, where a character
+ * at a time makes 0.7. Finding the LF by memchr first and then looking at the line, which is in the
  * nearest cache by then, is a fifth faster than one loop that looks for everything. */
 #include "common/line_scan.h"
 
@@ -22,9 +21,9 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Special is what may not be skipped: control characters but TAB, DEL, all beyond ASCII,
- * and with `backslash` that one too. A find_special gives the first index from `at` on of
- * such a byte, or `len`. */
+/* Special is what may not be skipped: control characters but TAB, DEL, all beyond ASCII, and with
+ * `backslash` that one too. A find_special gives the first index from `at` on of such a byte, or
+ * `len`. */
 typedef size_t find_special(const uint8_t *p, size_t at, size_t len, bool backslash);
 
 ALWAYS_INLINE bool is_special(uint8_t c, bool backslash)
@@ -46,9 +45,9 @@ ALWAYS_INLINE size_t find_special_words(const uint8_t *p, size_t at, size_t len,
 	for (; len - at >= 8; at += 8) {
 		uint64_t w;
 		memcpy(&w, p + at, 8);
-		/* The high bit of a byte is set in: w from 80 on; w + 1 from 7f on; w -
-		 * 20 below 20. Carries and borrows can only set more of them, and TAB is
-		 * among them: then the bytes decide. */
+		/* The high bit of a byte is set in: w from 80 on; w + 1 from 7f on; w - 20 below
+		 * 20. Carries and borrows can only set more of them, and TAB is among them: then
+		 * the bytes decide. */
 		uint64_t hit = w | (w + EACH_BYTE(1)) | (w - EACH_BYTE(0x20));
 		if (backslash) {
 			uint64_t x = w ^ EACH_BYTE('\\');
@@ -68,8 +67,8 @@ ALWAYS_INLINE bool is_within(uint8_t c, uint8_t least, uint8_t most)
 	return c >= least && c <= most;
 }
 
-/* The length of the well-formed character beyond ASCII at `p` (2 to 4; RFC 3629, section
- * 4), 0 when there is none, or when it is one of U+0080 to U+009F. */
+/* The length of the well-formed character beyond ASCII at `p` (2 to 4; RFC 3629, section 4), 0 when
+ * there is none, or when it is one of U+0080 to U+009F. */
 ALWAYS_INLINE size_t clean_character(const uint8_t *p, size_t left)
 {
 	uint8_t lead = p[0], least = 0x80, most = 0xbf;
@@ -139,8 +138,8 @@ ALWAYS_INLINE __m128i load(const uint8_t *p)
 	return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* ff for each byte that is not special. As signed numbers, 20 to 7e and nothing else is
- * above 20 when one is added. */
+/* ff for each byte that is not special. As signed numbers, 20 to 7e and nothing else is above 20
+ * when one is added. */
 ALWAYS_INLINE __m128i plain_bytes(__m128i v, bool backslash)
 {
 	__m128i plain = _mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
@@ -183,10 +182,9 @@ ALWAYS_INLINE size_t find_special_sse2(const uint8_t *p, size_t at, size_t len, 
 	return bits ? len - 16 + (size_t)__builtin_ctz(bits) : len;
 }
 
-/* UTF-8 by table: J. Keiser, D. Lemire, "Validating UTF-8 in less than one instruction
- * per byte" (2021). Whatever is wrong with two bytes that follow each other shows in
- * three of their four nibbles: each nibble's table has the mistakes that it could be part
- * of, as bits. */
+/* UTF-8 by table: J. Keiser, D. Lemire, "Validating UTF-8 in less than one instruction per byte"
+ * (2021). Whatever is wrong with two bytes that follow each other shows in three of their four
+ * nibbles: each nibble's table has the mistakes that it could be part of, as bits. */
 enum {
 	TOO_SHORT = 1 << 0,  /* a lead without its continuation */
 	TOO_LONG = 1 << 1,   /* ASCII, then a continuation */
@@ -235,8 +233,7 @@ __attribute__((target("ssse3"))) ALWAYS_INLINE __m128i mistakes(__m128i v, __m12
 	__m128i prev1 = _mm_alignr_epi8(v, prev, 15);
 	__m128i prev2 = _mm_alignr_epi8(v, prev, 14);
 	__m128i prev3 = _mm_alignr_epi8(v, prev, 13);
-	/* Two continuations are a mistake unless a lead of three or four bytes stands
-	 * before. */
+	/* Two continuations are a mistake unless a lead of three or four bytes stands before. */
 	__m128i third = _mm_subs_epu8(prev2, _mm_set1_epi8(0xe0 - 0x80));
 	__m128i fourth = _mm_subs_epu8(prev3, _mm_set1_epi8(0xf0 - 0x80));
 	__m128i expected = _mm_and_si128(_mm_or_si128(third, fourth), _mm_set1_epi8(B(0x80)));

@@ -1,13 +1,12 @@
-/* Intrusive doubly linked lists: the node stands in the struct that is listed, so linking
- * and unlinking take no memory and cannot fail. The list owns nothing. A node is on one
- * list at most; which list it is on is often an object's state.
+/* Intrusive doubly linked lists: the node stands in the struct that is listed, so linking and
+ * unlinking take no memory and cannot fail. The list owns nothing. A node is on one list at most;
+ * which list it is on is often an object's state.
  *
  *     for (struct list_node *n = list_first(&l); n; n = list_next(&l, n)) {
  *             struct source *s = LIST_ENTRY(n, struct source, ready);
  *
- * To remove while walking, take list_next before list_remove. A zeroed node is on no
- * list; a list is made by list_init and does not move in memory while anything is on it.
- */
+ * To remove while walking, take list_next before list_remove. A zeroed node is on no list; a list
+ * is made by list_init and does not move in memory while anything is on it. */
 #ifndef HAUL_COMMON_LIST_H
 #define HAUL_COMMON_LIST_H
 

@@ -1,9 +1,9 @@
 /* A program's own messages: see log.h.
  *
- * Invariants: a message is one line and one write, so that threads and programs that
- * share a stderr do not mix; what a message quotes (paths, answers of a peer) cannot
- * bring a line end or a terminal escape along. Cannot fail as far as callers see: when
- * stderr cannot be written there is nobody to tell. errno stays as it was. */
+ * Invariants: a message is one line and one write, so that threads and programs that share a stderr
+ * do not mix; what a message quotes (paths, answers of a peer) cannot bring a line end or a
+ * terminal escape along. Cannot fail as far as callers see: when stderr cannot be written there is
+ * nobody to tell. errno stays as it was. */
 #include "common/log.h"
 
 #include "common/clock.h"
@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 enum {
-	MESSAGE_MAX = 6000, /* a path of 4096 bytes and some words; what is longer ends in
-			       ... */
+	/* a path of 4096 bytes and some words; what is longer ends in ... */
+	MESSAGE_MAX = 6000,
 	PROGRAM_MAX = 64,
 	ESCAPE_LEN = 4,
 	LINE_MAX_BYTES = PROGRAM_MAX + MESSAGE_MAX * ESCAPE_LEN + 1,
@@ -39,8 +39,8 @@ static pthread_mutex_t flood_lock = PTHREAD_MUTEX_INITIALIZER; /* guards flood; 
 static struct flood flood;
 static atomic_bool limited;
 
-/* The journal says in JOURNAL_STREAM which file it gave us as stderr; a shell in between
- * may have put another one there. */
+/* The journal says in JOURNAL_STREAM which file it gave us as stderr; a shell in between may have
+ * put another one there. */
 static bool stderr_is_journal(void)
 {
 	const char *text = getenv("JOURNAL_STREAM");
@@ -67,8 +67,8 @@ void log_limit(void)
 	limited = true;
 }
 
-/* Copies the message with everything that is not printable text as \xNN; returns the
- * length. `dst` has room for ESCAPE_LEN bytes a byte. */
+/* Copies the message with everything that is not printable text as \xNN; returns the length. `dst`
+ * has room for ESCAPE_LEN bytes a byte. */
 static size_t put_printable(char *dst, struct span message)
 {
 	size_t n = 0;
@@ -226,8 +226,8 @@ void log_debug(const char *fmt, ...)
 	va_end(args);
 }
 
-/* Is it time to tell? Moves the gate on. *ret_times: how often since last told, this one
- * included; 0 when this is the first. */
+/* Is it time to tell? Moves the gate on. *ret_times: how often since last told, this one included;
+ * 0 when this is the first. */
 static bool gate_opens(struct log_gate *gate, uint64_t *ret_times)
 {
 	int64_t now = clock_mono_ns();

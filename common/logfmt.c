@@ -1,10 +1,10 @@
 /* key=value pairs: see logfmt.h. Used by field.c where a message is not JSON.
  *
- * A key is a run of letters, digits, '_', '-', '.', '/' and '@' that begins with a letter
- * or '_', stands at the start or behind a blank, a comma, a semicolon, a bar or an
- * opening bracket, and is followed by '='. A value is quoted, or goes on to the next
- * blank; a comma, a semicolon or a closing bracket at its end belong to the sentence
- * around it. What stands in a quoted value is not looked into. */
+ * A key is a run of letters, digits, '_', '-', '.', '/' and '@' that begins with a letter or '_',
+ * stands at the start or behind a blank, a comma, a semicolon, a bar or an opening bracket, and is
+ * followed by '='. A value is quoted, or goes on to the next blank; a comma, a semicolon or a
+ * closing bracket at its end belong to the sentence around it. What stands in a quoted value is not
+ * looked into. */
 #include "common/logfmt.h"
 
 #include <errno.h>
@@ -25,8 +25,7 @@ static bool is_before_key(char c)
 	       c == '{';
 }
 
-/* Where the key that ends before the '=' at `equals` begins; `equals` itself when there
- * is none. */
+/* Where the key that ends before the '=' at `equals` begins; `equals` itself when there is none. */
 static size_t key_start(struct span text, size_t from, size_t equals)
 {
 	size_t at = equals;

@@ -1,9 +1,8 @@
 /* A hash table: see map.h. Used for sources by identity, streams by id, shards by name.
  *
- * Invariants: at most three quarters of the slots are taken, so every probe ends at an
- * empty one; between an entry's home slot and the slot it is in there is no empty one.
- * Only map_add and map_reserve take memory, and they change nothing when there is none.
- */
+ * Invariants: at most three quarters of the slots are taken, so every probe ends at an empty one;
+ * between an entry's home slot and the slot it is in there is no empty one. Only map_add and
+ * map_reserve take memory, and they change nothing when there is none. */
 #include "common/map.h"
 
 #include <assert.h>
@@ -21,8 +20,7 @@ enum { CAPACITY_FIRST = 16 };
 void map_init(struct map *m, map_equal *equal)
 {
 	*m = (struct map){.equal = equal};
-	/* Early in boot there may be no randomness yet: then collisions can be made, no
-	 * more. */
+	/* Early in boot there may be no randomness yet: then collisions can be made, no more. */
 	if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) != sizeof(m->seed))
 		m->seed = (uint64_t)(uintptr_t)m;
 }
@@ -175,8 +173,8 @@ static void sip_word(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", with one and three rounds.
- * The second half of the key is fixed: 64 random bits are enough here. */
+/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", with one and three rounds. The second
+ * half of the key is fixed: 64 random bits are enough here. */
 uint64_t map_hash(const struct map *m, struct span key)
 {
 	uint64_t v[4] = {

@@ -1,10 +1,10 @@
-/* A hash table of the caller's structs by keys that stand in them. It holds pointers
- * only: who adds an entry owns it, and keeps its key as it is while it is in the map.
+/* A hash table of the caller's structs by keys that stand in them. It holds pointers only: who adds
+ * an entry owns it, and keeps its key as it is while it is in the map.
  *
- * The caller hashes: an integer key is its own hash (the map mixes it once more), bytes
- * go through map_hash. Open addressing with linear probing; grows by doubling at three
- * quarters full, never shrinks; removal shifts back what follows, so that there are no
- * tombstones and a map that churns stays as fast as it began. Not thread-safe. */
+ * The caller hashes: an integer key is its own hash (the map mixes it once more), bytes go through
+ * map_hash. Open addressing with linear probing; grows by doubling at three quarters full, never
+ * shrinks; removal shifts back what follows, so that there are no tombstones and a map that churns
+ * stays as fast as it began. Not thread-safe. */
 #ifndef HAUL_COMMON_MAP_H
 #define HAUL_COMMON_MAP_H
 
@@ -43,9 +43,9 @@ int map_reserve(struct map *m, size_t more) MUST_CHECK;
 /* Takes the entry with the key out and returns it; NULL when there is none. */
 void *map_remove(struct map *m, uint64_t hash, const void *key);
 
-/* Walks all entries in no order: *cursor is 0 to begin with; NULL at the end. Nothing is
- * added or removed meanwhile, but for map_remove_at of the entry just returned: then an
- * entry may be seen twice, but none is missed. */
+/* Walks all entries in no order: *cursor is 0 to begin with; NULL at the end. Nothing is added or
+ * removed meanwhile, but for map_remove_at of the entry just returned: then an entry may be seen
+ * twice, but none is missed. */
 void *map_next(const struct map *m, size_t *cursor);
 void map_remove_at(struct map *m, size_t *cursor);
 

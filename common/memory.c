@@ -1,7 +1,8 @@
 /* Memory at rest: see memory.h. Called by the agent when it has gone idle.
  *
- * Only segments that are not writable in the file are given back. Those that the loader relocates and then protects
- * (RELRO) belong to writable ones: their pages exist nowhere else. Cannot fail: what the kernel does not take back stays. */
+ * Only segments that are not writable in the file are given back. Those that the loader relocates
+ * and then protects (RELRO) belong to writable ones: their pages exist nowhere else. Cannot fail:
+ * what the kernel does not take back stays. */
 #include "common/memory.h"
 
 #include <link.h>

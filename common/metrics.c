@@ -1,8 +1,7 @@
 /* A page of metrics: see metrics.h. Called by the status pages of agent and collector.
  *
- * Invariant: the page is valid whatever a label's value holds (paths may be any bytes):
- * what the format or UTF-8 does not allow is escaped. Names and help texts are our own.
- */
+ * Invariant: the page is valid whatever a label's value holds (paths may be any bytes): what the
+ * format or UTF-8 does not allow is escaped. Names and help texts are our own. */
 #include "common/metrics.h"
 
 #include "common/utf8.h"
@@ -11,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* `text` as the format wants it inside quotes (or, without quotes, in a help line). Bytes
- * that are not UTF-8 become \xNN, the backslash itself escaped. */
+/* `text` as the format wants it inside quotes (or, without quotes, in a help line). Bytes that are
+ * not UTF-8 become \xNN, the backslash itself escaped. */
 static int add_escaped(struct buf *out, struct span text, bool quotes)
 {
 	while (text.len) {

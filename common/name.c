@@ -1,6 +1,5 @@
-/* Names: see name.h. The agent makes them of host names, paths and container metadata;
- * the collector checks them before one becomes part of a path, and the reader when it
- * splits a line. */
+/* Names: see name.h. The agent makes them of host names, paths and container metadata; the
+ * collector checks them before one becomes part of a path, and the reader when it splits a line. */
 #include "common/name.h"
 
 #include "common/crc64.h"
@@ -51,8 +50,8 @@ bool name_valid_host(struct span s)
 	return name_valid(s) && !looks_like_closed_segment(s);
 }
 
-/* Cuts what stands in `out` so that names that differ only behind the cut still differ.
- * `whole` is what the name was made of. */
+/* Cuts what stands in `out` so that names that differ only behind the cut still differ. `whole` is
+ * what the name was made of. */
 static void shorten(struct span whole, struct buf *out)
 {
 	char digits[16];
@@ -65,8 +64,8 @@ static void shorten(struct span whole, struct buf *out)
 int name_make(struct span s, struct buf *out)
 {
 	buf_clear(out);
-	/* A name is no longer than it may be, but its source may be: only so much of it
-	 * counts, but for the hash. */
+	/* A name is no longer than it may be, but its source may be: only so much of it counts, but
+	 * for the hash. */
 	struct span used = span_first(s, s.len <= NAME_MAX_LEN ? s.len : NAME_MAX_LEN + 1);
 	int r = buf_reserve(out, NAME_MAX_LEN + 2);
 	if (r < 0)

@@ -1,9 +1,8 @@
 /* sd_notify(3)'s protocol: see notify.h. Called by the daemons' main loops.
  *
- * A notification is one datagram. It may be lost (no manager, an old one, a full queue
- * for longer than SEND_WAIT): the daemon's work does not depend on it, so nothing is
- * reported. The environment is read each time: it is asked for a few times a minute at
- * most. */
+ * A notification is one datagram. It may be lost (no manager, an old one, a full queue for longer
+ * than SEND_WAIT): the daemon's work does not depend on it, so nothing is reported. The environment
+ * is read each time: it is asked for a few times a minute at most. */
 #include "common/notify.h"
 
 #include "common/clock.h"
@@ -24,8 +23,8 @@ enum {
 	SEND_WAIT_S = 1, /* a manager that does not take it within that is not waited for */
 };
 
-/* The manager's address; its length, or 0 when there is none. '@' stands for the NUL of
- * an abstract name. */
+/* The manager's address; its length, or 0 when there is none. '@' stands for the NUL of an abstract
+ * name. */
 static socklen_t manager_address(struct sockaddr_un *ret)
 {
 	struct span path = span_of(getenv("NOTIFY_SOCKET"));

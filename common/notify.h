@@ -1,5 +1,5 @@
-/* sd_notify(3)'s protocol, without libsystemd: a datagram to the socket that
- * NOTIFY_SOCKET names. Does nothing when it is not set. */
+/* sd_notify(3)'s protocol, without libsystemd: a datagram to the socket that NOTIFY_SOCKET names.
+ * Does nothing when it is not set. */
 #ifndef HAUL_COMMON_NOTIFY_H
 #define HAUL_COMMON_NOTIFY_H
 

@@ -1,9 +1,8 @@
-/* Numbers from outside: see num.h. Called by everything that reads configuration, wire or
- * disk.
+/* Numbers from outside: see num.h. Called by everything that reads configuration, wire or disk.
  *
- * Invariant: no value is ever computed that could wrap; digits are added under an
- * overflow check. Fails with -EINVAL (not of the form) before -ERANGE (of the form, too
- * large): a caller may show the difference. */
+ * Invariant: no value is ever computed that could wrap; digits are added under an overflow check.
+ * Fails with -EINVAL (not of the form) before -ERANGE (of the form, too large): a caller may show
+ * the difference. */
 #include "common/num.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Numbers that come from outside: parsed whole or not at all, never wrapped.
  *
- * Every parser takes all of the span: a sign where none is meant, a blank, a trailing
- * byte or an empty span is -EINVAL; a value that does not fit is -ERANGE. The result is
- * written on success only. */
+ * Every parser takes all of the span: a sign where none is meant, a blank, a trailing byte or an
+ * empty span is -EINVAL; a value that does not fit is -ERANGE. The result is written on success
+ * only. */
 #ifndef HAUL_COMMON_NUM_H
 #define HAUL_COMMON_NUM_H
 
@@ -22,8 +22,7 @@ void num_format_hex64(char dst[16], uint64_t v);
 /* Bytes: digits with an optional K, M, G or T (powers of 1024, either case). */
 int num_parse_size(struct span s, uint64_t *ret_bytes) MUST_CHECK;
 
-/* Duration in nanoseconds: digits with ms, s, m, h or d; without a unit only 0 is a
- * duration. */
+/* Duration in nanoseconds: digits with ms, s, m, h or d; without a unit only 0 is a duration. */
 int num_parse_duration(struct span s, int64_t *ret_ns) MUST_CHECK;
 
 #define NUM_US_NS   INT64_C(1000)

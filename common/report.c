@@ -1,4 +1,5 @@
-/* The header Haul-Report: see report.h. Written by the agent's uplink, read by the collector's ingest. */
+/* The header Haul-Report: see report.h. Written by the agent's uplink, read by the collector's
+ * ingest. */
 #include "common/report.h"
 
 #include "common/num.h"

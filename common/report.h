@@ -1,5 +1,6 @@
-/* What an agent says of itself with its requests, in the header Haul-Report: how far behind it is, and what its clock
- * says. Blank-separated key=number; unknown keys are ignored, so that versions may differ. Pure. */
+/* What an agent says of itself with its requests, in the header Haul-Report: how far behind it is,
+ * and what its clock says. Blank-separated key=number; unknown keys are ignored, so that versions
+ * may differ. Pure. */
 #ifndef HAUL_COMMON_REPORT_H
 #define HAUL_COMMON_REPORT_H
 

@@ -1,5 +1,5 @@
-/* Borrowed bytes. A span owns nothing: it is valid as long as the memory it points into.
- * NUL is data like any other byte; a span is not terminated. */
+/* Borrowed bytes. A span owns nothing: it is valid as long as the memory it points into. NUL is
+ * data like any other byte; a span is not terminated. */
 #ifndef HAUL_COMMON_SPAN_H
 #define HAUL_COMMON_SPAN_H
 

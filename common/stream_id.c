@@ -1,6 +1,5 @@
-/* A stream's name: see stream_id.h. The agent draws one when it takes a source up; both
- * sides parse and print it. An id is only ever compared and looked up, never taken apart.
- */
+/* A stream's name: see stream_id.h. The agent draws one when it takes a source up; both sides parse
+ * and print it. An id is only ever compared and looked up, never taken apart. */
 #include "common/stream_id.h"
 
 #include <errno.h>

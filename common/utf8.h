@@ -1,6 +1,6 @@
-/* UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), one character at
- * a time. For patterns and messages; what runs once a byte of every log line has its own
- * fast form in line.c. */
+/* UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), one character at a time.
+ * For patterns and messages; what runs once a byte of every log line has its own fast form in
+ * line.c. */
 #ifndef HAUL_COMMON_UTF8_H
 #define HAUL_COMMON_UTF8_H
 
@@ -8,9 +8,8 @@
 
 #include <stdint.h>
 
-/* The length in bytes (1 to 4) of the well-formed character that `s` begins with, written
- * to *ret_code; 0 when there is none (also when it is cut off by the end, or `s` is
- * empty). */
+/* The length in bytes (1 to 4) of the well-formed character that `s` begins with, written to
+ * *ret_code; 0 when there is none (also when it is cut off by the end, or `s` is empty). */
 static inline size_t utf8_take(struct span s, uint32_t *ret_code)
 {
 	static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};

@@ -1,4 +1,5 @@
-/* Random UUIDs (RFC 4122 version 4) as text: 36 characters, lower-case hex digits parted by '-' into 8, 4, 4, 4 and 12. */
+/* Random UUIDs (RFC 4122 version 4) as text: 36 characters, lower-case hex digits parted by '-'
+ * into 8, 4, 4, 4 and 12. */
 #ifndef HAUL_COMMON_UUID_H
 #define HAUL_COMMON_UUID_H
 

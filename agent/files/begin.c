@@ -1,5 +1,6 @@
-/* Where a file without a stream begins: see discover_inside.h. At 0; at the very first start what is older than the
- * collector keeps, and what an input wants only from the end, begins there. What may be a copy is held first (stray.c). */
+/* Where a file without a stream begins: see discover_inside.h. At 0; at the very first start what
+ * is older than the collector keeps, and what an input wants only from the end, begins there. What
+ * may be a copy is held first (stray.c). */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -94,8 +95,8 @@ void begin_stream(struct discover *d, struct source *s)
 	names_begin(d, s);
 }
 
-/* The registry has how the file began, nothing of it was read, and now it begins otherwise: it was emptied or replaced
- * while the agent was away. */
+/* The registry has how the file began, nothing of it was read, and now it begins otherwise: it was
+ * emptied or replaced while the agent was away. */
 static bool is_another(struct discover *d, struct source *s)
 {
 	return s->recorded && !s->cut && !source_was_stray(s) && s->ladder.n &&
@@ -105,15 +106,16 @@ static bool is_another(struct discover *d, struct source *s)
 void begin_fresh(struct discover *d, struct source *s)
 {
 	if (is_another(d, s)) {
-		/* What it began with is looked for among the rotated files, and this one begins as a stream of its own. */
+		/* What it began with is looked for among the rotated files, and this one begins as
+		 * a stream of its own. */
 		s->cut = true;
 		source_notice(d->table, s);
 	}
 	/* What was compared with the collector's streams may not be what had been seen any more. */
 	if (s->early && !s->cut)
 		s->early = descriptor_open(d->table, s) == 0 && follow_verify(s) == 0;
-	/* One that the registry knows has been looked at already. (But it is written there, too, while the agent waits for
-	 * the collector's streams: then only its bytes can tell.) */
+	/* One that the registry knows has been looked at already. (But it is written there, too,
+	 * while the agent waits for the collector's streams: then only its bytes can tell.) */
 	bool waits = s->between && !s->cut && s->state == SOURCE_NEW && s->cursor.offset == 0;
 	bool unknown = !s->recorded || source_was_stray(s) || waits;
 	if (begin_first(d, s) || !unknown || !stray_hold(d, s))

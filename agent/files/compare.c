@@ -1,7 +1,7 @@
 /* Comparing a file with checksums: see compare.h. Called by verify.
  *
- * The file is read once, whatever the number of points: one running checksum for each base, and the reading halts
- * where one begins or a point lies. */
+ * The file is read once, whatever the number of points: one running checksum for each base, and the
+ * reading halts where one begins or a point lies. */
 #include "agent/files/compare.h"
 
 #include "agent/files/sniff.h"

@@ -1,4 +1,5 @@
-/* One reading of a file, plain or gzip, beside many checksums that it may have: which of them are right. */
+/* One reading of a file, plain or gzip, beside many checksums that it may have: which of them are
+ * right. */
 #ifndef HAUL_AGENT_COMPARE_H
 #define HAUL_AGENT_COMPARE_H
 
@@ -23,8 +24,8 @@ struct compare_result {
 	bool compressed;
 };
 
-/* Reads all of `fd`. Sorts the points by offset. Errors: -errno of reading; -EBADMSG a damaged gzip file, with the points
- * before the damage judged; -ENOMEM. */
+/* Reads all of `fd`. Sorts the points by offset. Errors: -errno of reading; -EBADMSG a damaged gzip
+ * file, with the points before the damage judged; -ENOMEM. */
 int compare_file(int fd, struct compare_point *points, size_t n,
 		 struct compare_result *ret) MUST_CHECK;
 

@@ -6,8 +6,8 @@
  *              /var/log/containers) have names that are cut when they are long, so they are resolved.
  *
  * The runtimes write these files before the container's first line and replace them whole. Failure
- * modes: one is missing or not what is meant (a log that was copied elsewhere): a container without a name
- * goes by its id, a pod's log by its folder. */
+ * modes: one is missing or not what is meant (a log that was copied elsewhere): a container without
+ * a name goes by its id, a pod's log by its folder. */
 #include "agent/files/container_name.h"
 
 #include "agent/files/rotation.h"
@@ -25,7 +25,7 @@ enum {
 	SHORT_ID = 12,
 };
 
-/* --- JSON files ---------------------------------------------------------------------------- */
+/* --- JSON files --- */
 
 static yajl_val parse(const char *text)
 {
@@ -54,7 +54,7 @@ static const char *string_at(yajl_val v, const char **keys)
 	return s ? s : "";
 }
 
-/* --- paths --------------------------------------------------------------------------------- */
+/* --- paths --- */
 
 /* Drops the last component of a path; returns it. Empty when nothing is left. */
 static struct span drop_last(struct span *path)
@@ -82,7 +82,7 @@ static int set_short_id(struct container_name *c, struct span id)
 	return set(&c->name, span_first(id, id.len < SHORT_ID ? id.len : SHORT_ID));
 }
 
-/* --- runtimes ------------------------------------------------------------------------------ */
+/* --- runtimes --- */
 
 static int of_docker(struct span path, struct container_name *c)
 {
@@ -166,7 +166,7 @@ static int of_cri(struct span path, struct container_name *c)
 	return r == 0 ? set(&c->name, container) : r;
 }
 
-/* --- for everyone -------------------------------------------------------------------------- */
+/* --- for everyone --- */
 
 int container_name_of(enum input_type type, const char *path, struct container_name *ret)
 {

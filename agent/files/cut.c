@@ -28,7 +28,7 @@
 #define MISSING_NS    DISCOVER_QUIET_NS
 #define UNMOUNTED_NS  (24 * 3600 * NUM_SEC_NS)
 
-/* --- cut -------------------------------------------------------------------------------------------- */
+/* --- cut --- */
 
 /* The file goes on as another source. */
 static struct source *begin_anew(struct discover *d, struct source *s)
@@ -36,7 +36,8 @@ static struct source *begin_anew(struct discover *d, struct source *s)
 	struct identity id = {.ino = s->ino, .btime_ns = s->btime_ns, .dev = s->dev};
 	struct source *fresh = look_find(d, &id);
 	if (fresh) {
-		/* Since then an event has led to the file; or it is the file of one that is looked for. */
+		/* Since then an event has led to the file; or it is the file of one that is looked
+		 * for. */
 		names_hand_over(d, s, fresh);
 		if (fresh->state == SOURCE_MISSING && fresh->input &&
 		    descriptor_open(d->table, s) == 0 && identity_of_fd(s->fd, &id) == 0)
@@ -101,7 +102,7 @@ static void count_loss(struct source *s, const char *cause)
 		    s->path, s->lost_from, s->lost_to, cause);
 }
 
-/* --- whose bytes they were -------------------------------------------------------------------------- */
+/* --- whose bytes they were --- */
 
 bool cut_is_nobodys(const struct source *s)
 {
@@ -122,7 +123,8 @@ bool cut_others_search(const struct discover *d, const struct source *s)
 	return d->checks != NULL;
 }
 
-/* Is it a stream that has found its file by now? Then that file has what was seen, and is as long. */
+/* Is it a stream that has found its file by now? Then that file has what was seen, and is as
+ * long. */
 static bool is_anothers(struct discover *d, const struct source *s)
 {
 	for (struct source *o = source_first(d->table); o; o = source_after(d->table, o))
@@ -182,7 +184,7 @@ void cut_search_over(struct discover *d, struct source *s, bool found)
 	source_set_ready(d->table, s);
 }
 
-/* --- missing ---------------------------------------------------------------------------------------- */
+/* --- missing --- */
 
 /* Its file system may not be there: what is above it is on another one. */
 static bool may_be_unmounted(const struct source *s)

@@ -1,13 +1,14 @@
-/* Deleted files: see discover_inside.h. What is deleted is held open until the collector has it, and so is its disk
- * space, which nobody else can see or free. max_deleted bounds that.
+/* Deleted files: see discover_inside.h. What is deleted is held open until the collector has it,
+ * and so is its disk space, which nobody else can see or free. max_deleted bounds that.
  *
- * Beyond it files are given up: first one that is larger than the bound by itself, for it could not be held whatever
- * else goes; then the oldest, whose lines are the least likely to be looked for. What had been read of the file is in
- * memory and still goes to the collector; the rest is a loss with cause `limit` and its exact range, unless a compressed
- * version of the file has it.
+ * Beyond it files are given up: first one that is larger than the bound by itself, for it could not
+ * be held whatever else goes; then the oldest, whose lines are the least likely to be looked for.
+ * What had been read of the file is in memory and still goes to the collector; the rest is a loss
+ * with cause `limit` and its exact range, unless a compressed version of the file has it.
  *
- * Not given up: compressed rests, for it is not known how many bytes of lines they have (they are small, and do not
- * grow); files whose bytes are being compared; those of which a loss is still to be told (at the next look). */
+ * Not given up: compressed rests, for it is not known how many bytes of lines they have (they are
+ * small, and do not grow); files whose bytes are being compared; those of which a loss is still to
+ * be told (at the next look). */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -18,7 +19,8 @@
 #define LOOK_OFTEN_NS  NUM_SEC_NS
 #define LOOK_SELDOM_NS (10 * NUM_SEC_NS)
 
-/* What the file holds of its disk. Holes take nothing, and a file of a few bytes is not counted as a block. */
+/* What the file holds of its disk. Holes take nothing, and a file of a few bytes is not counted as
+ * a block. */
 static uint64_t held_by(const struct source *s, struct identity *ret)
 {
 	if (s->fd < 0 || s->names || identity_of_fd(s->fd, ret) < 0 || ret->nlink)

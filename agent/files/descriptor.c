@@ -1,16 +1,15 @@
-/* Descriptors: see descriptor.h. Called by follow for its reads, and by discover, which
- * opens files as it finds them and keeps those that have no name any more.
+/* Descriptors: see descriptor.h. Called by follow for its reads, and by discover, which opens files
+ * as it finds them and keeps those that have no name any more.
  *
- * Opening again is the weak moment: the name may lead to another file by now. So every
- * way of opening ends with a comparison of inode and birth time, and where the file
- * system knows no birth time the bytes before the cursor are compared before the next
- * read in any case.
+ * Opening again is the weak moment: the name may lead to another file by now. So every way of
+ * opening ends with a comparison of inode and birth time, and where the file system knows no birth
+ * time the bytes before the cursor are compared before the next read in any case.
  *
- * Failure modes: the process is out of descriptors (idle ones are given up first, then
- * named files with unread bytes, for these can be opened again at their turn); the file
- * was renamed while it was closed (its handle finds it, for which the kernel wants
- * CAP_DAC_READ_SEARCH; without it its directory is searched); it was deleted while it was
- * closed: -ENOENT, and its unread bytes are gone. */
+ * Failure modes: the process is out of descriptors (idle ones are given up first, then named files
+ * with unread bytes, for these can be opened again at their turn); the file was renamed while it
+ * was closed (its handle finds it, for which the kernel wants CAP_DAC_READ_SEARCH; without it its
+ * directory is searched); it was deleted while it was closed: -ENOENT, and its unread bytes are
+ * gone. */
 #include "agent/files/descriptor.h"
 
 #include "agent/files/sniff.h"
@@ -46,7 +45,7 @@ void descriptor_limit(struct source_table *t, uint64_t max_open_files)
 		t->max_open = 1;
 }
 
-/* --- closing ---------------------------------------------------------------------------------------- */
+/* --- closing --- */
 
 static void forget(struct source_table *t, struct source *s)
 {
@@ -66,8 +65,7 @@ void descriptor_close(struct source_table *t, struct source *s)
 	file_close(&fd);
 }
 
-/* What is needed to find the file again under whatever name. Without it there is the
- * name. */
+/* What is needed to find the file again under whatever name. Without it there is the name. */
 static void keep_handle(struct source *s)
 {
 	struct {
@@ -111,7 +109,7 @@ bool descriptor_make_room(struct source_table *t)
 	return true;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 void descriptor_used(struct source_table *t, struct source *s)
 {
@@ -121,8 +119,8 @@ void descriptor_used(struct source_table *t, struct source *s)
 	list_add_last(&t->open, &s->open);
 }
 
-/* Reading a log that grows would else write its inode each time, for the time of access. Only its owner and root may ask
- * for that. */
+/* Reading a log that grows would else write its inode each time, for the time of access. Only its
+ * owner and root may ask for that. */
 static void leave_no_trace(int fd)
 {
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);

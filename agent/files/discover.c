@@ -1,13 +1,14 @@
 /* Discover: see discover.h; discover_inside.h has the map of its files. Called by the agent's loop.
  *
- * A turn (discover_take) takes all events that are there, at most every 50 ms, and only marks and looks: no content
- * is read here but for comparisons of known length. Then, what is due: a poll, a rescan, files that leave. A file of
- * which all that is known is that it was written is looked at by reading it, when its turn comes at once: whatever
- * else happens, and the end of the turns of reading, brings the look before it.
+ * A turn (discover_take) takes all events that are there, at most every 50 ms, and only marks and
+ * looks: no content is read here but for comparisons of known length. Then, what is due: a poll, a
+ * rescan, files that leave. A file of which all that is known is that it was written is looked at
+ * by reading it, when its turn comes at once: whatever else happens, and the end of the turns of
+ * reading, brings the look before it.
  *
- * Failure modes: events were lost (IN_Q_OVERFLOW): everything is scanned, as every 60 s; there is no inotify
- * instance to be had: everything is polled; memory is short: what could not be noted is found by the next
- * rescan. */
+ * Failure modes: events were lost (IN_Q_OVERFLOW): everything is scanned, as every 60 s; there is
+ * no inotify instance to be had: everything is polled; memory is short: what could not be noted is
+ * found by the next rescan. */
 #include "agent/files/discover.h"
 
 #include "agent/files/discover_inside.h"
@@ -28,7 +29,7 @@
 #define HURRY_FOR_NS NUM_SEC_NS
 #define MOVE_TURNS   2 /* a rename's second event may come in the next turn */
 
-/* --- small things ----------------------------------------------------------------------------------- */
+/* --- small things --- */
 
 void discover_short_of_memory(struct discover *d)
 {
@@ -60,7 +61,7 @@ void sources_remove(struct sources *v, const struct source *s)
 	v->n = kept;
 }
 
-/* --- moves ------------------------------------------------------------------------------------------ */
+/* --- moves --- */
 
 static void free_move(struct move *m)
 {
@@ -118,7 +119,7 @@ static void forget_moves(struct discover *d, bool all)
 	d->n_moves = kept;
 }
 
-/* --- events ----------------------------------------------------------------------------------------- */
+/* --- events --- */
 
 /* A file leaves this name: remembers what it was, for the name that it goes to. */
 static void moved_from(struct discover *d, struct dir *dir, const char *path,
@@ -177,7 +178,8 @@ static void tell_unseen(struct discover *d, struct dir *dir, const char *path,
 		d->hurry_until_ns = d->now_ns + HURRY_FOR_NS;
 }
 
-/* Something else than writing: what was written before is known when that is judged, and later writes of this turn at once. */
+/* Something else than writing: what was written before is known when that is judged, and later
+ * writes of this turn at once. */
 static void look_first(struct discover *d)
 {
 	d->restless = true;
@@ -214,7 +216,8 @@ static void file_event(struct discover *d, struct dir *dir, const struct watch_e
 		look_first(d);
 		look_at(d, dir, e->name, NULL);
 	}
-	/* A directory that several paths lead to has one truth; and what was looked at may be gone. */
+	/* A directory that several paths lead to has one truth; and what was looked at may be
+	 * gone. */
 	if (d->tree.dropped == dropped && dir == tree_by_wd(&d->tree, e->wd))
 		tell_unseen(d, dir, path, e, moved_here);
 }
@@ -292,7 +295,7 @@ static void on_event(void *user, const struct watch_event *e)
 	}
 }
 
-/* --- turns ------------------------------------------------------------------------------------------ */
+/* --- turns --- */
 
 static void rescan(struct discover *d)
 {
@@ -421,7 +424,7 @@ int discover_fd(const struct discover *d)
 	return d->watch ? watch_fd(d->watch) : -1;
 }
 
-/* --- making, changing ------------------------------------------------------------------------------- */
+/* --- making, changing --- */
 
 static struct wanted wanted_of(const struct discover_config *c)
 {
@@ -508,7 +511,8 @@ static void let_go(struct discover *d, struct source *s)
 {
 	log_info("%s: no input wants it any more; its place is kept", s->path);
 	s->input = NULL;
-	/* Whoever was compared with it is compared anew, and it is searched for when an input wants it again. */
+	/* Whoever was compared with it is compared anew, and it is searched for when an input wants
+	 * it again. */
 	match_forget(d, s);
 	s->searched = false;
 	descriptor_close(d->table, s);

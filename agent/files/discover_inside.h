@@ -31,7 +31,8 @@
 #define DISCOVER_QUIET_NS                                                                          \
 	(60 * INT64_C(1000000000)) /* no growth for so long: nobody writes any more */
 
-/* A name that was moved away in this turn or the last: what comes to its new name is what it was. */
+/* A name that was moved away in this turn or the last: what comes to its new name is what it
+ * was. */
 struct move {
 	uint32_t cookie; /* 0: only a trace, found by its path */
 	uint32_t turn;
@@ -93,7 +94,8 @@ struct birth {
 	uint64_t family; /* of its name: rotation_family */
 	uint32_t cookie; /* it is on its way from path to another name; 0: it is not */
 	bool written;
-	bool packed; /* it was deleted beside a younger one of its name and .gz, which carries what it had */
+	/* it was deleted beside a younger one of its name and .gz, which carries what it had */
+	bool packed;
 	bool carries; /* that one */
 	bool absent;  /* all events had been taken once, and it was not there */
 	bool over;    /* no name that can be seen leads to it any more */
@@ -124,7 +126,9 @@ struct unseen {
 struct discover {
 	struct wanted wanted;
 	uint64_t max_open_files;
-	int64_t oldest_ns; /* what was written last before that (real time) is older than the collector keeps; 0: nothing is */
+	/* what was written last before that (real time) is older than the collector keeps; 0:
+	 * nothing is */
+	int64_t oldest_ns;
 	struct source_table *table;
 	struct registry *registry;
 	struct watch *watch; /* NULL: there is none, everything is polled */
@@ -186,7 +190,8 @@ void scan_all(struct discover *d);
 void scan_enter(struct discover *d, const char *path);
 /* A directory for names that are known already (the target of a symbolic link, rotated_dir). */
 struct dir *scan_enter_unlisted(struct discover *d, const char *path);
-/* The directory in which rotated versions of what is in `dir` are put; false: beside them. PATH_MAX bytes. */
+/* The directory in which rotated versions of what is in `dir` are put; false: beside them. PATH_MAX
+ * bytes. */
 bool scan_rotated_dir(char *dst, const char *dir, const char *rotated_dir);
 void scan_enter_rotated(struct discover *d, const char *dir, const char *rotated_dir);
 /* What is in it now, against what was known. */
@@ -212,9 +217,11 @@ bool scan_join(char *dst, const struct dir *dir, const char *name);
 
 /* --- look.c --- */
 
-/* The name may lead to something else than before. `origin` (may be NULL): it is what was moved away from there. */
+/* The name may lead to something else than before. `origin` (may be NULL): it is what was moved
+ * away from there. */
 void look_at(struct discover *d, struct dir *dir, const char *text, const struct origin *origin);
-/* The name's directory has another path, or inputs have changed: what is the name to its source now? */
+/* The name's directory has another path, or inputs have changed: what is the name to its source
+ * now? */
 void look_again(struct discover *d, struct name *n);
 /* Makes a source for a file; NULL: memory is short (said). */
 struct source *look_make(struct discover *d, const char *path, const struct identity *id,
@@ -265,13 +272,13 @@ void grown_stirred(struct discover *d);
 
 /* The source's file is not what it was: it ends here, and a new one begins in its place. */
 void cut_source(struct discover *d, struct source *s);
-/* The first half of that: source and file part, and the file has a source of its own. False: memory is short, nothing
- * was done. */
+/* The first half of that: source and file part, and the file has a source of its own. False: memory
+ * is short, nothing was done. */
 bool cut_part(struct discover *d, struct source *s);
 /* No file was found to go on in, or one was. */
 void cut_search_over(struct discover *d, struct source *s, bool found);
-/* Was it seen before the collector's streams came, and cut before anything was read of it? Then it may be one of those, and
- * is no stream of its own. */
+/* Was it seen before the collector's streams came, and cut before anything was read of it? Then it
+ * may be one of those, and is no stream of its own. */
 bool cut_is_nobodys(const struct source *s);
 /* Are streams of its family looked for that have begun? */
 bool cut_others_search(const struct discover *d, const struct source *s);
@@ -293,16 +300,16 @@ bool rest_made_later(const struct identity *id, int64_t than_ns);
 
 /* --- stray.c --- */
 
-/* Is the name in `dir`, which no input names, one that a name was rotated to that an input wants? `path` has
- * PATH_MAX bytes for what `ret` says. */
+/* Is the name in `dir`, which no input names, one that a name was rotated to that an input wants?
+ * `path` has PATH_MAX bytes for what `ret` says. */
 bool stray_origin(const struct discover *d, const struct dir *dir, const char *text,
 		  struct origin *ret, char *path);
 /* Was the file made and written since everything was seen last? */
 bool stray_is_young(const struct discover *d, const struct identity *id);
 /* A new file becomes a STRAY, if its name is that of a rotated one. */
 bool stray_hold(struct discover *d, struct source *file);
-/* The file that it is a copy of has no name any more: it is known by the copy's, which tells its place among the
- * others. */
+/* The file that it is a copy of has no name any more: it is known by the copy's, which tells its
+ * place among the others. */
 void stray_names_owner(struct discover *d, const struct source *file);
 /* The comparison's file begins with what a stream has that ended. */
 void stray_is_of_past(struct discover *d, struct comparison *c);
@@ -317,8 +324,8 @@ void stray_step(struct discover *d);
 
 /* --- match.c --- */
 
-/* Begins; what comes of it is told to the two (rest_take, COPY, ->unfinished), and when the last one is over to
- * cut_search_over and stray_step. `file` may be NULL. */
+/* Begins; what comes of it is told to the two (rest_take, COPY, ->unfinished), and when the last
+ * one is over to cut_search_over and stray_step. `file` may be NULL. */
 void match_stream(struct discover *d, struct source *owner, const char *path, struct source *file);
 void match_past(struct discover *d, const struct past *p, struct source *file);
 /* Goes on; sets match_due_ns. */
@@ -351,7 +358,8 @@ void deleted_check(struct discover *d);
 /* --- unseen.c --- */
 
 void unseen_free(struct discover *d);
-/* Events, in their order: a file was made under a name that an input wants; `written`: it was when it came. */
+/* Events, in their order: a file was made under a name that an input wants; `written`: it was when
+ * it came. */
 void unseen_made(struct discover *d, const char *path, bool written);
 void unseen_written(struct discover *d, const char *path);
 void unseen_gone(struct discover *d, const char *path);
@@ -378,7 +386,8 @@ void rows_drop(struct discover *d);
 
 /* --- begin.c --- */
 
-/* A file without a stream begins one, at the place that its input says; begin_fresh: unless it is a copy. */
+/* A file without a stream begins one, at the place that its input says; begin_fresh: unless it is a
+ * copy. */
 void begin_fresh(struct discover *d, struct source *s);
 void begin_stream(struct discover *d, struct source *s);
 /* All that were there at the very first start have begun: says what was skipped. */

@@ -1,9 +1,10 @@
-/* Files of one log: see elder.h. The pump asks before it reads the first byte of a file, the envelope when a line is open at
- * a file's end; only then the family is walked.
+/* Files of one log: see elder.h. The pump asks before it reads the first byte of a file, the
+ * envelope when a line is open at a file's end; only then the family is walked.
  *
- * Invariants: nobody waits for ever. A file is waited for without a limit only while each of its turns reads something,
- * and then only up to its bound; a turn without that leaves a mark (spent_at), and from then on it is done, or patience
- * counts. So a circle, should names make one, ends too. */
+ * Invariants: nobody waits for ever. A file is waited for without a limit only while each of its
+ * turns reads something, and then only up to its bound; a turn without that leaves a mark
+ * (spent_at), and from then on it is done, or patience counts. So a circle, should names make one,
+ * ends too. */
 #include "agent/files/elder.h"
 
 #include "agent/files/descriptor.h"
@@ -27,15 +28,15 @@ enum {
 	FIRST_LINES = 256 * 1024, /* of a container's log: the time stands behind the text */
 };
 
-/* --- relatives -------------------------------------------------------------------------------------- */
+/* --- relatives --- */
 
 static bool is_container(const struct source *s)
 {
 	return s->input && s->input->type != INPUT_FILE && s->input->type != INPUT_JOURNAL;
 }
 
-/* Has it no lines of its own? A copy has not, nor has a file that was empty and is gone, or of which nobody knew what it was
- * before it went: whoever has its bytes is asked himself. */
+/* Has it no lines of its own? A copy has not, nor has a file that was empty and is gone, or of
+ * which nobody knew what it was before it went: whoever has its bytes is asked himself. */
 static bool is_nothing(const struct source *s)
 {
 	switch (s->state) {
@@ -84,7 +85,7 @@ static struct source *next_relative(const struct source_table *t, const struct s
 	return o;
 }
 
-/* --- the order of names ----------------------------------------------------------------------------- */
+/* --- the order of names --- */
 
 static struct span without(struct span name, const char *suffix)
 {
@@ -120,8 +121,8 @@ static uint64_t generation(struct span name, size_t at)
 	return n;
 }
 
-/* Negative: `a` is older; positive: `b` is; 0: the names do not tell. The name without a suffix is the youngest, of dates
- * the least is the oldest, of numbers the greatest. */
+/* Negative: `a` is older; positive: `b` is; 0: the names do not tell. The name without a suffix is
+ * the youngest, of dates the least is the oldest, of numbers the greatest. */
 static int compare_names(struct span a, struct span b)
 {
 	if (span_equal(a, b))
@@ -147,7 +148,7 @@ static int compare_files(const struct source *a, const struct source *b)
 	return r;
 }
 
-/* --- the order of first lines ----------------------------------------------------------------------- */
+/* --- the order of first lines --- */
 
 /* The first bytes of a file's content. */
 static ssize_t read_head(struct source_table *t, struct source *s, char *dst, size_t len)
@@ -187,7 +188,8 @@ static int64_t time_of_head(const struct source *s, struct span head)
 	return us;
 }
 
-/* When the first line of a container's file was written; INT64_MIN: that is not known. Once it is known it stays so. */
+/* When the first line of a container's file was written; INT64_MIN: that is not known. Once it is
+ * known it stays so. */
 static int64_t first_us(struct source_table *t, struct source *s)
 {
 	struct buf head = BUF_EMPTY;
@@ -220,7 +222,7 @@ static enum order order_of(struct source_table *t, struct source *s, struct sour
 	return compare_files(o, s) < 0 ? OLDER : YOUNGER;
 }
 
-/* --- who waits -------------------------------------------------------------------------------------- */
+/* --- who waits --- */
 
 /* A compressed file may, until it is whole. */
 static bool may_get_more(const struct source *s)
@@ -365,7 +367,7 @@ void elder_wake(struct source_table *t, struct source *s)
 			source_set_ready(t, o);
 }
 
-/* --- lines in several files ------------------------------------------------------------------------- */
+/* --- lines in several files --- */
 
 static bool goes_on(const struct source *s, const struct source *before)
 {
@@ -380,7 +382,8 @@ struct source *elder_before(struct source_table *t, struct source *s)
 	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (order_of(t, s, o) == OLDER && (!best || order_of(t, best, o) == YOUNGER))
 			best = o;
-	/* Those before that have another heir, even when it has ended by the time that a later file asks. */
+	/* Those before that have another heir, even when it has ended by the time that a later file
+	 * asks. */
 	for (struct source *o = next_relative(t, s, NULL); o; o = next_relative(t, s, o))
 		if (o != best && order_of(t, s, o) == OLDER && (!o->heir_us || own_us < o->heir_us))
 			o->heir_us = own_us;

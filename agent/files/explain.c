@@ -1,6 +1,6 @@
-/* Why a file is or is not followed, in words: `haul-agent explain` and `haul-agent check`. The same questions as
- * discover asks, in the same order, but of the configuration and the file system alone: no source is made, and
- * no running agent is needed. */
+/* Why a file is or is not followed, in words: `haul-agent explain` and `haul-agent check`. The same
+ * questions as discover asks, in the same order, but of the configuration and the file system
+ * alone: no source is made, and no running agent is needed. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/rotation.h"
@@ -21,7 +21,7 @@
 
 enum { DEPTH_MAX = 64 };
 
-/* --- one file --------------------------------------------------------------------------------------- */
+/* --- one file --- */
 
 static const char *kind_of(mode_t mode)
 {
@@ -86,7 +86,7 @@ static int add_service(const struct input *input, const char *path, struct buf *
 	return r;
 }
 
-/* --- all files -------------------------------------------------------------------------------------- */
+/* --- all files --- */
 
 struct walk {
 	const struct wanted *wanted;
@@ -152,7 +152,7 @@ static int walk_dir(struct walk *k, const char *dir, int depth)
 	return r;
 }
 
-/* --- list ------------------------------------------------------------------------------------------- */
+/* --- list --- */
 
 static bool met_before(struct walk *k, const struct identity *id)
 {
@@ -201,7 +201,7 @@ int discover_list(const struct discover_config *config, struct buf *out)
 	return r;
 }
 
-/* --- explain ---------------------------------------------------------------------------------------- */
+/* --- explain --- */
 
 /* The first other name of the file that is followed: found, 1. */
 static int other_name(struct walk *k, const char *path, struct input *input,

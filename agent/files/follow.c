@@ -1,20 +1,17 @@
 /* Reading at the cursor: see follow.h. The pump calls it for the source whose turn it is.
  *
- * Each read of the file takes the up to 4 KiB before it in the same pread and compares
- * their checksum with what was read there: a file that was truncated and has grown again
- * is found out in the moment in which its new bytes would be taken for the old one's
- * continuation. (Truncated and regrown with the same 4 KiB before the cursor cannot be
- * told.) After a restart, when that checksum is not known, at least 64 KiB are compared
- * from the ladder's nearest rung on.
+ * Each read of the file takes the up to 4 KiB before it in the same pread and compares their
+ * checksum with what was read there: a file that was truncated and has grown again is found out in
+ * the moment in which its new bytes would be taken for the old one's continuation. (Truncated and
+ * regrown with the same 4 KiB before the cursor cannot be told.) After a restart, when that
+ * checksum is not known, at least 64 KiB are compared from the ladder's nearest rung on.
  *
  *     dst   [ 4 KiB: check bytes ][ replay, if there is any ][ the file's new bytes ... ]
- *                                 ^ cursor                   ^ tail_at: check bytes end
- * here
+ *                                 ^ cursor                   ^ tail_at: check bytes end here
  *
- * Failure modes: the file cannot be opened or read (said once; tried again when it
- * changes, and by the rescan); it was cut: discover is told (source_notice) and finds out
- * what became of its bytes. What has come back from a batch is read from memory in any
- * case. */
+ * Failure modes: the file cannot be opened or read (said once; tried again when it changes, and by
+ * the rescan); it was cut: discover is told (source_notice) and finds out what became of its bytes.
+ * What has come back from a batch is read from memory in any case. */
 #include "agent/files/follow.h"
 
 #include "agent/files/descriptor.h"
@@ -44,8 +41,8 @@ ssize_t follow_read_file(const struct source *s, void *dst, size_t len, uint64_t
 	return s->zreader ? zreader_read(s->zreader, dst, len, at) : -ENOMEM;
 }
 
-/* New bytes. A line that comes alone costs one call: whoever saw it come saw the file's size. What a file has is only asked
- * to the end when it is about to be closed. */
+/* New bytes. A line that comes alone costs one call: whoever saw it come saw the file's size. What
+ * a file has is only asked to the end when it is about to be closed. */
 static ssize_t read_on(const struct source *s, void *dst, size_t len, uint64_t at)
 {
 	if (s->compressed || s->closing)
@@ -71,7 +68,7 @@ static void mark_cut(struct source_table *t, struct source *s)
 	source_notice(t, s);
 }
 
-/* --- is it still the same file? --------------------------------------------------------------------- */
+/* --- is it still the same file? --- */
 
 /* The checksum of the file's [from, to) appended to what `*crc` stands for. */
 static int checksum(const struct source *s, uint64_t from, uint64_t to, uint64_t *crc)
@@ -107,8 +104,8 @@ static bool place_to_compare_from(const struct source *s, struct rung *ret)
 	return s->tail_at > ret->offset && s->tail_at - ret->offset <= VERIFY_FAR;
 }
 
-/* 1: the bytes before tail_at are as remembered, and tail_hash is known from now on; 0:
- * they are not. */
+/* 1: the bytes before tail_at are as remembered, and tail_hash is known from now on; 0: they are
+ * not. */
 static int verify(struct source *s)
 {
 	char tail[FOLLOW_CHECK_BYTES];
@@ -146,7 +143,7 @@ static int same_head(const struct source *s)
 	return (size_t)got == n && crc64_add(CRC64_EMPTY, head, n) == r->crc;
 }
 
-/* --- holes ------------------------------------------------------------------------------------------ */
+/* --- holes --- */
 
 static size_t count_zeros(const char *p, size_t len)
 {
@@ -156,8 +153,7 @@ static size_t count_zeros(const char *p, size_t len)
 	return n;
 }
 
-/* How many NUL bytes stand at `at`, of which `n` have been seen; UINT64_MAX: they reach
- * the end. */
+/* How many NUL bytes stand at `at`, of which `n` have been seen; UINT64_MAX: they reach the end. */
 static uint64_t hole_length(const struct source *s, uint64_t at, uint64_t n)
 {
 	char bytes[STEP];
@@ -178,8 +174,7 @@ static uint64_t hole_length(const struct source *s, uint64_t at, uint64_t n)
 	return n;
 }
 
-/* Where in the data a hole begins: at its front, or behind a line end; `len` when there
- * is none. */
+/* Where in the data a hole begins: at its front, or behind a line end; `len` when there is none. */
 static size_t find_hole(const struct source *s, const char *data, size_t len)
 {
 	if (s->in_hole && len && data[0] == '\0')
@@ -197,10 +192,10 @@ static size_t find_hole(const struct source *s, const char *data, size_t len)
 	return len;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
-/* Reads the file behind what replay gave (`have` bytes in `data`): returns the count of
- * new bytes, 0 at the end, -ESTALE when it was cut, or what failed. */
+/* Reads the file behind what replay gave (`have` bytes in `data`): returns the count of new bytes,
+ * 0 at the end, -ESTALE when it was cut, or what failed. */
 static ssize_t read_new(struct source_table *t, struct source *s, char *data, size_t have,
 			size_t room)
 {
@@ -321,7 +316,7 @@ int follow_read(struct source_table *t, struct source *s, char *dst, size_t size
 	return judge(t, s, data, len, end, ret, ret_hole);
 }
 
-/* --- moving on -------------------------------------------------------------------------------------- */
+/* --- moving on --- */
 
 void follow_advance(struct source *s, struct span bytes, const struct position *to)
 {

@@ -1,8 +1,9 @@
-/* What has become of a source's file: see discover_inside.h. An event, a scan or a comparison says that it may have
- * changed; size and identity are looked at, and only the bytes that tell it from another file are read.
+/* What has become of a source's file: see discover_inside.h. An event, a scan or a comparison says
+ * that it may have changed; size and identity are looked at, and only the bytes that tell it from
+ * another file are read.
  *
- * Failure modes: it cannot be opened (said once, tried again at its next event and by the rescan); it is not the file that
- * it was: it is noticed as cut, and cut.c goes on from there. */
+ * Failure modes: it cannot be opened (said once, tried again at its next event and by the rescan);
+ * it is not the file that it was: it is noticed as cut, and cut.c goes on from there. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -35,8 +36,8 @@ void grown_open(struct discover *d, struct source *s, const char *path)
 	grown_remember_head(d, s);
 }
 
-/* The first bytes of a file of which nothing has been read yet: should it be compressed or copied before that,
- * they tell which one it was. */
+/* The first bytes of a file of which nothing has been read yet: should it be compressed or copied
+ * before that, they tell which one it was. */
 void grown_remember_head(struct discover *d, struct source *s)
 {
 	char head[FOLLOW_CHECK_BYTES];
@@ -109,8 +110,8 @@ static void look_now(struct discover *d, struct source *s)
 	source_set_ready(d->table, s);
 }
 
-/* Is it a file that is just being followed, of which something was read, and that will be read on? Then its turn finds
- * out all that a look would: each read compares the bytes before it. */
+/* Is it a file that is just being followed, of which something was read, and that will be read on?
+ * Then its turn finds out all that a look would: each read compares the bytes before it. */
 static bool is_read_soon(const struct source *s)
 {
 	return s->state == SOURCE_FOLLOWING && s->fd >= 0 && s->tail_known &&

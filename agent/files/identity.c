@@ -1,8 +1,8 @@
 /* Identities: see identity.h. Called by discover's files and follow.
  *
- * A device or a FIFO under a glob must do no harm: it is never opened, because the path
- * is looked at first; what is exchanged between the look and the opening is found out by
- * the look at the descriptor, and O_NONBLOCK keeps the opening of a FIFO from waiting. */
+ * A device or a FIFO under a glob must do no harm: it is never opened, because the path is looked
+ * at first; what is exchanged between the look and the opening is found out by the look at the
+ * descriptor, and O_NONBLOCK keeps the opening of a FIFO from waiting. */
 #include "agent/files/identity.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
-/* Rungs: see ladder.h. follow adds them as the cursor moves; the registry keeps them; the copy matcher and the
- * check after a restart use them.
+/* Rungs: see ladder.h. follow adds them as the cursor moves; the registry keeps them; the copy
+ * matcher and the check after a restart use them.
  *
- * Invariants: offsets ascend strictly and lie above base; all checksums begin at base. The first rung stays for
- * good: a candidate that is no copy is found out after its first bytes. */
+ * Invariants: offsets ascend strictly and lie above base; all checksums begin at base. The first
+ * rung stays for good: a candidate that is no copy is found out after its first bytes. */
 #include "agent/files/ladder.h"
 
 #include "common/crc64.h"
@@ -17,8 +17,8 @@ void ladder_free(struct ladder *l)
 	*l = (struct ladder){0};
 }
 
-/* Drops the rung that is needed least: the one whose neighbours lie closest together, measured by how far they are
- * from the end. So spacing grows in proportion to that distance. */
+/* Drops the rung that is needed least: the one whose neighbours lie closest together, measured by
+ * how far they are from the end. So spacing grows in proportion to that distance. */
 static void drop_one(struct ladder *l)
 {
 	uint64_t end = l->rungs[l->n - 1].offset;
@@ -71,8 +71,7 @@ void ladder_climb(struct ladder *l, const struct position *from, struct span byt
 		  const struct position *to)
 {
 	uint64_t at = from->offset, crc = from->crc;
-	/* The head, and those powers that a copy a little shorter than this can end
-	 * behind. */
+	/* The head, and those powers that a copy a little shorter than this can end behind. */
 	for (uint64_t power = FIRST_POWER; power < to->offset && power; power *= 2) {
 		if (power <= at || (power != FIRST_POWER && power < to->offset / 8))
 			continue;

@@ -1,5 +1,5 @@
-/* Files that go: see discover_inside.h. A source that no followed name leads to is kept until everything it can
- * still give is read and acknowledged; then its stream is ended and it is let go.
+/* Files that go: see discover_inside.h. A source that no followed name leads to is kept until
+ * everything it can still give is read and acknowledged; then its stream is ended and it is let go.
  *
  *     no name left      until nobody has it open for writing (a lease on the open file tells, where the agent
  *                       may take one), or it has not grown for 60 s
@@ -8,7 +8,8 @@
  *     moved out of      let go after ten minutes without growth, since no event says what becomes of it
  *     sight
  *
- * A descriptor that is let go frees the disk space of a deleted file: so it is kept no longer than that. */
+ * A descriptor that is let go frees the disk space of a deleted file: so it is kept no longer than
+ * that. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -42,8 +43,9 @@ void leave_remove(struct discover *d, struct source *s)
 	s->leaving = false;
 }
 
-/* Has nobody the file open for writing? A read lease is granted only then; false as well when it cannot be told. It
- * is given back at once; should somebody ask for the file in that moment, the signal is one that does nothing. */
+/* Has nobody the file open for writing? A read lease is granted only then; false as well when it
+ * cannot be told. It is given back at once; should somebody ask for the file in that moment, the
+ * signal is one that does nothing. */
 static bool has_no_writer(int fd)
 {
 	if (fcntl(fd, F_SETSIG, SIGURG) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
@@ -108,8 +110,8 @@ static bool is_quiet(const struct discover *d, const struct source *s, const str
 	return age_ns >= DISCOVER_QUIET_NS && age_ns < INT64_MAX / 2;
 }
 
-/* A compressed rest does not grow any more once it is whole: it is let go when it is read. Its size does not tell that, but
- * a turn that gave nothing; it may have to wait for that turn. */
+/* A compressed rest does not grow any more once it is whole: it is let go when it is read. Its size
+ * does not tell that, but a turn that gave nothing; it may have to wait for that turn. */
 static int64_t leave_compressed(struct discover *d, struct source *s, bool quiet)
 {
 	if (s->spent_at != s->cursor.offset) {
@@ -198,7 +200,7 @@ void leave_check(struct discover *d)
 	}
 }
 
-/* --- what discover was asked to look at ------------------------------------------------------------- */
+/* --- what discover was asked to look at --- */
 
 static void bury(struct discover *d, struct source *s)
 {

@@ -1,9 +1,10 @@
-/* What a name leads to: see discover_inside.h. Called for every name that an event, a scan or a rename is about.
+/* What a name leads to: see discover_inside.h. Called for every name that an event, a scan or a
+ * rename is about.
  *
- * Nothing here believes an event: the name is looked at (statx) and the answer compared with what is known, so it
- * does not matter how many events were merged, lost, or are old by the time they are read. Events only say where
- * to look, and for one thing more: that a file which no glob names was moved there from a name that a
- * glob does name (origin). */
+ * Nothing here believes an event: the name is looked at (statx) and the answer compared with what
+ * is known, so it does not matter how many events were merged, lost, or are old by the time they
+ * are read. Events only say where to look, and for one thing more: that a file which no glob names
+ * was moved there from a name that a glob does name (origin). */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/past.h"
@@ -76,7 +77,7 @@ void look_take_input(struct discover *d, struct source *s, struct input *want, c
 	labels_free(&names);
 }
 
-/* --- files ------------------------------------------------------------------------------------------ */
+/* --- files --- */
 
 static bool is_in(const struct source *s, const struct identity *id)
 {
@@ -157,7 +158,7 @@ static struct source *look_new(struct discover *d, const char *path, const struc
 	return s;
 }
 
-/* --- symbolic links --------------------------------------------------------------------------------- */
+/* --- symbolic links --- */
 
 static struct name *name_of(struct discover *d, struct dir *dir, const char *text)
 {
@@ -197,8 +198,9 @@ static bool leads_off_limits(struct discover *d, const char *link)
 	return false;
 }
 
-/* Every name that the link leads over is watched for changes of what is behind it; the last one is the file's
- * own, in whose directory its writes are seen. NULL: there is no file yet, and the last name is where it will be. */
+/* Every name that the link leads over is watched for changes of what is behind it; the last one is
+ * the file's own, in whose directory its writes are seen. NULL: there is no file yet, and the last
+ * name is where it will be. */
 static void look_along(struct discover *d, const char *link, struct source *s)
 {
 	char at[PATH_MAX], next[PATH_MAX];
@@ -224,7 +226,7 @@ static void look_along(struct discover *d, const char *link, struct source *s)
 	}
 }
 
-/* --- looking ---------------------------------------------------------------------------------------- */
+/* --- looking --- */
 
 /* A link over this name may lead to another file now. */
 static void look_via(struct discover *d, const char *via)
@@ -249,8 +251,9 @@ static void nothing_there(struct discover *d, struct dir *dir, const char *text)
 		names_lost(d, n);
 }
 
-/* The log, renamed before it was seen, is no copy, so there is nothing to compare it with. But what was renamed may be the file
- * that was known, and this one a copy that has taken the new name since. */
+/* The log, renamed before it was seen, is no copy, so there is nothing to compare it with. But what
+ * was renamed may be the file that was known, and this one a copy that has taken the new name
+ * since. */
 static bool is_log_itself(struct discover *d, struct source *s, const struct origin *moved)
 {
 	if (rotation_rotated(path_name(moved->path)))
@@ -302,8 +305,9 @@ static void look_at_file(struct discover *d, struct dir *dir, const char *text, 
 		begin_fresh(d, s);
 }
 
-/* A link that leads to nothing, and that an input wants: what it will lead to is to be seen when it comes. What has come
- * before that was watched is seen by looking again. Returns as identity_of_path. */
+/* A link that leads to nothing, and that an input wants: what it will lead to is to be seen when it
+ * comes. What has come before that was watched is seen by looking again. Returns as
+ * identity_of_path. */
 static int look_for_target(struct discover *d, const struct dir *dir, const char *path,
 			   struct identity *ret)
 {

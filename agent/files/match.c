@@ -1,14 +1,14 @@
-/* Files compared with streams: see discover_inside.h. A comparison is one file and one stream; it goes on a piece at
- * a time between other work. rest.c makes them for a stream that has lost its file, stray.c for a file whose name is
- * that of a rotated one; both learn the answer here.
+/* Files compared with streams: see discover_inside.h. A comparison is one file and one stream; it
+ * goes on a piece at a time between other work. rest.c makes them for a stream that has lost its
+ * file, stray.c for a file whose name is that of a rotated one; both learn the answer here.
  *
- * Few bytes prove little: many logs begin with the same line. So nothing is decided before everything that a file (or
- * a stream without one) is compared with has been; then the match that reaches furthest counts, and of two equal ones
- * that of the longer file. A source that was seen before the collector's streams came, and cut since, may be one of them:
- * those choose first.
+ * Few bytes prove little: many logs begin with the same line. So nothing is decided before
+ * everything that a file (or a stream without one) is compared with has been; then the match that
+ * reaches furthest counts, and of two equal ones that of the longer file. A source that was seen
+ * before the collector's streams came, and cut since, may be one of them: those choose first.
  *
- * Failure modes: a file that cannot be read just now is tried for ten seconds (to pass it over would ship it twice); one
- * that cannot be read at all is no copy. */
+ * Failure modes: a file that cannot be read just now is tried for ten seconds (to pass it over
+ * would ship it twice); one that cannot be read at all is no copy. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -75,7 +75,7 @@ void match_forget(struct discover *d, struct source *s)
 	s->searching = 0;
 }
 
-/* --- making them ------------------------------------------------------------------------------------ */
+/* --- making them --- */
 
 /* A stray's file may have no name any more. */
 static int open_file(struct discover *d, struct comparison *c)
@@ -93,7 +93,8 @@ static bool passes(int error)
 	       error == -EMFILE || error == -ENFILE;
 }
 
-/* Compares on. PROBE_MORE also when the file cannot be read just now; PROBE_UNFINISHED when that has lasted. */
+/* Compares on. PROBE_MORE also when the file cannot be read just now; PROBE_UNFINISHED when that
+ * has lasted. */
 static int step(struct discover *d, struct comparison *c, size_t *budget)
 {
 	int r = c->probe ? 0 : open_file(d, c);
@@ -111,7 +112,8 @@ static int step(struct discover *d, struct comparison *c, size_t *budget)
 	return d->now_ns < c->until_ns ? (int)PROBE_MORE : (int)PROBE_UNFINISHED;
 }
 
-/* There is no memory for a comparison: before anything is said of the two they are compared again. */
+/* There is no memory for a comparison: before anything is said of the two they are compared
+ * again. */
 static void compare_later(struct discover *d, const struct comparison *from)
 {
 	discover_short_of_memory(d);
@@ -188,7 +190,7 @@ uint64_t match_content_size(int fd, const struct identity *id)
 	       (uint64_t)end[3] << 24;
 }
 
-/* --- what came of them ------------------------------------------------------------------------------ */
+/* --- what came of them --- */
 
 static void release(struct discover *d, struct comparison *c)
 {
@@ -285,7 +287,8 @@ static void mark_copy(struct discover *d, struct source *file, const struct sour
 	elder_wake(d->table, file);
 }
 
-/* What is nobody's cannot go on in that file any more. It learns that when its comparison is released. */
+/* What is nobody's cannot go on in that file any more. It learns that when its comparison is
+ * released. */
 static void turn_away(struct discover *d, const struct comparison *taken)
 {
 	for (struct comparison *c = d->matches; c; c = c->next) {
@@ -311,7 +314,8 @@ static void mark_others(struct discover *d, const struct comparison *best)
 	}
 }
 
-/* That a source was cut may have been noticed only just now: what its file has is another one's first. */
+/* That a source was cut may have been noticed only just now: what its file has is another one's
+ * first. */
 static bool has_parted(struct discover *d, struct source *s)
 {
 	return s->state == SOURCE_MISSING || !s->cut || s->closing || cut_part(d, s);

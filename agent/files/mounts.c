@@ -1,8 +1,10 @@
-/* Mount points of network file systems: see mounts.h. Used by discover's files and explain before they look at a path for
- * the first time: statx and statfs on a mount whose server is away do not return.
+/* Mount points of network file systems: see mounts.h. Used by discover's files and explain before
+ * they look at a path for the first time: statx and statfs on a mount whose server is away do not
+ * return.
  *
- * A path that leads there by a symbolic link in its middle is not recognised. A local file system that is mounted below a
- * network one is taken for remote: to get there one has to go through the other. */
+ * A path that leads there by a symbolic link in its middle is not recognised. A local file system
+ * that is mounted below a network one is taken for remote: to get there one has to go through the
+ * other. */
 #include "agent/files/mounts.h"
 
 #include "common/file.h"

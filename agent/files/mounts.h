@@ -1,4 +1,5 @@
-/* Where network file systems are mounted, by what the kernel lists: to ask the path itself could hang. */
+/* Where network file systems are mounted, by what the kernel lists: to ask the path itself could
+ * hang. */
 #ifndef HAUL_AGENT_MOUNTS_H
 #define HAUL_AGENT_MOUNTS_H
 
@@ -13,8 +14,8 @@ struct mounts {            /* zero it to begin */
 
 void mounts_free(struct mounts *m);
 
-/* Is the path on a network file system? Looks at the list again when that was a second ago, or longer. When it cannot be
- * read what was known stays. */
+/* Is the path on a network file system? Looks at the list again when that was a second ago, or
+ * longer. When it cannot be read what was known stays. */
 bool mounts_is_remote(struct mounts *m, const char *path, int64_t now_ns);
 
 /* The same of a list as /proc/self/mountinfo has it; for tests. Errors: -ENOMEM. */

@@ -1,9 +1,10 @@
-/* Which names lead to a source, and the state that they say: see discover_inside.h. Names come from looking (look.c);
- * here is what they mean to the source.
+/* Which names lead to a source, and the state that they say: see discover_inside.h. Names come from
+ * looking (look.c); here is what they mean to the source.
  *
- * Invariants: s->names is the number of names whose source is s, s->followed of those an input wants. A source
- * in FOLLOWING has a followed name, one in ROTATED has none; one that has lost its last name is in
- * d->nameless until the end of the turn, for a rename takes a name away before it gives another. */
+ * Invariants: s->names is the number of names whose source is s, s->followed of those an input
+ * wants. A source in FOLLOWING has a followed name, one in ROTATED has none; one that has lost its
+ * last name is in d->nameless until the end of the turn, for a rename takes a name away before it
+ * gives another. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -71,7 +72,8 @@ void names_begin(struct discover *d, struct source *s)
 	source_set_ready(d->table, s);
 }
 
-/* The name that its path was has gone: another one of its names is its path now, a followed one if there is one. */
+/* The name that its path was has gone: another one of its names is its path now, a followed one if
+ * there is one. */
 static void set_other_path(struct discover *d, struct source *s)
 {
 	char path[PATH_MAX];

@@ -1,6 +1,6 @@
-/* Ended streams: see past.h. Discover adds them and asks when an unknown file with a
- * rotated name turns up, which is seldom: so the list is searched from one end to the
- * other (8,192 of them in some 50 us), and an index would only cost memory. */
+/* Ended streams: see past.h. Discover adds them and asks when an unknown file with a rotated name
+ * turns up, which is seldom: so the list is searched from one end to the other (8,192 of them in
+ * some 50 us), and an index would only cost memory. */
 #include "agent/files/past.h"
 
 #include "agent/files/follow.h"
@@ -13,7 +13,8 @@
 
 enum { CAPACITY_FIRST = 16 };
 
-/* The more it has, the better: the first bytes may be a banner, which all files of the log begin with. */
+/* The more it has, the better: the first bytes may be a banner, which all files of the log begin
+ * with. */
 static struct rung head_of(const struct ladder *l)
 {
 	const struct rung *head = ladder_find(l, l->base + FOLLOW_CHECK_BYTES);

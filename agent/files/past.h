@@ -1,6 +1,5 @@
-/* Streams that have ended: what is left of a source after it was let go, so that a copy
- * of its file that turns up later (delaycompress comes weeks after) is recognised and not
- * shipped again. */
+/* Streams that have ended: what is left of a source after it was let go, so that a copy of its file
+ * that turns up later (delaycompress comes weeks after) is recognised and not shipped again. */
 #ifndef HAUL_AGENT_PAST_H
 #define HAUL_AGENT_PAST_H
 

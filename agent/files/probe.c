@@ -1,8 +1,9 @@
 /* Comparing a file with a ladder: see probe.h; copies.c asks.
  *
- * The file is read once, from the ladder's base to the greatest rung within it; at each rung the running checksum
- * must be the rung's. A file that is no copy is nearly always found out at the first rung, after some
- * hundred bytes. Of a gzip file the length is not known before its end, so all rungs are tried until it ends. */
+ * The file is read once, from the ladder's base to the greatest rung within it; at each rung the
+ * running checksum must be the rung's. A file that is no copy is nearly always found out at the
+ * first rung, after some hundred bytes. Of a gzip file the length is not known before its end, so
+ * all rungs are tried until it ends. */
 #include "agent/files/probe.h"
 
 #include "agent/files/sniff.h"
@@ -87,7 +88,8 @@ static enum probe_result judge(const struct probe *p)
 {
 	if (p->reader && p->next < p->n && !zreader_complete(p->reader))
 		return PROBE_UNFINISHED;
-	/* A shorter copy: rungs lie closer together than that, so it is another file that begins alike. */
+	/* A shorter copy: rungs lie closer together than that, so it is another file that begins
+	 * alike. */
 	if (p->next < p->n && p->matched.offset < (p->reader ? p->at : p->size) / 2)
 		return PROBE_NO;
 	return p->matched.offset ? PROBE_COPY : PROBE_NO;

@@ -1,24 +1,23 @@
-/* The registry's file: see registry.h; registry_format.h has its lines. Called by the
- * agent's loop.
+/* The registry's file: see registry.h; registry_format.h has its lines. Called by the agent's loop.
  *
  *     STATE_DIR/lock                held as long as the agent runs
  *     STATE_DIR/identity            see uuids.h
  *     STATE_DIR/registry            "haul-registry 1" LF, then deltas
  *     STATE_DIR/registry.damaged    what was found damaged at the last start that found damage
  *
- * Happy path: touched sources become lines, which are appended by one write each second;
- * every 30 s they are synced; when the file is several times as long as its content, it
- * is replaced by its content.
+ * Happy path: touched sources become lines, which are appended by one write each second; every 30 s
+ * they are synced; when the file is several times as long as its content, it is replaced by its
+ * content.
  *
  * Failure modes:
  * - a crash loses the lines of the last second and, with the machine, those since the
  * last sync: the collector's rows cover them (its word counts anyway);
  * - a torn last line, zeroed blocks, lines of another age: each line has its checksum,
- * those that are wrong are passed over, and so are sources that had not been shipped; the file is set aside and written
- * anew;
+ * those that are wrong are passed over, and so are sources that had not been shipped; the file is
+ * set aside and written anew;
  * - the disk is full or read-only: what could not be written is not lost, since the whole
- * content is written anew as soon as that works (tried every few seconds). Until then the
- * memory is the registry;
+ * content is written anew as soon as that works (tried every few seconds). Until then the memory is
+ * the registry;
  * - the directory cannot be used at all: the same, with an agent uuid that lasts as long
  * as the process. */
 #include "agent/files/registry.h"
@@ -70,9 +69,10 @@ struct registry {
 	char problem[PATH_MAX + 256]; /* "" all well */
 };
 
-/* --- loading ---------------------------------------------------------------------------------------- */
+/* --- loading --- */
 
-/* Returns how many lines were wrong. One at the end that was not written whole is none of them: a crash does that. */
+/* Returns how many lines were wrong. One at the end that was not written whole is none of them: a
+ * crash does that. */
 static uint64_t take_lines(struct registry *r, struct span text)
 {
 	uint64_t wrong = 0;
@@ -91,7 +91,8 @@ static uint64_t take_lines(struct registry *r, struct span text)
 	return wrong;
 }
 
-/* By a second name: what could be read of it is known from nowhere else before a new registry has taken its place. */
+/* By a second name: what could be read of it is known from nowhere else before a new registry has
+ * taken its place. */
 static void set_aside(struct registry *r)
 {
 	if ((unlinkat(r->dir, "registry.damaged", 0) < 0 && errno != ENOENT) ||
@@ -99,8 +100,9 @@ static void set_aside(struct registry *r)
 		log_warning("%s/registry cannot be set aside: %s", r->dir_path, strerror(errno));
 }
 
-/* What had not been shipped may have been given up since, in a line that is wrong now, for its bytes came as another
- * stream. If its file is there it is found again, and compared with what the collector has. */
+/* What had not been shipped may have been given up since, in a line that is wrong now, for its
+ * bytes came as another stream. If its file is there it is found again, and compared with what the
+ * collector has. */
 static void drop_unborn(struct registry *r)
 {
 	for (struct source *s = source_first_of_all(r->table), *next; s; s = next) {
@@ -165,7 +167,7 @@ static void settle(struct registry *r)
 		s->known = s->recorded = true;
 }
 
-/* --- trouble ---------------------------------------------------------------------------------------- */
+/* --- trouble --- */
 
 static void trouble(struct registry *r, const char *what, int error)
 {
@@ -208,7 +210,7 @@ static int open_dir(struct registry *r)
 	return 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* One that has ended is what is kept of it, if anything is: it will be in the table no more. */
 static int add_ended(struct buf *out, const struct source *s)
@@ -229,8 +231,9 @@ static int add_whole(struct buf *out, struct source *s)
 	return e;
 }
 
-/* Files that are not followed need no memory; those that nobody has looked at yet neither. But while the collector's streams have
- * not come, all that is followed is waiting: if it is rotated away over a restart, that it is no old archive is known from here. */
+/* Files that are not followed need no memory; those that nobody has looked at yet neither. But
+ * while the collector's streams have not come, all that is followed is waiting: if it is rotated
+ * away over a restart, that it is no old archive is known from here. */
 static bool worth_keeping(const struct registry *r, const struct source *s)
 {
 	bool waits = !r->alive_ns && s->followed;
@@ -300,8 +303,7 @@ static void collect_alive(struct registry *r)
 	r->alive_written_ns = r->alive_ns;
 }
 
-/* The touched sources' lines; one that does not fit into memory is kept for a
- * replacement. */
+/* The touched sources' lines; one that does not fit into memory is kept for a replacement. */
 static void collect(struct registry *r)
 {
 	for (struct source *s; (s = source_next_touched(r->table)) != NULL;) {
@@ -419,7 +421,7 @@ int64_t registry_tick(struct registry *r, int64_t now_ns)
 	return r->write_due_ns < r->sync_due_ns ? r->write_due_ns : r->sync_due_ns;
 }
 
-/* --- open and close --------------------------------------------------------------------------------- */
+/* --- open and close --- */
 
 int registry_open(const char *state_dir, struct source_table *t, struct registry **ret)
 {
@@ -501,7 +503,8 @@ int64_t registry_last_alive_ns(const struct registry *r)
 {
 	if (r->last_alive_ns || !r->first_run_ns)
 		return r->last_alive_ns;
-	/* No slack: files and lock have the same clock, and what has the same time may have been there before. */
+	/* No slack: files and lock have the same clock, and what has the same time may have been
+	 * there before. */
 	return r->first_run_ns + REGISTRY_CLOCK_SLACK_NS + 1;
 }
 

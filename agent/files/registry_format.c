@@ -1,7 +1,6 @@
-/* Registry lines: see registry_format.h. Pure encoding and decoding; registry.c has the
- * file. What is read was written by this program, but a disk may have made anything of
- * it: the checksum rules out accidents, and everything is parsed as if it came from
- * outside. */
+/* Registry lines: see registry_format.h. Pure encoding and decoding; registry.c has the file. What
+ * is read was written by this program, but a disk may have made anything of it: the checksum rules
+ * out accidents, and everything is parsed as if it came from outside. */
 #include "agent/files/registry_format.h"
 
 #include "agent/journal/stream.h"
@@ -17,7 +16,7 @@
 
 enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static int add_text(struct buf *out, const char *text)
 {
@@ -60,8 +59,7 @@ static int begin(struct buf *out, char kind, const struct stream_id *id)
 	return r == 0 ? buf_add(out, hex, sizeof(hex)) : r;
 }
 
-/* Puts the checksum in front and the LF behind; on an error so far the line is taken
- * back. */
+/* Puts the checksum in front and the LF behind; on an error so far the line is taken back. */
 static int end(struct buf *out, size_t at, int error)
 {
 	int r = error ? error : buf_add_char(out, '\n');
@@ -175,7 +173,7 @@ int registry_add_alive(struct buf *out, int64_t real_ns)
 	return end(out, at, r);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 /* The fields of a line from left to right; the first one that is wrong spoils all. */
 struct fields {

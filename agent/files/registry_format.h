@@ -1,5 +1,5 @@
-/* The lines of the registry file. Each is 16 hex digits (CRC-64/XZ of what follows the
- * blank), a blank and one of
+/* The lines of the registry file. Each is 16 hex digits (CRC-64/XZ of what follows the blank), a
+ * blank and one of
  *
  *     s ID STATE FLAGS CREATED START INO BTIME DEV SIZE INPUT PATH SERVICE INSTANCE
  *                                         a source
@@ -12,9 +12,9 @@
  *     x ID                                one that is forgotten
  *     a TIME                              until then everything was seen (ns since 1970)
  *
- * Fields are parted by one blank. In texts blanks, control characters and % are written
- * %XX, an empty one is %. A later line of a stream says what holds; lines stand for
- * themselves, so a damaged one harms no other. */
+ * Fields are parted by one blank. In texts blanks, control characters and % are written %XX, an
+ * empty one is %. A later line of a stream says what holds; lines stand for themselves, so a
+ * damaged one harms no other. */
 #ifndef HAUL_AGENT_REGISTRY_FORMAT_H
 #define HAUL_AGENT_REGISTRY_FORMAT_H
 
@@ -29,8 +29,8 @@ int registry_add_forgotten(struct buf *out, const struct stream_id *id) MUST_CHE
 
 int registry_add_alive(struct buf *out, int64_t real_ns) MUST_CHECK;
 
-/* Takes one line (without LF) into the table. -EBADMSG: it is damaged or not one of ours;
- * -ENOMEM. A line about a source that is not known changes nothing. */
+/* Takes one line (without LF) into the table. -EBADMSG: it is damaged or not one of ours; -ENOMEM.
+ * A line about a source that is not known changes nothing. */
 int registry_take_line(struct span line, struct source_table *t, int64_t *alive_ns) MUST_CHECK;
 
 #endif

@@ -1,14 +1,16 @@
-/* The rest of a stream whose file was cut or is gone: see discover_inside.h. What was read from one file goes on in
- * another: logrotate's copytruncate makes a copy and truncates, compression makes a new file and deletes. The rotated
- * versions of its name (beside it, in rotated_dir, and files that are open without a name) are compared with what is
- * remembered of its bytes; in the one that has them it goes on, as the same stream. When there is none, what is known
- * to have been unread is lost.
+/* The rest of a stream whose file was cut or is gone: see discover_inside.h. What was read from one
+ * file goes on in another: logrotate's copytruncate makes a copy and truncates, compression makes a
+ * new file and deletes. The rotated versions of its name (beside it, in rotated_dir, and files that
+ * are open without a name) are compared with what is remembered of its bytes; in the one that has
+ * them it goes on, as the same stream. When there is none, what is known to have been unread is
+ * lost.
  *
- * A file counts only by its bytes *and* its name, and only when it was made after the stream began. Offset 0 never
- * matches. One of which nothing is remembered, for it could not be opened, is known by its size, when no
- * other stream began like the file.
+ * A file counts only by its bytes *and* its name, and only when it was made after the stream began.
+ * Offset 0 never matches. One of which nothing is remembered, for it could not be opened, is known
+ * by its size, when no other stream began like the file.
  *
- * Failure modes: a directory that cannot be listed has nothing; a gzip file that is being written is waited for. */
+ * Failure modes: a directory that cannot be listed has nothing; a gzip file that is being written
+ * is waited for. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -54,7 +56,7 @@ bool rest_made_later(const struct identity *id, int64_t than_ns)
 	return birth_ns >= than_ns - BIRTH_SLACK;
 }
 
-/* --- found ------------------------------------------------------------------------------------------ */
+/* --- found --- */
 
 /* A name for the file in the tree, so that what is done to it is noticed. */
 static void give_name(struct discover *d, struct source *s, const char *path)
@@ -74,7 +76,8 @@ static void give_name(struct discover *d, struct source *s, const char *path)
 	}
 }
 
-/* How far it is known to go, in its new file. What was written between the copying and the truncation is lost. */
+/* How far it is known to go, in its new file. What was written between the copying and the
+ * truncation is lost. */
 static void measure(struct source *s, const struct identity *id)
 {
 	uint64_t sure_size = s->sure_size;
@@ -122,7 +125,7 @@ void rest_take(struct discover *d, struct comparison *c)
 	cut_search_over(d, s, true);
 }
 
-/* --- searching -------------------------------------------------------------------------------------- */
+/* --- searching --- */
 
 /* Is this entry one that the source's rest may be in? Strays are compared by themselves. */
 static bool may_be_in(const struct discover *d, const struct source *s, const char *path)
@@ -148,7 +151,8 @@ static bool begins_with(const struct comparison *c, const struct rung *head)
 	return r != PROBE_NO;
 }
 
-/* Has the file what another stream of this log began with? Files that are rotated at a size are all as long. */
+/* Has the file what another stream of this log began with? Files that are rotated at a size are all
+ * as long. */
 static bool is_anothers(struct discover *d, const struct comparison *c)
 {
 	uint64_t family = rotation_family(path_name(c->owner->path));
@@ -166,8 +170,8 @@ static bool is_anothers(struct discover *d, const struct comparison *c)
 	return false;
 }
 
-/* Nothing is remembered of the source, so only its size can be compared. That is enough for a file that is no other
- * stream's, and that was made of one of this name. */
+/* Nothing is remembered of the source, so only its size can be compared. That is enough for a file
+ * that is no other stream's, and that was made of one of this name. */
 static bool take_unread(struct discover *d, struct source *s, const char *path, struct source *file)
 {
 	struct comparison c = {.owner = s, .file = file, .path = (char *)path, .fd = -1};

@@ -1,8 +1,9 @@
-/* Names of rotated files: see rotation.h. The service name is made from the stem; discover uses the relation
- * between names to find the rest of a stream, and to tell a copy from a file of its own.
+/* Names of rotated files: see rotation.h. The service name is made from the stem; discover uses the
+ * relation between names to find the rest of a stream, and to tell a copy from a file of its own.
  *
- * What counts as a date: YYYYMMDD or YYYY-MM-DD (also with _ or . between), perhaps with a time behind it (HH,
- * HHMM, HHMMSS, with or without separators), or seconds since 1970; before it one of - _ . */
+ * What counts as a date: YYYYMMDD or YYYY-MM-DD (also with _ or . between), perhaps with a time
+ * behind it (HH, HHMM, HHMMSS, with or without separators), or seconds since 1970; before it one of
+ * - _ . */
 #include "agent/files/rotation.h"
 
 #include "common/crc64.h"
@@ -25,7 +26,7 @@ struct span path_dir(const char *path)
 	return slash == path ? SPAN_LITERAL("/") : span_make(path, (size_t)(slash - path));
 }
 
-/* --- dates ------------------------------------------------------------------------------------------ */
+/* --- dates --- */
 
 static bool is_digit(char c)
 {
@@ -99,7 +100,7 @@ static size_t date_suffix(struct span name)
 	return 0;
 }
 
-/* --- suffixes --------------------------------------------------------------------------------------- */
+/* --- suffixes --- */
 
 static size_t number_suffix(struct span name)
 {

@@ -1,8 +1,9 @@
-/* The collector's rows, as they come: see discover_inside.h. The uplink lists them one by one; when all are there settle.c
- * holds them against the files. What has ended is only remembered, to recognise copies of it.
+/* The collector's rows, as they come: see discover_inside.h. The uplink lists them one by one; when
+ * all are there settle.c holds them against the files. What has ended is only remembered, to
+ * recognise copies of it.
  *
- * Failure modes: memory is short: the row is missing, and its file is shipped as the registry has it; the collector's
- * answer then puts it right. */
+ * Failure modes: memory is short: the row is missing, and its file is shipped as the registry has
+ * it; the collector's answer then puts it right. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/past.h"

@@ -1,11 +1,13 @@
-/* Directories: see discover_inside.h. The walk starts at the root and goes down wherever a glob leads: through
- * directories that are only on the way by the one name that the glob has, from the first wildcard on by
- * listing. A directory is watched before it is listed, so that what is made meanwhile is either in the list
- * or comes as an event; a tree that is made in one go is walked down as fast as it appears.
+/* Directories: see discover_inside.h. The walk starts at the root and goes down wherever a glob
+ * leads: through directories that are only on the way by the one name that the glob has, from the
+ * first wildcard on by listing. A directory is watched before it is listed, so that what is made
+ * meanwhile is either in the list or comes as an event; a tree that is made in one go is walked
+ * down as fast as it appears.
  *
- * Failure modes: no more watches (ENOSPC) or no inotify at all: the directory is polled each second, and that is
- * said; the directory cannot be read: it is tried again by the rescan; it is on a network file system:
- * nothing in it is touched unless an input says `remote = yes`; it holds haul's own archive: left alone. */
+ * Failure modes: no more watches (ENOSPC) or no inotify at all: the directory is polled each
+ * second, and that is said; the directory cannot be read: it is tried again by the rescan; it is on
+ * a network file system: nothing in it is touched unless an input says `remote = yes`; it holds
+ * haul's own archive: left alone. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/rotation.h"
@@ -41,7 +43,7 @@ static struct dir *parent_of(const struct discover *d, const char *path)
 	return tree_dir(&d->tree, text);
 }
 
-/* --- may anything in it be followed? ---------------------------------------------------------------- */
+/* --- may anything in it be followed? --- */
 
 static bool has_archive(const char *dir)
 {
@@ -78,7 +80,7 @@ const char *scan_refusal(const struct wanted *w, struct mounts *m, const char *p
 	}
 }
 
-/* --- watching --------------------------------------------------------------------------------------- */
+/* --- watching --- */
 
 static void say_unwatched(struct discover *d, const char *path, int error)
 {
@@ -170,7 +172,7 @@ static struct dir *make_dir(struct discover *d, const char *path, const struct i
 	return d->tree.dropped == dropped ? dir : tree_dir(&d->tree, path);
 }
 
-/* --- entering --------------------------------------------------------------------------------------- */
+/* --- entering --- */
 
 /* A link that leads back to one of the directories it stands in would never end. */
 static bool leads_back(const struct discover *d, const char *path, const struct identity *id)
@@ -275,7 +277,7 @@ void scan_enter_rotated(struct discover *d, const char *dir, const char *rotated
 	scan_dir(d, rotated);
 }
 
-/* --- listing ---------------------------------------------------------------------------------------- */
+/* --- listing --- */
 
 /* A file that no input wants may still be one that is known: renamed, or waited for. */
 static bool may_be_known(const struct discover *d, const struct dirent *e)
@@ -340,8 +342,8 @@ static void lose_unseen(struct discover *d, struct name *n)
 		tree_drop_name(&d->tree, n);
 }
 
-/* Is something that leads on not there, or not under watch itself? A link counts as well, for when it is made to lead
- * elsewhere no event of what it led to tells. */
+/* Is something that leads on not there, or not under watch itself? A link counts as well, for when
+ * it is made to lead elsewhere no event of what it led to tells. */
 static bool way_is_open(const struct discover *d, const struct dir *dir)
 {
 	char path[PATH_MAX];
@@ -372,8 +374,9 @@ static void set_waits(struct discover *d, struct dir *dir, bool waits)
 			     wd); /* it is another one since a moment ago: the rescan finds it */
 }
 
-/* Names in a directory that is only on the way are watched for as long as one is missing; then each that is there
- * is watched itself. What comes or goes between looking and watching is found by looking once more. */
+/* Names in a directory that is only on the way are watched for as long as one is missing; then each
+ * that is there is watched itself. What comes or goes between looking and watching is found by
+ * looking once more. */
 static void enter_next(struct discover *d, struct dir *dir)
 {
 	char own[PATH_MAX], path[PATH_MAX];
@@ -439,7 +442,7 @@ void scan_dir(struct discover *d, struct dir *dir)
 	buf_free(&subdirs);
 }
 
-/* --- leaving ---------------------------------------------------------------------------------------- */
+/* --- leaving --- */
 
 void scan_drop(struct discover *d, struct dir *dir)
 {

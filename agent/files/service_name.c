@@ -1,5 +1,5 @@
-/* Service names: see service_name.h. Discover asks once for each source; the result is part of the stream for
- * good, also when the file is renamed later. */
+/* Service names: see service_name.h. Discover asks once for each source; the result is part of the
+ * stream for good, also when the file is renamed later. */
 #include "agent/files/service_name.h"
 
 #include "agent/files/container_name.h"

@@ -6,8 +6,8 @@
  *     the instance.
  *     cri: {namespace}, {container}, {pod}; by default {namespace}.{container}. The pod is the instance.
  *
- * A container whose words are all unknown goes by its name or id; a log that is not in a pod's folder, as a
- * plain file would. */
+ * A container whose words are all unknown goes by its name or id; a log that is not in a pod's
+ * folder, as a plain file would. */
 #ifndef HAUL_AGENT_SERVICE_NAME_H
 #define HAUL_AGENT_SERVICE_NAME_H
 

@@ -1,5 +1,5 @@
-/* The collector's streams against the files that are here: see discover_inside.h. Rows come one by one while the
- * uplink lists them; when all are there each source learns where it stands:
+/* The collector's streams against the files that are here: see discover_inside.h. Rows come one by
+ * one while the uplink lists them; when all are there each source learns where it stands:
  *
  *     its row says what the registry says     it goes on
  *     its row is ahead or behind              it goes on there, if the file's bytes up to there have the
@@ -12,12 +12,13 @@
  *                                             that of several rows (it was truncated; its name was
  *                                             another's before): they are tried in turn
  *
- * Bytes are compared a piece at a time between other work, and what is being compared is held: it is not read
- * meanwhile. The same happens when streams are listed again after a conflict; by then the shipper has rewound
- * its batches, so committed is cursor, and what has not been acknowledged is in replay.
+ * Bytes are compared a piece at a time between other work, and what is being compared is held: it
+ * is not read meanwhile. The same happens when streams are listed again after a conflict; by then
+ * the shipper has rewound its batches, so committed is cursor, and what has not been acknowledged
+ * is in replay.
  *
- * Failure modes: the file cannot be read: tried again each second; it disappears meanwhile: the source is MISSING,
- * as the collector has it. */
+ * Failure modes: the file cannot be read: tried again each second; it disappears meanwhile: the
+ * source is MISSING, as the collector has it. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -82,7 +83,7 @@ void settle_forget(struct discover *d, const struct source *s)
 	}
 }
 
-/* --- comparing -------------------------------------------------------------------------------------- */
+/* --- comparing --- */
 
 static void go_on(struct discover *d, struct source *s)
 {
@@ -136,8 +137,8 @@ static bool known_place(const struct source *s, const struct row *row)
 	return r && r->offset == at->offset && r->crc == at->crc && !s->cut;
 }
 
-/* Does `a` come before `b`, when both may be the same file? What is known by its inode does, and the longer one: a short
- * beginning is soon alike. */
+/* Does `a` come before `b`, when both may be the same file? What is known by its inode does, and
+ * the longer one: a short beginning is soon alike. */
 static bool likelier(const struct row *a, const struct row *b)
 {
 	return a->by_path != b->by_path ? b->by_path : a->at.offset > b->at.offset;
@@ -222,7 +223,8 @@ static void judge(struct discover *d, struct source *s, struct row *row)
 	}
 }
 
-/* A file that is no stream's yet. One that is compared with another row may still turn out not to be that one's. */
+/* A file that is no stream's yet. One that is compared with another row may still turn out not to
+ * be that one's. */
 static bool may_adopt(const struct discover *d, const struct source *s)
 {
 	return s->state == SOURCE_NEW && !s->born && (!s->held || check_of(d, s));
@@ -267,13 +269,14 @@ static struct source *source_of_row(struct discover *d, const struct row *row)
 	return s;
 }
 
-/* Its file was not found so far. One that rotation has renamed has a name that meant nothing when it was read: names are
- * looked at again. */
+/* Its file was not found so far. One that rotation has renamed has a name that meant nothing when
+ * it was read: names are looked at again. */
 static void missing_row(struct discover *d, const struct row *row)
 {
 	struct source *s = source_of_row(d, row);
 	if (s) {
-		/* Only now others can be compared with it: strays that were seen before the rows came. */
+		/* Only now others can be compared with it: strays that were seen before the rows
+		 * came. */
 		s->input = look_input(d, s);
 		s->begun_ns = clock_real_ns();
 	}
@@ -305,7 +308,8 @@ static void adopt(struct discover *d, struct source *s, const struct row *row)
 	go_on(d, known);
 }
 
-/* The last row is another file's, of which nothing is here. True: there is a next one to compare. */
+/* The last row is another file's, of which nothing is here. True: there is a next one to
+ * compare. */
 static bool next_row(struct discover *d, struct check *c)
 {
 	struct row *row = current(c);
@@ -449,7 +453,7 @@ void settle_step(struct discover *d)
 						: d->now_ns + TRY_AGAIN_NS;
 }
 
-/* --- all rows are there ----------------------------------------------------------------------------- */
+/* --- all rows are there --- */
 
 /* Whether a file was found that may be the row's. */
 static bool offer(struct discover *d, struct row *row, bool by_path)
@@ -466,8 +470,8 @@ static bool offer(struct discover *d, struct row *row, bool by_path)
 	return added;
 }
 
-/* What is known by its inode goes first: a name that rotation has given to another file would else take that file away
- * from its own row. */
+/* What is known by its inode goes first: a name that rotation has given to another file would else
+ * take that file away from its own row. */
 static void without_sources(struct discover *d)
 {
 	for (int by_path = 0; by_path < 2; by_path++)

@@ -1,7 +1,7 @@
 /* Telling text from other files: see sniff.h. follow asks at the first read of a file.
  *
- * To leave a log out by mistake is the worse error: so a stray NUL, bytes that are not
- * UTF-8, or terminal escapes do not count. */
+ * To leave a log out by mistake is the worse error: so a stray NUL, bytes that are not UTF-8, or
+ * terminal escapes do not count. */
 #include "agent/files/sniff.h"
 
 enum { NULS_MIN = 16, NULS_SHARE = 8 /* one byte in so many */ };

@@ -1,12 +1,11 @@
-/* The table of sources: see source.h. It is where the agent's stages meet: discover adds
- * sources and moves them, follow reads them, the pump takes those that are ready, the
- * shipper brings the collector's word, the registry writes those that changed. None of
- * them calls another for that.
+/* The table of sources: see source.h. It is where the agent's stages meet: discover adds sources
+ * and moves them, follow reads them, the pump takes those that are ready, the shipper brings the
+ * collector's word, the registry writes those that changed. None of them calls another for that.
  *
  * Invariants: committed.offset <= cursor.offset <= tail_at. Replay has exactly the bytes
- * [cursor.offset, tail_at) or is empty. A source is on the ready list only in a state in
- * which it may be read. ENDED ones are out of the index by inode, so that a file that
- * gets their inode is a new one. */
+ * [cursor.offset, tail_at) or is empty. A source is on the ready list only in a state in which it
+ * may be read. ENDED ones are out of the index by inode, so that a file that gets their inode is a
+ * new one. */
 #include "agent/files/source.h"
 
 #include "agent/files/descriptor.h"
@@ -21,7 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- states ----------------------------------------------------------------------------------------- */
+/* --- states --- */
 
 const char *source_state_name(enum source_state s)
 {
@@ -128,7 +127,7 @@ void source_move(struct source_table *t, struct source *s, enum source_state to)
 	source_redefine(t, s);
 }
 
-/* --- the table -------------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 static bool id_is(const void *entry, const void *key)
 {
@@ -350,7 +349,7 @@ void source_set_file(struct source_table *t, struct source *s, uint64_t ino, int
 	source_redefine(t, s);
 }
 
-/* --- who is to be looked at ------------------------------------------------------------------------- */
+/* --- who is to be looked at --- */
 
 void source_set_ready(struct source_table *t, struct source *s)
 {
@@ -427,7 +426,7 @@ struct source *source_next_stirred(struct source_table *t)
 	return n ? LIST_ENTRY(n, struct source, stirred) : NULL;
 }
 
-/* --- the collector's word --------------------------------------------------------------------------- */
+/* --- the collector's word --- */
 
 #define RATE_OVER_NS (10 * INT64_C(1000000000))
 
@@ -495,8 +494,8 @@ int source_rewind(struct source_table *t, struct source *s, struct span raw)
 	buf_free(&s->replay);
 	s->replay = replay;
 	if (!whole) {
-		/* Behind a hole or a loss the file is read again, from where its tail is
-		 * not known. */
+		/* Behind a hole or a loss the file is read again, from where its tail is not
+		 * known. */
 		s->tail_at = s->committed.offset + raw.len;
 		s->tail_known = s->tail_at == 0;
 		s->tail_hash = CRC64_EMPTY;

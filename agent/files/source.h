@@ -1,8 +1,9 @@
-/* A source: one incarnation of a log file on this host, what survives a rename. While it lives it is
- * known by (inode, birth time); the device number is only a hint. The table owns all sources.
- * What it can be is one enum, which source_move alone changes; ARCHITECTURE.md has the diagram, source.c the table
- * of all steps. There are ways back: a rotated file that gets its old name again, an unlinked one that a copy is
- * found for, a missing one whose file turns up and is NEW until its bytes have been compared. */
+/* A source: one incarnation of a log file on this host, what survives a rename. While it lives it
+ * is known by (inode, birth time); the device number is only a hint. The table owns all sources.
+ * What it can be is one enum, which source_move alone changes; ARCHITECTURE.md has the diagram,
+ * source.c the table of all steps. There are ways back: a rotated file that gets its old name
+ * again, an unlinked one that a copy is found for, a missing one whose file turns up and is NEW
+ * until its bytes have been compared. */
 #ifndef HAUL_AGENT_SOURCE_H
 #define HAUL_AGENT_SOURCE_H
 
@@ -24,7 +25,8 @@ enum source_state {
 	SOURCE_FOLLOWING, /* a followed name leads to it */
 	SOURCE_ROTATED,   /* its name was changed or taken; it may still be written */
 	SOURCE_UNLINKED,  /* no name leads to it; the descriptor is all there is */
-	SOURCE_DRAINED, /* read to the end and acknowledged; the collector is to be told that it ends */
+	/* read to the end and acknowledged; the collector is to be told that it ends */
+	SOURCE_DRAINED,
 	SOURCE_ENDING, /* it is being told: an empty chunk with `ended` is on its way */
 	SOURCE_ENDED,  /* let go: kept in the registry only, to recognise copies of it */
 };
@@ -34,9 +36,10 @@ const char *source_state_name(enum source_state s);
 struct envelope;
 struct journal_stream;
 
-/* Not all sources are files: a stream of a systemd journal is one too, whose offsets count entries. Those are for
- * agent/journal; what is said here of files does not touch them, and source_first does not give them. List nodes are
- * linked while what is said of them holds. Causes are static texts. */
+/* Not all sources are files: a stream of a systemd journal is one too, whose offsets count entries.
+ * Those are for agent/journal; what is said here of files does not touch them, and source_first
+ * does not give them. List nodes are linked while what is said of them holds. Causes are static
+ * texts. */
 struct source {
 	enum source_state state;
 	/* MISSING, and NEW after that: what it was before; NEW: nothing. */
@@ -83,8 +86,8 @@ struct source {
 
 	/* -1: closed while idle, reopened when it grows. */
 	int fd;
-	/* Bytes from cursor.offset on that came back from a batch (rewind): read before the file, which may not have
-	 * them any more. */
+	/* Bytes from cursor.offset on that came back from a batch (rewind): read before the file,
+	 * which may not have them any more. */
 	struct buf replay;
 	/* Read at most so much at a turn, after a refusal; 0: no limit. */
 	uint64_t limit_bytes;
@@ -103,16 +106,17 @@ struct source {
 	uint64_t bound;
 	/* A turn at that offset, the file being so long, gave nothing. */
 	uint64_t spent_at, spent_size;
-	/* A container's: the file behind it began before that time, which is not 0 when a later one is known. */
+	/* A container's: the file behind it began before that time, which is not 0 when a later one
+	 * is known. */
 	int64_t heir_us;
 	/* They are to be told when it has had a turn. */
 	bool waited_for;
 
 	/* --- what the collector is still to be told besides lines --- */
 
-	/* These bytes cannot be read any more; equal: nothing is lost. The pump tells when the cursor arrives at
-	 * lost_from, and clears them; what stands in replay before it is shipped first. Set by follow and discover; a
-	 * rewind sets them again. */
+	/* These bytes cannot be read any more; equal: nothing is lost. The pump tells when the
+	 * cursor arrives at lost_from, and clears them; what stands in replay before it is shipped
+	 * first. Set by follow and discover; a rewind sets them again. */
 	uint64_t lost_from, lost_to;
 	/* truncated, deleted, refused, limit ... */
 	const char *lost_cause;
@@ -121,14 +125,15 @@ struct source {
 
 	/* --- what status shows --- */
 
-	/* Monotonic: since when there is something unacknowledged; 0: there is not. Set by follow and discover when it
-	 * grows, cleared by source_commit. */
+	/* Monotonic: since when there is something unacknowledged; 0: there is not. Set by follow
+	 * and discover when it grows, cleared by source_commit. */
 	int64_t behind_since_ns;
 	/* Acknowledged bytes a second, averaged over some 10 s by source_commit. */
 	double rate;
 	int64_t rate_ns;
 	uint64_t lines, dropped;
-	/* Since the start, as the collector was told; the cause of the last of these losses, NULL: none. */
+	/* Since the start, as the collector was told; the cause of the last of these losses, NULL:
+	 * none. */
 	uint64_t lost_bytes;
 	const char *last_loss;
 	/* Why this file is not followed (not text, say); NULL: it is. */
@@ -159,7 +164,8 @@ struct source {
 	struct zreader *zreader;
 	/* Of the input it had before a restart, until it has one again; owned. */
 	char *input_name;
-	/* Of a compressed file: this one, or the one found by a search; STRAY, COPY: of the file as it was compared. */
+	/* Of a compressed file: this one, or the one found by a search; STRAY, COPY: of the file as
+	 * it was compared. */
 	uint64_t candidate_size;
 	/* STRAY, COPY: it was compared last, by the monotonic and by the real clock. */
 	int64_t compared_ns, compared_real_ns;
@@ -197,14 +203,13 @@ struct source {
 
 struct source_table;
 
-/* Everything in the table that follow, discover and the pump need to say to each other goes through these; see the
- * functions' files for who calls what. */
+/* Everything in the table that follow, discover and the pump need to say to each other goes through
+ * these; see the functions' files for who calls what. */
 struct source_table *source_table_new(void);
 void source_table_free(struct source_table *t); /* with all its sources */
 
-/* Makes a source in state NEW or MISSING, at the end of the table, with cursor and
- * committed at `start`. The strings are copied. Errors: -ENOMEM; -EEXIST: there is one
- * with that id. */
+/* Makes a source in state NEW or MISSING, at the end of the table, with cursor and committed at
+ * `start`. The strings are copied. Errors: -ENOMEM; -EEXIST: there is one with that id. */
 struct source_config {
 	struct stream_id id;
 	const char *path, *service, *instance;
@@ -219,13 +224,12 @@ struct source_config {
 int source_add(struct source_table *t, const struct source_config *config,
 	       struct source **ret) MUST_CHECK;
 
-/* Takes it out of the table and frees it; its descriptor is closed. No batch has chunks
- * of it. */
+/* Takes it out of the table and frees it; its descriptor is closed. No batch has chunks of it. */
 void source_drop(struct source_table *t, struct source *s);
 
 struct source *source_by_id(const struct source_table *t, const struct stream_id *id);
-/* The first of the sources with that inode, the others by ->same_ino; ENDED ones are not
- * among them. */
+/* The first of the sources with that inode, the others by ->same_ino; ENDED ones are not among
+ * them. */
 struct source *source_by_ino(const struct source_table *t, uint64_t ino);
 size_t source_count(const struct source_table *t);
 
@@ -246,14 +250,15 @@ bool source_was_stray(const struct source *s);
 /* Is that one of the diagram's steps? */
 bool source_may_move(enum source_state from, enum source_state to);
 
-/* The one place where a state changes. A step that is none of the diagram's is a fault of ours: it is said in the log, and
- * the state stays as it is; with HAUL_STRICT (all builds for tests) the program ends. */
+/* The one place where a state changes. A step that is none of the diagram's is a fault of ours: it
+ * is said in the log, and the state stays as it is; with HAUL_STRICT (all builds for tests) the
+ * program ends. */
 void source_move(struct source_table *t, struct source *s, enum source_state to);
 
 /* Marks that there may be bytes to read; the source queues up behind the others. */
 void source_set_ready(struct source_table *t, struct source *s);
-/* The source whose turn it is, taken off the queue; NULL: none is ready. Sources in state
- * NEW and MISSING are never given; DRAINED ones are. */
+/* The source whose turn it is, taken off the queue; NULL: none is ready. Sources in state NEW and
+ * MISSING are never given; DRAINED ones are. */
 struct source *source_next_ready(struct source_table *t);
 bool source_any_ready(const struct source_table *t);
 
@@ -264,18 +269,19 @@ void source_redefine(struct source_table *t, struct source *s);
 struct source *source_next_touched(struct source_table *t);
 bool source_any_touched(const struct source_table *t);
 
-/* Discover is to look at it at its next turn: it was cut, or what it waited for is
- * acknowledged. */
+/* Discover is to look at it at its next turn: it was cut, or what it waited for is acknowledged. */
 void source_notice(struct source_table *t, struct source *s);
 struct source *source_next_noticed(struct source_table *t);
 bool source_any_noticed(const struct source_table *t);
 
-/* An event said that it was written, and its turn will come at once: reading it tells what a look would. follow takes it
- * off when it has read the file; the others discover looks at when the turns are over. */
+/* An event said that it was written, and its turn will come at once: reading it tells what a look
+ * would. follow takes it off when it has read the file; the others discover looks at when the turns
+ * are over. */
 void source_stir(struct source_table *t, struct source *s);
 struct source *source_next_stirred(struct source_table *t);
 
-/* The files of the same directory that have its name but for rotation suffixes, by ->same_family; itself among them. */
+/* The files of the same directory that have its name but for rotation suffixes, by ->same_family;
+ * itself among them. */
 struct source *source_family(const struct source_table *t, const struct source *s);
 
 /* Walks all files. */
@@ -292,19 +298,18 @@ struct source *source_after_of_all(const struct source_table *t, const struct so
 
 /* --- the collector's word (by the uplink, through the agent) --- */
 
-/* A chunk of it up to `to` is durable (also an earlier one than the cursor). Adds a rung
- * to its ladder; the registry is told. */
+/* A chunk of it up to `to` is durable (also an earlier one than the cursor). Adds a rung to its
+ * ladder; the registry is told. */
 void source_commit(struct source_table *t, struct source *s, const struct position *to);
 
 /* The bytes between committed and cursor come back: `raw` (what batches hold of it from
- * committed.offset on, in order, up to the first hole or loss) is read again before the
- * file; the cursor goes back to committed. What was in replay already follows it.
- * -ENOMEM: nothing has changed; an empty `raw` never fails. */
+ * committed.offset on, in order, up to the first hole or loss) is read again before the file; the
+ * cursor goes back to committed. What was in replay already follows it. -ENOMEM: nothing has
+ * changed; an empty `raw` never fails. */
 int source_rewind(struct source_table *t, struct source *s, struct span raw) MUST_CHECK;
 
-/* The collector stands elsewhere than was believed, and the bytes up to there have been
- * compared: both positions are set; of replay stays what lies behind. No batch has chunks
- * of it. */
+/* The collector stands elsewhere than was believed, and the bytes up to there have been compared:
+ * both positions are set; of replay stays what lies behind. No batch has chunks of it. */
 void source_place(struct source_table *t, struct source *s, const struct position *at);
 
 #endif

@@ -1,6 +1,8 @@
-/* The table's indexes by inode and by log: see source_table.h. Both hold the heads of chains through the sources.
+/* The table's indexes by inode and by log: see source_table.h. Both hold the heads of chains
+ * through the sources.
  *
- * They have room: source_add has seen to it (source_index_reserve), and to remove an entry makes room for another. */
+ * They have room: source_add has seen to it (source_index_reserve), and to remove an entry makes
+ * room for another. */
 #include "agent/files/source_table.h"
 
 #include "agent/files/rotation.h"

@@ -1,5 +1,5 @@
-/* Strays: see discover_inside.h. A file whose name is that of a rotated one (NAME.1, NAME.2.gz), and of which nothing
- * is known, may be
+/* Strays: see discover_inside.h. A file whose name is that of a rotated one (NAME.1, NAME.2.gz),
+ * and of which nothing is known, may be
  *
  *     the rest of a stream that has lost its file     the stream goes on in it (rest.c)
  *     a copy that is being made, of a file that       it is held until that one is cut (then it is its rest), until
@@ -8,15 +8,16 @@
  *     a log that came and was rotated away before     a stream of its own, read even when it is compressed
  *     anybody looked
  *
- * Only its bytes tell. So it is opened as soon as it is seen, and held as STRAY, or as COPY once that is known, while it
- * is compared with all streams of its family. One that no input names is looked at only when an input names what it was
- * rotated from, and only when it was made and written since everything was seen last: an old archive that is copied,
- * unpacked or compressed again never ships. One that an input names and that is like no other ships in any case, unless
- * it is compressed and old.
+ * Only its bytes tell. So it is opened as soon as it is seen, and held as STRAY, or as COPY once
+ * that is known, while it is compared with all streams of its family. One that no input names is
+ * looked at only when an input names what it was rotated from, and only when it was made and
+ * written since everything was seen last: an old archive that is copied, unpacked or compressed
+ * again never ships. One that an input names and that is like no other ships in any case, unless it
+ * is compressed and old.
  *
- * Failure modes: it cannot be read: it is no copy, and following it says what is wrong; it is deleted: its descriptor
- * keeps it, as long as it may still be wanted; it was deleted before it could be opened: it is one that nobody has seen
- * (unseen.c). */
+ * Failure modes: it cannot be read: it is no copy, and following it says what is wrong; it is
+ * deleted: its descriptor keeps it, as long as it may still be wanted; it was deleted before it
+ * could be opened: it is one that nobody has seen (unseen.c). */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
@@ -39,7 +40,7 @@
 #define GLANCE           ((size_t)64 * 1024)
 #define COMPARED_AT_ONCE ((uint64_t)4 * 1024 * 1024) /* more would stop the loop */
 
-/* --- which files ------------------------------------------------------------------------------------ */
+/* --- which files --- */
 
 bool stray_is_young(const struct discover *d, const struct identity *id)
 {
@@ -96,16 +97,17 @@ bool stray_origin(const struct discover *d, const struct dir *dir, const char *t
 	return false;
 }
 
-/* --- comparing -------------------------------------------------------------------------------------- */
+/* --- comparing --- */
 
-/* One whose file is gone since the agent ended has no copies: a file with its bytes is a stray itself. */
+/* One whose file is gone since the agent ended has no copies: a file with its bytes is a stray
+ * itself. */
 static bool is_lost_stray(const struct source *s)
 {
 	return s->state == SOURCE_MISSING && source_was_stray(s);
 }
 
-/* What it is taken for stays until that is over: younger files would wait for it meanwhile, each time. With those only
- * that have begun, or ended, since that real time. */
+/* What it is taken for stays until that is over: younger files would wait for it meanwhile, each
+ * time. With those only that have begun, or ended, since that real time. */
 static void compare_with_family_since(struct discover *d, struct source *file, int64_t since_ns)
 {
 	uint64_t family = rotation_family(path_name(file->path));
@@ -138,9 +140,10 @@ static void compare_with_family(struct discover *d, struct source *file)
 	compare_with_family_since(d, file, INT64_MIN);
 }
 
-/* It has not changed, and is like none of those that it was compared with: that stays so. A host that was away for sixty
- * rotations has as many strays, each of which is compared again whenever another one turns out to be a log of its own;
- * with all of them each time it would be the cube of their number. */
+/* It has not changed, and is like none of those that it was compared with: that stays so. A host
+ * that was away for sixty rotations has as many strays, each of which is compared again whenever
+ * another one turns out to be a log of its own; with all of them each time it would be the cube of
+ * their number. */
 static void compare_with_new(struct discover *d, struct source *file)
 {
 	compare_with_family_since(d, file, file->unfinished ? INT64_MIN : file->compared_real_ns);
@@ -165,9 +168,10 @@ void stray_names_owner(struct discover *d, const struct source *file)
 		discover_short_of_memory(d);
 }
 
-/* --- a copy of what has ended ----------------------------------------------------------------------- */
+/* --- a copy of what has ended --- */
 
-/* Has a compressed file more than `size` bytes of content? 1, 0; -EAGAIN: it is being written; -errno. */
+/* Has a compressed file more than `size` bytes of content? 1, 0; -EAGAIN: it is being written;
+ * -errno. */
 static int has_more(struct probe *p, uint64_t size)
 {
 	struct zreader *z = probe_take_reader(p);
@@ -234,7 +238,7 @@ void stray_is_of_past(struct discover *d, struct comparison *c)
 	names_drop(d, c->file);
 }
 
-/* --- judging ---------------------------------------------------------------------------------------- */
+/* --- judging --- */
 
 /* The source of the file whose rotated version this name is. */
 static struct source *original_of(struct discover *d, const struct source *file)
@@ -285,7 +289,8 @@ static bool has_new_relative(const struct discover *d, const struct source *file
 	return false;
 }
 
-/* It is read as what it was before it was compressed. Its first bytes tell it from others, as those of any file. */
+/* It is read as what it was before it was compressed. Its first bytes tell it from others, as those
+ * of any file. */
 static void follow_compressed(struct discover *d, struct source *file, const struct identity *id)
 {
 	char head[FOLLOW_CHECK_BYTES];
@@ -337,8 +342,8 @@ static bool has_grown(struct discover *d, struct source *file)
 	       id.size != file->candidate_size;
 }
 
-/* What made it a copy may have been a first line that all files of the log begin with. Now that so much of the stream has
- * arrived, all of it is remembered, and tells for sure. */
+/* What made it a copy may have been a first line that all files of the log begin with. Now that so
+ * much of the stream has arrived, all of it is remembered, and tells for sure. */
 static void compare_with_arrived(struct discover *d, struct source *file)
 {
 	compare_with_family(d, file);
@@ -366,8 +371,9 @@ static void judge(struct discover *d, struct source *file)
 	bool is_of_use = file->followed || !has_arrived(d, file);
 	bool is_old = quiet_ns >= COPY_QUIET_NS;
 	bool is_known = is_another && has_new_relative(d, file); /* or may be */
+	/* The collector may know a stream of this family whose file is still looked for. */
 	if (is_another && d->checks)
-		return; /* the collector may know a stream of this family whose file is still looked for */
+		return;
 	if ((is_another && !is_known) || (is_old && file->followed))
 		release(d, file);
 	else if (!is_another && !is_of_use && !file->arrived)
@@ -380,7 +386,8 @@ static void judge(struct discover *d, struct source *file)
 		compare_with_family(d, file);
 }
 
-/* Does the file of that source, compressed or not, begin with the bytes that the rung stands for? */
+/* Does the file of that source, compressed or not, begin with the bytes that the rung stands
+ * for? */
 static bool begins_with(struct discover *d, struct source *s, const struct rung *rung)
 {
 	struct identity id;
@@ -419,7 +426,8 @@ static size_t read_first(struct discover *d, struct source *s, char dst[FOLLOW_C
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* A copy that is being made may still be shorter than what is remembered of the file that it is of. */
+/* A copy that is being made may still be shorter than what is remembered of the file that it is
+ * of. */
 static bool is_made_from(struct discover *d, struct source *file, struct source *other)
 {
 	char copy[FOLLOW_CHECK_BYTES], original[FOLLOW_CHECK_BYTES];
@@ -471,8 +479,8 @@ static bool has_gone(struct discover *d, struct source *file)
 	return r == -ENOENT || r == -ESTALE;
 }
 
-/* Nobody will learn what it had, unless a copy of it is here: that is a file of its own then. It goes before any of those
- * is judged, so that it is missed before it turns up. */
+/* Nobody will learn what it had, unless a copy of it is here: that is a file of its own then. It
+ * goes before any of those is judged, so that it is missed before it turns up. */
 static void drop_gone(struct discover *d)
 {
 	for (struct source *s = source_first(d->table), *next; s; s = next) {

@@ -1,5 +1,5 @@
-/* Directories and names: see tree.h. Two indexes for directories (by path, by watch descriptor) and one for names
- * (by directory and text), so that an event costs two look-ups. */
+/* Directories and names: see tree.h. Two indexes for directories (by path, by watch descriptor) and
+ * one for names (by directory and text), so that an event costs two look-ups. */
 #include "agent/files/tree.h"
 
 #include <assert.h>
@@ -52,7 +52,7 @@ void tree_free(struct tree *t)
 	map_free(&t->names);
 }
 
-/* --- directories ------------------------------------------------------------------------------------ */
+/* --- directories --- */
 
 static uint64_t hash_path(const struct tree *t, const char *path)
 {
@@ -172,7 +172,7 @@ void tree_set_polled(struct tree *t, struct dir *d, bool polled)
 	t->n_polled += polled ? 1 : (size_t)-1;
 }
 
-/* --- names ------------------------------------------------------------------------------------------ */
+/* --- names --- */
 
 static uint64_t hash_name(const struct tree *t, const struct dir *d, const char *text)
 {

@@ -1,5 +1,6 @@
-/* The directories that are watched and the names in them that lead to sources: what discover knows of the file
- * system. It only remembers; discover decides. Everything here is owned by the tree but the sources. */
+/* The directories that are watched and the names in them that lead to sources: what discover knows
+ * of the file system. It only remembers; discover decides. Everything here is owned by the tree but
+ * the sources. */
 #ifndef HAUL_AGENT_TREE_H
 #define HAUL_AGENT_TREE_H
 

@@ -1,22 +1,24 @@
-/* Files that came and went before they could be opened: see discover_inside.h. An engine that rotates at each few
- * hundred lines, and keeps few files, is at times faster than any look. What nobody could read is gone; that it was there
- * the kernel's events tell, which come in the order in which things happened:
+/* Files that came and went before they could be opened: see discover_inside.h. An engine that
+ * rotates at each few hundred lines, and keeps few files, is at times faster than any look. What
+ * nobody could read is gone; that it was there the kernel's events tell, which come in the order in
+ * which things happened:
  *
  *     made              a birth: it is followed from name to name, by the events alone, until
  *     deleted, replaced or moved out of sight      it is over.
  *
- * Looks find files meanwhile. When all events are taken a birth whose name leads to a file that was found is that file's.
- * For each file that was found and has no name any more one of the births of its log that are over is taken off: which,
- * cannot be told, nor need it be, for their number is right. What is left over, and was written to, nobody has found: it
- * is lost, unless it was compressed first: then its bytes are the compressed file's, which is lost in its place if that goes
- * unseen, too.
+ * Looks find files meanwhile. When all events are taken a birth whose name leads to a file that was
+ * found is that file's. For each file that was found and has no name any more one of the births of
+ * its log that are over is taken off: which, cannot be told, nor need it be, for their number is
+ * right. What is left over, and was written to, nobody has found: it is lost, unless it was
+ * compressed first: then its bytes are the compressed file's, which is lost in its place if that
+ * goes unseen, too.
  *
- * They are recorded log by log, some at a time, as a stream of its own that is nothing but a loss with cause `unseen`: a
- * byte stands for each file, for nobody knows how many it had. Not before it is known whether a compressed file has one
- * of them.
+ * They are recorded log by log, some at a time, as a stream of its own that is nothing but a loss
+ * with cause `unseen`: a byte stands for each file, for nobody knows how many it had. Not before it
+ * is known whether a compressed file has one of them.
  *
- * Failure modes: events were lost (IN_Q_OVERFLOW): nothing is known of what came and went meanwhile, which is said and
- * counted; memory is short: said, and the file is not recorded. */
+ * Failure modes: events were lost (IN_Q_OVERFLOW): nothing is known of what came and went
+ * meanwhile, which is said and counted; memory is short: said, and the file is not recorded. */
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/rotation.h"
@@ -53,7 +55,7 @@ static struct birth *birth_at(struct unseen *u, const char *path)
 	return NULL;
 }
 
-/* --- what is lost ----------------------------------------------------------------------------------- */
+/* --- what is lost --- */
 
 static struct unseen_files *files_of(struct unseen *u, const char *origin)
 {
@@ -145,7 +147,7 @@ void unseen_turned_up(struct discover *d, const struct source *file)
 	}
 }
 
-/* --- events ----------------------------------------------------------------------------------------- */
+/* --- events --- */
 
 void unseen_made(struct discover *d, const char *path, bool written)
 {
@@ -244,7 +246,7 @@ void unseen_found(struct discover *d, const struct source *s)
 		(struct found){.id = s->id, .family = rotation_family(path_name(s->path))};
 }
 
-/* --- when all events are taken ---------------------------------------------------------------------- */
+/* --- when all events are taken --- */
 
 static void forget_found(struct unseen *u, const struct source *s)
 {

@@ -1,4 +1,5 @@
-/* The agent's uuid and its collector's: see uuids.h. Called by the registry, whose directory has the file. */
+/* The agent's uuid and its collector's: see uuids.h. Called by the registry, whose directory has
+ * the file. */
 #include "agent/files/uuids.h"
 
 #include "common/crc64.h"
@@ -21,7 +22,7 @@ static uint64_t checksum(struct span text)
 	return crc64_add(CRC64_EMPTY, text.ptr, text.len);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static bool take_line(struct uuids *u, struct span line)
 {
@@ -97,7 +98,7 @@ int uuids_load(struct uuids *u, int dir, const char *dir_path)
 	return r;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static int add_line(struct buf *out, const char *kind, const char *uuid)
 {

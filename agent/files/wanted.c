@@ -1,6 +1,6 @@
-/* What is wanted: see wanted.h. Discover asks for each new name; nothing is kept, so a reload only exchanges the
- * inputs. An exclude without a slash is held against the last component; one that ends in a slash and two
- * stars takes whole directories out, so that they are not even watched. */
+/* What is wanted: see wanted.h. Discover asks for each new name; nothing is kept, so a reload only
+ * exchanges the inputs. An exclude without a slash is held against the last component; one that
+ * ends in a slash and two stars takes whole directories out, so that they are not even watched. */
 #include "agent/files/wanted.h"
 
 #include "agent/files/rotation.h"

@@ -1,8 +1,8 @@
 /* inotify: see watch.h. Used by discover only, which says what events mean.
  *
- * Watches stand on directories, so a file is never looked up to be watched and there is one watch for thousands of
- * files. IN_MASK_ADD lets two
- * paths to one directory (a symbolic link) share its watch. */
+ * Watches stand on directories, so a file is never looked up to be watched and there is one watch
+ * for thousands of files. IN_MASK_ADD lets two paths to one directory (a symbolic link) share its
+ * watch. */
 #include "agent/files/watch.h"
 
 #include <assert.h>
@@ -86,7 +86,8 @@ int watch_set(struct watch *w, const char *path, enum watch_kind kind)
 
 void watch_remove(struct watch *w, int wd)
 {
-	/* The kernel answers with IN_IGNORED, also when it took the watch away itself: that is counted. */
+	/* The kernel answers with IN_IGNORED, also when it took the watch away itself: that is
+	 * counted. */
 	(void)inotify_rm_watch(w->fd, wd);
 }
 
@@ -107,7 +108,8 @@ static void give(struct watch *w, const struct inotify_event *e,
 bool watch_take(struct watch *w, void (*each)(void *user, const struct watch_event *e), void *user)
 {
 	_Alignas(struct inotify_event) char bytes[READ_SIZE];
-	/* Bounded: writers that are faster than this loop must not keep the agent from reading files. */
+	/* Bounded: writers that are faster than this loop must not keep the agent from reading
+	 * files. */
 	for (int reads = 0; reads < READS_MAX; reads++) {
 		ssize_t n = read(w->fd, bytes, sizeof(bytes));
 		if (n < 0 && errno == EINTR)

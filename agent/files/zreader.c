@@ -1,11 +1,11 @@
-/* Inflating with a place: see zreader.h. follow reads a remainder through it, the copy
- * matcher a candidate.
+/* Inflating with a place: see zreader.h. follow reads a remainder through it, the copy matcher a
+ * candidate.
  *
- * zlib goes forward only. What was inflated lately is kept in a history buffer, since
- * each read of follow begins with the check bytes before the cursor and with the
- * unfinished line of the last one; whoever goes back further pays for inflating from the
- * start. Members that follow each other are one content; what follows the last one and is
- * no member (padding) is passed over, as gzip does. */
+ * zlib goes forward only. What was inflated lately is kept in a history buffer, since each read of
+ * follow begins with the check bytes before the cursor and with the unfinished line of the last
+ * one; whoever goes back further pays for inflating from the start. Members that follow each other
+ * are one content; what follows the last one and is no member (padding) is passed over, as gzip
+ * does. */
 #include "agent/files/zreader.h"
 
 #include "common/file.h"
@@ -79,8 +79,8 @@ static int more_input(struct zreader *z)
 	return 1;
 }
 
-/* Is what follows a member another one? Its first byte decides, as there is nothing else
- * it could be. */
+/* Is what follows a member another one? Its first byte decides, as there is nothing else it could
+ * be. */
 static int next_member(struct zreader *z)
 {
 	int r = more_input(z);

@@ -2,8 +2,8 @@
  *
  *     s=SEQNUM_ID;i=SEQNUM;b=BOOT_ID;m=MONOTONIC;t=REALTIME;x=XOR_HASH
  *
- * with ids of 32 hex digits and numbers in hex. It comes from libsystemd, and back from registry and
- * collector with a stream's state. */
+ * with ids of 32 hex digits and numbers in hex. It comes from libsystemd, and back from registry
+ * and collector with a stream's state. */
 #include "agent/journal/cursor.h"
 
 #include <errno.h>

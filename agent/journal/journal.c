@@ -1,17 +1,19 @@
-/* One journal: see journal.h. The loop calls it when the journal's descriptor is readable, when it is not at its
- * end, and when it is to be opened.
+/* One journal: see journal.h. The loop calls it when the journal's descriptor is readable, when it
+ * is not at its end, and when it is to be opened.
  *
- * Happy path: reader_next -> which stream? -> has it been sent? -> window and stream -> the source is ready.
- * The descriptor is looked at only when everything is read, for only then libsystemd lets go of files
- * that journald has deleted: so what is unread stays readable, as a deleted log file does.
+ * Happy path: reader_next -> which stream? -> has it been sent? -> window and stream -> the source
+ * is ready. The descriptor is looked at only when everything is read, for only then libsystemd lets
+ * go of files that journald has deleted: so what is unread stays readable, as a deleted log file
+ * does.
  *
- * Gaps. A journald numbers its entries with one counter, over all of its files. When a number is missing its entry may
- * only have been overtaken (two files are written at a time), so reading begins again before the gap; what is missing
- * then too is lost: vacuumed unread, or in a damaged file. The loss is told under the service JOURNAL_OWN_SERVICE, with as many entries. Nothing is
+ * Gaps. A journald numbers its entries with one counter, over all of its files. When a number is
+ * missing its entry may only have been overtaken (two files are written at a time), so reading
+ * begins again before the gap; what is missing then too is lost: vacuumed unread, or in a damaged
+ * file. The loss is told under the service JOURNAL_OWN_SERVICE, with as many entries. Nothing is
  * concluded where some files are closed to this program.
  *
- * Failure modes: the journal cannot be opened or read: said once, tried again every five seconds; memory is short:
- * the entry is read again later. */
+ * Failure modes: the journal cannot be opened or read: said once, tried again every five seconds;
+ * memory is short: the entry is read again later. */
 #include "agent/journal/journal.h"
 
 #include "agent/journal/journal_inside.h"
@@ -42,7 +44,7 @@ struct stream_name {
 	struct span service, instance;
 };
 
-/* --- making ----------------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static bool has_name(const void *entry, const void *key)
 {
@@ -103,7 +105,7 @@ void journal_close(struct journal *j, int64_t again_ns)
 	j->open_due_ns = again_ns;
 }
 
-/* --- streams ---------------------------------------------------------------------------------------- */
+/* --- streams --- */
 
 /* It says that it ends, if the collector knows it. */
 static void begin_end(struct journal *j, struct source *s)
@@ -205,7 +207,7 @@ static int find_stream(struct journal *j, struct source **ret)
 			   ret);
 }
 
-/* --- entries ---------------------------------------------------------------------------------------- */
+/* --- entries --- */
 
 static int add_entry(struct journal *j, struct source *s, struct span message,
 		     struct journal_entry **ret)
@@ -251,8 +253,8 @@ void journal_remember(struct journal *j, const struct cursor *c, uint64_t lost)
 		*own = (struct series){.last = *c, .base = c->seqnum};
 }
 
-/* How many numbers are missing before the record's: those that no series has had since the last one of its own. Numbers
- * of another counter among them make it fewer, never more. */
+/* How many numbers are missing before the record's: those that no series has had since the last one
+ * of its own. Numbers of another counter among them make it fewer, never more. */
 static uint64_t gap_before(const struct journal *j, const struct series *own)
 {
 	uint64_t between;
@@ -353,7 +355,7 @@ static int take_record(struct journal *j)
 	return 0;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static void failed(struct journal *j, int error, int64_t now_ns)
 {
@@ -363,8 +365,8 @@ static void failed(struct journal *j, int error, int64_t now_ns)
 	journal_close(j, now_ns + OPEN_AGAIN_NS);
 }
 
-/* What is there already is passed over, at the very first start: as an entry of the journal's own stream without a
- * line, so that a restart knows where that was. */
+/* What is there already is passed over, at the very first start: as an entry of the journal's own
+ * stream without a line, so that a restart knows where that was. */
 static int pass_over(struct journal *j)
 {
 	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
@@ -457,10 +459,10 @@ static void look_for_files(struct journal *j, int64_t now_ns)
 		j->open_due_ns = now_ns + LOOK_AGAIN_NS;
 }
 
-/* --- quiet streams ---------------------------------------------------------------------------------- */
+/* --- quiet streams --- */
 
-/* A restart that has nothing but the collector's word begins at the newest place that a stream has told: at the
- * number of this, everything up to there is acknowledged. */
+/* A restart that has nothing but the collector's word begins at the newest place that a stream has
+ * told: at the number of this, everything up to there is acknowledged. */
 static uint64_t newest_told(const struct journal *j, const struct source **ret_keeper)
 {
 	const struct source *s;
@@ -474,8 +476,9 @@ static uint64_t newest_told(const struct journal *j, const struct source **ret_k
 	return newest;
 }
 
-/* May something be read again after a restart that had no stream of its own, for there were too many? It must find as many
- * then, or it would come a second time as the first entry of a stream. */
+/* May something be read again after a restart that had no stream of its own, for there were too
+ * many? It must find as many then, or it would come a second time as the first entry of a
+ * stream. */
 static bool are_all_needed(struct journal *j)
 {
 	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
@@ -530,7 +533,7 @@ static void wake_waiting(struct journal *j, int64_t now_ns)
 	}
 }
 
-/* --- the loop's calls ------------------------------------------------------------------------------- */
+/* --- the loop's calls --- */
 
 void journal_read(struct journal *j, int64_t now_ns, bool readable)
 {

@@ -17,13 +17,13 @@ enum { SERIES_MAX = 256, STREAMS_MAX = 1000 };
 /* The service of entries that were lost, and of what comes beyond STREAMS_MAX. */
 #define JOURNAL_OWN_SERVICE "journal"
 
-/* A series of numbers: each file of a journald, and what it is rotated to, is one. All of them take their numbers from
- * one counter. */
+/* A series of numbers: each file of a journald, and what it is rotated to, is one. All of them take
+ * their numbers from one counter. */
 struct series {
 	struct cursor last; /* that was read */
 	uint64_t base; /* no number up to here is missing; last's, or a greater one after a start */
-	uint64_t
-		others; /* so many greater numbers have been read, or told lost, of other series since */
+	/* so many greater numbers have been read, or told lost, of other series since */
+	uint64_t others;
 };
 
 struct journal {
@@ -89,8 +89,8 @@ void journal_read(struct journal *j, int64_t now_ns, bool readable);
 int64_t journal_next_ns(const struct journal *j, int64_t now_ns);
 /* Is its descriptor to be polled? */
 bool journal_is_listening(const struct journal *j, int64_t now_ns);
-/* Makes a source known under its service and instance, and the journal read for it. When there are two of a name
- * (one was to end) the older one ends. Errors: -ENOMEM. */
+/* Makes a source known under its service and instance, and the journal read for it. When there are
+ * two of a name (one was to end) the older one ends. Errors: -ENOMEM. */
 int journal_adopt(struct journal *j, struct source *s) MUST_CHECK;
 /* The journal does not read for it any more, and nothing of it is in a batch. */
 void journal_disown(struct journal *j, struct source *s);
@@ -103,8 +103,8 @@ int journal_path(const struct input *in, char **ret) MUST_CHECK;
 
 /* --- resume.c --- */
 
-/* All positions of its streams are those of the collector: forgets what was read, and goes to the place from where
- * on something may be missing. */
+/* All positions of its streams are those of the collector: forgets what was read, and goes to the
+ * place from where on something may be missing. */
 void resume_journal(struct journal *j, const struct journal_point *from, bool from_head);
 /* The journal was opened: goes there. Errors: those of reading. */
 int resume_place(struct journal *j) MUST_CHECK;

@@ -1,9 +1,9 @@
-/* All journals: see journal.h. What is composed here is the list of inputs, the collector's rows, and what the loop
- * asks of each journal in turn.
+/* All journals: see journal.h. What is composed here is the list of inputs, the collector's rows,
+ * and what the loop asks of each journal in turn.
  *
- * A row is always believed: who sends is this host's agent, so the entries up to the row's offset are there. When it
- * stands behind what was acknowledged once (an archive from a backup), or is missing, what it lacks is sent again
- * as far as the journal has it. */
+ * A row is always believed: who sends is this host's agent, so the entries up to the row's offset
+ * are there. When it stands behind what was acknowledged once (an archive from a backup), or is
+ * missing, what it lacks is sent again as far as the journal has it. */
 #include "agent/journal/journal_inside.h"
 
 #include "common/chunk.h"
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* --- making ----------------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static void free_list(struct journal_array *l)
 {
@@ -109,7 +109,7 @@ void journals_switch(struct journals *all)
 	all->next = (struct journal_array){0};
 }
 
-/* --- the collector's rows --------------------------------------------------------------------------- */
+/* --- the collector's rows --- */
 
 static bool is_journal_path(struct span path)
 {
@@ -305,7 +305,7 @@ void journals_rows_end(struct journals *all)
 	free(starts);
 }
 
-/* --- the loop's calls ------------------------------------------------------------------------------- */
+/* --- the loop's calls --- */
 
 unsigned journals_fds(const struct journals *all, int64_t now_ns, int *fds, unsigned max)
 {
@@ -347,7 +347,7 @@ bool journals_status(const struct journals *all, size_t i, struct journal_status
 	return true;
 }
 
-/* --- check ------------------------------------------------------------------------------------------ */
+/* --- check --- */
 
 static int add_time(struct buf *out, const struct record *r)
 {

@@ -1,11 +1,12 @@
 /* The reader: see reader.h. Called by the journal.
  *
- * libsystemd maps journal files into memory. When one is cut short under it, the access raises SIGBUS: the
- * handler puts a page of zeros there (as journald itself does), the file is then found damaged, and the journal is
- * opened anew.
+ * libsystemd maps journal files into memory. When one is cut short under it, the access raises
+ * SIGBUS: the handler puts a page of zeros there (as journald itself does), the file is then found
+ * damaged, and the journal is opened anew.
  *
- * Failure modes: a damaged file is passed over by libsystemd from the damage on: the gap in the entries' numbers
- * tells (journal.c); a field that cannot be read is left out; everything else is an error of the call. */
+ * Failure modes: a damaged file is passed over by libsystemd from the damage on: the gap in the
+ * entries' numbers tells (journal.c); a field that cannot be read is left out; everything else is
+ * an error of the call. */
 #include "agent/journal/reader.h"
 
 #include <assert.h>
@@ -29,7 +30,7 @@ struct reader {
 	bool sees_all;
 };
 
-/* --- SIGBUS ----------------------------------------------------------------------------------------- */
+/* --- SIGBUS --- */
 
 static volatile sig_atomic_t reading, spoilt;
 
@@ -52,7 +53,7 @@ static void catch_bus_errors(void)
 	(void)sigaction(SIGBUS, &catch, NULL);
 }
 
-/* --- files ------------------------------------------------------------------------------------------ */
+/* --- files --- */
 
 static bool is_directory(const char *path)
 {
@@ -201,7 +202,7 @@ bool reader_is_spoilt(const struct reader *r)
 	return spoilt;
 }
 
-/* --- entries ---------------------------------------------------------------------------------------- */
+/* --- entries --- */
 
 static int take_cursor(struct reader *r, struct cursor *ret)
 {

@@ -9,13 +9,14 @@
 
 struct reader;
 
-/* `path`: "" the journal of this machine; a directory with journal files; or a glob of such files. Which
- * files a glob names is settled here. Errors: -ENOENT and others. */
+/* `path`: "" the journal of this machine; a directory with journal files; or a glob of such files.
+ * Which files a glob names is settled here. Errors: -ENOENT and others. */
 int reader_open(const char *path, struct reader **ret) MUST_CHECK;
 void reader_close(struct reader *r);
 
-/* To be polled for input; then reader_process takes what it tells. Files that journald has deleted are let
- * go of there, so it is called when everything has been read. Errors: the reader is to be opened anew. */
+/* To be polled for input; then reader_process takes what it tells. Files that journald has deleted
+ * are let go of there, so it is called when everything has been read. Errors: the reader is to be
+ * opened anew. */
 int reader_fd(const struct reader *r);
 int reader_process(struct reader *r) MUST_CHECK;
 
@@ -28,11 +29,13 @@ bool reader_sees_all(const struct reader *r);
 /* Some file was cut short while it was read, and zeros were read instead: open it anew. */
 bool reader_is_spoilt(const struct reader *r);
 
-/* The next entry: 1; 0: there is none (yet). Entries that cannot be read are passed over. Errors: -errno. */
+/* The next entry: 1; 0: there is none (yet). Entries that cannot be read are passed over. Errors:
+ * -errno. */
 int reader_next(struct reader *r, struct record *ret) MUST_CHECK;
 
-/* What reader_next gives is then the first entry; what follows the last one, which is given here (1; 0: there is
- * none); or what follows this one, else, when it is not there any more (*ret_found), what would have. */
+/* What reader_next gives is then the first entry; what follows the last one, which is given here
+ * (1; 0: there is none); or what follows this one, else, when it is not there any more
+ * (*ret_found), what would have. */
 int reader_to_head(struct reader *r) MUST_CHECK;
 int reader_to_tail(struct reader *r, struct record *ret_last) MUST_CHECK;
 int reader_to(struct reader *r, const struct cursor *c, bool *ret_found) MUST_CHECK;

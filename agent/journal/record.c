@@ -1,5 +1,6 @@
-/* Records: see record.h. Called by the journal for each entry. Everything in an entry but what begins with an
- * underscore comes from whoever logs, so names are made valid and numbers are checked. */
+/* Records: see record.h. Called by the journal for each entry. Everything in an entry but what
+ * begins with an underscore comes from whoever logs, so names are made valid and numbers are
+ * checked. */
 #include "agent/journal/record.h"
 
 #include "common/civil.h"
@@ -75,7 +76,7 @@ int record_take(struct record *r, struct span field)
 	return 0;
 }
 
-/* --- names ------------------------------------------------------------------------------------------ */
+/* --- names --- */
 
 /* Of a service; sessions and other scopes say nothing about who logs. */
 static struct span service_unit(const struct record *r)
@@ -164,7 +165,7 @@ int record_instance(const struct record *r, struct buf *out)
 	return instance.len ? name_make(instance, out) : 0;
 }
 
-/* --- time and priority ------------------------------------------------------------------------------ */
+/* --- time and priority --- */
 
 int64_t record_time_us(const struct record *r)
 {

@@ -19,8 +19,8 @@ struct record {
 void record_clear(struct record *r);
 void record_free(struct record *r); /* fine on a zeroed one */
 
-/* Takes a field KEY=VALUE, as sd_journal_enumerate_data(3) gives it, when it is of interest. The first of
- * a key counts. Errors: -ENOMEM. */
+/* Takes a field KEY=VALUE, as sd_journal_enumerate_data(3) gives it, when it is of interest. The
+ * first of a key counts. Errors: -ENOMEM. */
 int record_take(struct record *r, struct span field) MUST_CHECK;
 
 /* Valid names, put in place of what the buffers had. service: by the input's template, else the

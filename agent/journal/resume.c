@@ -1,9 +1,10 @@
-/* Where a journal is read from: see journal_inside.h. At a start, and whenever the collector has listed its streams, each
- * stream has a place: the entry that it has sent last, and one up to which all entries of all streams were
- * acknowledged by then. The newest of the latter is where reading begins; newer is what has the greater number
- * in the order of reading, for neither clocks nor names of entries order them all. What was sent behind it, and
- * acknowledged while others were still on their way, is passed over stream by stream: those entries come again
- * in the same order, so everything up to the one that was sent last was sent.
+/* Where a journal is read from: see journal_inside.h. At a start, and whenever the collector has
+ * listed its streams, each stream has a place: the entry that it has sent last, and one up to which
+ * all entries of all streams were acknowledged by then. The newest of the latter is where reading
+ * begins; newer is what has the greater number in the order of reading, for neither clocks nor
+ * names of entries order them all. What was sent behind it, and acknowledged while others were
+ * still on their way, is passed over stream by stream: those entries come again in the same order,
+ * so everything up to the one that was sent last was sent.
  *
  *     the entry is there               reading goes on behind it
  *     it is not, others of its series  it was vacuumed: reading goes on with what follows; the gap in the
@@ -109,8 +110,8 @@ static void remember_point(struct journal *j, const struct journal_point *p)
 	journal_remember(j, &p->cursor, 0);
 }
 
-/* The series that streams have had entries of. Everything up to where it goes on was read, whichever of them had
- * the numbers. */
+/* The series that streams have had entries of. Everything up to where it goes on was read,
+ * whichever of them had the numbers. */
 static void remember_what_was_read(struct journal *j)
 {
 	const struct cursor *from = &j->read.cursor;

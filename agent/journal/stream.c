@@ -1,6 +1,6 @@
-/* Streams of a journal: see stream.h. Entries belong to the window; a stream only chains its own. Called
- * by the journal that adds, by the pump that sends, and by the table of sources when the collector has
- * acknowledged. */
+/* Streams of a journal: see stream.h. Entries belong to the window; a stream only chains its own.
+ * Called by the journal that adds, by the pump that sends, and by the table of sources when the
+ * collector has acknowledged. */
 #include "agent/journal/stream.h"
 
 #include "common/num.h"
@@ -62,7 +62,7 @@ void stream_reset(struct journal_stream *s, uint64_t offset)
 	s->next_at = offset;
 }
 
-/* --- state ------------------------------------------------------------------------------------------ */
+/* --- state --- */
 
 static int add_point(const struct journal_point *p, struct buf *out)
 {

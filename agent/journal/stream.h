@@ -1,10 +1,10 @@
-/* A stream of a journal: the entries of one service, in the order in which they were read. Its source
- * (agent/files/source.h) counts entries where that of a file counts bytes; its checksum is that of the
- * messages, each with an LF behind it.
+/* A stream of a journal: the entries of one service, in the order in which they were read. Its
+ * source (agent/files/source.h) counts entries where that of a file counts bytes; its checksum is
+ * that of the messages, each with an LF behind it.
  *
- * Where it stands in the journal is a place: the entry that it has sent last, and the one up to which
- * everything of all streams was acknowledged by then. A restart reads from the newest of the latter on and
- * passes over what a stream has sent already. */
+ * Where it stands in the journal is a place: the entry that it has sent last, and the one up to
+ * which everything of all streams was acknowledged by then. A restart reads from the newest of the
+ * latter on and passes over what a stream has sent already. */
 #ifndef HAUL_AGENT_STREAM_H
 #define HAUL_AGENT_STREAM_H
 
@@ -26,8 +26,8 @@ struct journal_stream {
 	uint64_t next_at;                   /* offset of what is added next */
 	struct journal_place committed;
 	uint64_t told; /* number of the newest `upto` that a chunk has carried; 0: none */
-	struct journal_point
-		sent; /* by then; a restart has to pass over entries up to here; number 0: no */
+	/* by then; a restart has to pass over entries up to here; number 0: no */
+	struct journal_point sent;
 	bool sent_is_there; /* the journal has that entry still */
 	int64_t added_ns;   /* monotonic: it got an entry last */
 	bool waits;         /* for the rest of a line in pieces */

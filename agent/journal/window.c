@@ -1,9 +1,9 @@
-/* The window: see window.h. Entries stand one behind the other in blocks, so that neither reading nor
- * acknowledging takes an allocation for each. A block is given back with its last entry; one that holds a
- * single long entry is as long as that.
+/* The window: see window.h. Entries stand one behind the other in blocks, so that neither reading
+ * nor acknowledging takes an allocation for each. A block is given back with its last entry; one
+ * that holds a single long entry is as long as that.
  *
- * Invariants: `bytes` is what all entries take; the first block has the oldest entry at `head`, unless
- * there is none. */
+ * Invariants: `bytes` is what all entries take; the first block has the oldest entry at `head`,
+ * unless there is none. */
 #include "agent/journal/window.h"
 
 #include <errno.h>

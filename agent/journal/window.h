@@ -1,5 +1,6 @@
-/* What was read of a journal and is not acknowledged yet, in the order of reading. It is what a batch that
- * was not taken is made from again, and what keeps entries that journald has deleted meanwhile. */
+/* What was read of a journal and is not acknowledged yet, in the order of reading. It is what a
+ * batch that was not taken is made from again, and what keeps entries that journald has deleted
+ * meanwhile. */
 #ifndef HAUL_AGENT_WINDOW_H
 #define HAUL_AGENT_WINDOW_H
 

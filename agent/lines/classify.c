@@ -1,6 +1,6 @@
-/* Head or continuation: see classify.h. Called by the pump once a line; what it has to
- * remember lives in the stream's frame_state, by output, and travels with the offset, so a restart in
- * the middle of a stack trace goes on with the right time. */
+/* Head or continuation: see classify.h. Called by the pump once a line; what it has to remember
+ * lives in the stream's frame_state, by output, and travels with the offset, so a restart in the
+ * middle of a stack trace goes on with the right time. */
 #include "agent/lines/classify.h"
 
 #include "agent/lines/regex.h"

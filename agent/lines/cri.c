@@ -1,7 +1,7 @@
-/* The CRI log format: see cri.h. Called by the envelope once a line. Everything is at a fixed
- * place or behind the next blank, and the content runs to the line's end as it is, so nothing is
- * copied. What kubelet's own reader would not take, or a tag that nobody has defined, is an error:
- * the envelope then sends the line as it stands. */
+/* The CRI log format: see cri.h. Called by the envelope once a line. Everything is at a fixed place
+ * or behind the next blank, and the content runs to the line's end as it is, so nothing is copied.
+ * What kubelet's own reader would not take, or a tag that nobody has defined, is an error: the
+ * envelope then sends the line as it stands. */
 #include "agent/lines/cri.h"
 
 #include "agent/lines/rfc3339.h"

@@ -1,8 +1,8 @@
 /* Docker's json-file format: see docker.h. Called by the envelope once a line.
  *
  * moby writes the fields in one order and without a blank, the time last, so the plain case is read
- * from one fixed place to the next. What is laid out otherwise goes through yajl: somebody else wrote
- * it, and it is rare. */
+ * from one fixed place to the next. What is laid out otherwise goes through yajl: somebody else
+ * wrote it, and it is rare. */
 #include "agent/lines/docker.h"
 
 #include "agent/lines/docker_string.h"
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* --- the plain case ------------------------------------------------------------------------ */
+/* --- the plain case --- */
 
 static int take_output(struct span name, uint8_t *ret)
 {
@@ -68,7 +68,7 @@ static int decode_plain(struct span line, struct buf *scratch, struct docker_str
 	return take_time(span_make(comma, (size_t)(end - comma)), &l->time_us);
 }
 
-/* --- what is odd --------------------------------------------------------------------------- */
+/* --- what is odd --- */
 
 struct fields {
 	struct buf *scratch;

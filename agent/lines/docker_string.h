@@ -11,9 +11,9 @@ struct docker_string {
 	const char *next; /* behind its closing quote */
 };
 
-/* Reads the string whose first byte, behind the quote, is at `p`. The text points into the line when nothing but the
- * \n at its end was escaped, else into `scratch`, which is overwritten. A surrogate that has no partner is U+FFFD, as
- * moby has it. Errors: -EBADMSG, -ENOMEM. */
+/* Reads the string whose first byte, behind the quote, is at `p`. The text points into the line
+ * when nothing but the \n at its end was escaped, else into `scratch`, which is overwritten. A
+ * surrogate that has no partner is U+FFFD, as moby has it. Errors: -EBADMSG, -ENOMEM. */
 int docker_string_read(const char *p, const char *end, struct buf *scratch,
 		       struct docker_string *ret) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /* The container envelope: see envelope.h. Called by the pump, between frame and stamp.
  *
- * Invariants: between turns the memory of a source is either that of its cursor (`at` is the cursor's
- * offset) or is read again before it is used; an output has pieces in memory exactly when it is open in
- * the frame state and they are not lent to the file behind.
+ * Invariants: between turns the memory of a source is either that of its cursor (`at` is the
+ * cursor's offset) or is read again before it is used; an output has pieces in memory exactly when
+ * it is open in the frame state and they are not lent to the file behind.
  *
  * Failure modes: memory is short (the turn is tried again); a line is not the runtime's (sent as it
  * stands, counted); pieces cannot be read again, for the file is gone or was cut (said aloud). */
@@ -100,10 +100,10 @@ bool envelope_open(const struct frame_state *f)
 	return output_open(&f->outputs[0]) || output_open(&f->outputs[1]);
 }
 
-/* --- when ---------------------------------------------------------------------------------- */
+/* --- when --- */
 
-/* At that time the source gets a turn. Times come nearly in order, so that the way from the list's end is
- * short. */
+/* At that time the source gets a turn. Times come nearly in order, so that the way from the list's
+ * end is short. */
 static void set_due(struct envelope *e, int64_t due_ns)
 {
 	struct list_node *before = &e->all->open.head;
@@ -133,7 +133,7 @@ int64_t envelopes_next_ns(const struct envelopes *all)
 	return n ? LIST_ENTRY(n, struct envelope, node)->due_ns : INT64_MAX;
 }
 
-/* --- pieces -------------------------------------------------------------------------------- */
+/* --- pieces --- */
 
 static int add(struct envelope *e, const struct container_line *l)
 {
@@ -174,7 +174,7 @@ static void give(struct envelope *e, struct frame_state *f, int output, bool end
 		o->heir = HEIR_DONE;
 }
 
-/* --- lines --------------------------------------------------------------------------------- */
+/* --- lines --- */
 
 static int decode(struct envelope *e, struct span line, bool clean, struct container_line *ret)
 {
@@ -186,8 +186,8 @@ static int decode(struct envelope *e, struct span line, bool clean, struct conta
 	return r;
 }
 
-/* Not the runtime's: it goes as it stands. One that is longer than can be read at once, or that has no
- * LF, does so in parts. */
+/* Not the runtime's: it goes as it stands. One that is longer than can be read at once, or that has
+ * no LF, does so in parts. */
 static void take_odd(struct envelope *e, struct frame_state *f, const struct frame_line *line,
 		     uint64_t at, struct envelope_message *ret)
 {
@@ -245,7 +245,7 @@ int envelope_take(struct source *s, struct frame_state *f, const struct frame_li
 	return 1;
 }
 
-/* --- what goes out as it is ---------------------------------------------------------------- */
+/* --- what goes out as it is --- */
 
 enum fate { FATE_WAIT, FATE_GO, FATE_DROP };
 
@@ -311,7 +311,7 @@ void envelope_drop(struct source *s, struct frame_state *f)
 	}
 }
 
-/* --- turns --------------------------------------------------------------------------------- */
+/* --- turns --- */
 
 static void say_lost(struct envelope *e, int output, const char *why)
 {
@@ -364,7 +364,8 @@ static int read_again(struct envelope *e)
 	return r;
 }
 
-/* The file before this one, as it says itself, or, when nothing of it was read yet, as their order says. */
+/* The file before this one, as it says itself, or, when nothing of it was read yet, as their order
+ * says. */
 static struct source *find_before(struct envelope *e)
 {
 	const struct frame_state *f = &e->source->cursor.frame;
@@ -395,7 +396,8 @@ static void inherit(struct envelope *e, struct source *before, int output)
 	from->lent = true;
 }
 
-/* Has the file before this one the pieces of an open line in memory? 1, 0; -EAGAIN: it is to be found first. */
+/* Has the file before this one the pieces of an open line in memory? 1, 0; -EAGAIN: it is to be
+ * found first. */
 static int prepare(struct envelope *e, struct source *before)
 {
 	const struct envelope *b = before->envelope;

@@ -1,8 +1,8 @@
-/* keep, drop, mask: see filter.h. Called by the pump with the whole line, before it is
- * cut at max_line.
+/* keep, drop, mask: see filter.h. Called by the pump with the whole line, before it is cut at
+ * max_line.
  *
- * When a pattern cannot decide, each kind fails to its safe side: keep and drop let the
- * line go, mask hides all of it. */
+ * When a pattern cannot decide, each kind fails to its safe side: keep and drop let the line go,
+ * mask hides all of it. */
 #include "agent/lines/filter.h"
 
 #include "agent/lines/regex.h"

@@ -1,14 +1,13 @@
-/* Framing: bytes to lines, see frame.h. Called by the pump on what follow_read gave;
- * stateless, so a restart or a rewind begins anywhere a line or a portion of one began.
- */
+/* Framing: bytes to lines, see frame.h. Called by the pump on what follow_read gave; stateless, so
+ * a restart or a rewind begins anywhere a line or a portion of one began. */
 #include "agent/lines/frame.h"
 
 #include "common/line_scan.h"
 
 #include <stdint.h>
 
-/* How many bytes at the end of `s` begin a UTF-8 sequence that is not whole; 0 when it
- * ends well, or is not UTF-8 at all. */
+/* How many bytes at the end of `s` begin a UTF-8 sequence that is not whole; 0 when it ends well,
+ * or is not UTF-8 at all. */
 static size_t unfinished_utf8(struct span s)
 {
 	for (size_t back = 1; back <= 3 && back <= s.len; back++) {

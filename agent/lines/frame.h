@@ -12,14 +12,13 @@ struct frame_line {
 		       the last bytes of a file whose last line never got its LF */
 };
 
-/* Takes the first line off `in`. Without an LF in it: with `all`, everything is a
- * portion, but a UTF-8 sequence (or a CR that may stand before an LF) at its end that is
- * not whole is left for the next one; otherwise nothing. Returns whether there was one.
- */
+/* Takes the first line off `in`. Without an LF in it: with `all`, everything is a portion, but a
+ * UTF-8 sequence (or a CR that may stand before an LF) at its end that is not whole is left for the
+ * next one; otherwise nothing. Returns whether there was one. */
 bool frame_next(struct span *in, bool all, struct frame_line *ret);
 
-/* The length of the first piece of a message that is cut at `max` bytes (at least 4):
- * less than that when a UTF-8 sequence would be cut in two. */
+/* The length of the first piece of a message that is cut at `max` bytes (at least 4): less than
+ * that when a UTF-8 sequence would be cut in two. */
 size_t frame_piece(struct span text, size_t max);
 
 #endif

@@ -1,14 +1,15 @@
-/* The frame state as text: see position.h. The pump encodes it for each chunk; registry
- * and collector keep it and give it back at a restart, when discover decodes it.
+/* The frame state as text: see position.h. The pump encodes it for each chunk; registry and
+ * collector keep it and give it back at a restart, when discover decodes it.
  *
  *     1[ k][ m][ f<us>][ b<stream>][ OUTPUT][ | OUTPUT]
  *     OUTPUT: [h<us>][ r][ s][ c<n>][ l<kind><us>[ d][ t]][ o<offset>][ n|i|j]
  *
- * k the LF of the line before is to come, m inside a physical line, f time of the file's first line, b the stream of the
- * file whose line it goes on; of an output: h time of the last head, r which was that of reading, s lines have stamps,
- * c continuations since, l inside a long line of that kind and time, d dropped, t its time is that of reading, o the
- * first open piece; it goes on a line of the file before: n no, i yes, j yes and it is whole. Behind the bar is stderr. A
- * state as after init is the empty text, so most chunks carry none.
+ * k the LF of the line before is to come, m inside a physical line, f time of the file's first
+ * line, b the stream of the file whose line it goes on; of an output: h time of the last head, r
+ * which was that of reading, s lines have stamps, c continuations since, l inside a long line of
+ * that kind and time, d dropped, t its time is that of reading, o the first open piece; it goes on
+ * a line of the file before: n no, i yes, j yes and it is whole. Behind the bar is stderr. A state
+ * as after init is the empty text, so most chunks carry none.
  *
  * It comes back from outside, so decoding takes what encoding writes and nothing else; a state that
  * cannot be read costs a continuation its head's time, never a line. */

@@ -20,8 +20,8 @@ enum output_heir {
 	HEIR_DONE, /* yes, and it is whole */
 };
 
-/* What framer, container envelope and classifier carry from line to line of one output. Packed, for each source has
- * four of them. */
+/* What framer, container envelope and classifier carry from line to line of one output. Packed, for
+ * each source has four of them. */
 struct output_state {
 	int64_t head_us; /* time of the last head, for its continuations; INT64_MIN: none yet */
 	/* The place is inside a line of which pieces have gone out already (longer than may be
@@ -43,12 +43,15 @@ struct output_state {
 /* Travels in a chunk's `state`; registry and collector keep it with the offset. */
 struct frame_state {
 	struct output_state outputs[OUTPUTS];
-	int64_t first_us; /* a container's: when its first line was written; INT64_MIN: not known. It tells the order of
-			     files, whatever their names say by now. */
+	/* a container's: when its first line was written; INT64_MIN: not known. It tells the order
+	 * of files, whatever their names say by now. */
+	int64_t first_us;
 	struct stream_id before; /* whose lines it goes on; has_before */
 	bool has_before;
-	bool at_lf; /* the line before the place is dealt with but for its LF: agent/lines/envelope.h */
-	bool in_part; /* the place is inside a physical line, of which a part went out as it stood */
+	/* the line before the place is dealt with but for its LF: agent/lines/envelope.h */
+	bool at_lf;
+	/* the place is inside a physical line, of which a part went out as it stood */
+	bool in_part;
 };
 
 struct position {
@@ -65,8 +68,7 @@ void frame_state_init(struct frame_state *f);
 void position_init(struct position *p, uint64_t start);
 
 /* The wire form: a short text, "1" and fields; empty for a state that is as after init.
- * frame_state_decode: -EINVAL on anything else (the caller then goes on with a fresh
- * state). */
+ * frame_state_decode: -EINVAL on anything else (the caller then goes on with a fresh state). */
 int frame_state_encode(const struct frame_state *f, struct buf *out) MUST_CHECK;
 int frame_state_decode(struct span s, struct frame_state *ret) MUST_CHECK;
 

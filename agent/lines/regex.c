@@ -1,6 +1,6 @@
-/* PCRE2 behind regex.h: the only file of the agent that includes it. Called by the filter
- * and the classifier. Match limits are PCRE2's defaults: a line on which a pattern
- * explodes costs a bounded time and the caller decides what is safe then. */
+/* PCRE2 behind regex.h: the only file of the agent that includes it. Called by the filter and the
+ * classifier. Match limits are PCRE2's defaults: a line on which a pattern explodes costs a bounded
+ * time and the caller decides what is safe then. */
 #include "agent/lines/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8

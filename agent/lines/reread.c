@@ -1,6 +1,6 @@
-/* Reading behind the cursor: see reread.h. The envelope does it after a restart or a rewind, for the
- * pieces of a line that is not whole. Nothing is compared: follow holds the bytes at the cursor against what
- * is remembered before new ones are taken. */
+/* Reading behind the cursor: see reread.h. The envelope does it after a restart or a rewind, for
+ * the pieces of a line that is not whole. Nothing is compared: follow holds the bytes at the cursor
+ * against what is remembered before new ones are taken. */
 #include "agent/lines/reread.h"
 
 #include "agent/files/descriptor.h"

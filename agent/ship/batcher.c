@@ -1,9 +1,8 @@
-/* The batcher: see batcher.h. Filled by the pump, sent by the agent, kept until the
- * collector's verdict.
+/* The batcher: see batcher.h. Filled by the pump, sent by the agent, kept until the collector's
+ * verdict.
  *
- * Invariants: the chunks are in the order in which they stand in the body; two chunks of
- * one source follow each other without a gap; body is a whole gzip member exactly when
- * `finished`. */
+ * Invariants: the chunks are in the order in which they stand in the body; two chunks of one source
+ * follow each other without a gap; body is a whole gzip member exactly when `finished`. */
 #include "agent/ship/batcher.h"
 
 #include <errno.h>
@@ -88,8 +87,7 @@ int batcher_add(struct batcher *b, const struct batcher_chunk *c, const struct c
 	int r = chunk_encode(header, &b->header);
 	if (r < 0)
 		return r;
-	/* What the encoder has taken cannot be taken back, so there must be room for all
-	 * of it. */
+	/* What the encoder has taken cannot be taken back, so there must be room for all of it. */
 	r = buf_reserve(&b->body, b->header.len + payload.len + payload.len / 8 + 4096);
 	if (r < 0)
 		return r;

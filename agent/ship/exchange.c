@@ -1,9 +1,9 @@
 /* One request at a time over curl: see exchange.h. Called by the uplink.
  *
- * Failure modes: a peer that is not there, a proxy that answers for it, an answer that
- * never ends (limited), a connection that stalls (no byte in either direction for the
- * timeout). All of them end the request with an answer whose `status` is 0 or whose
- * `haul` is false; none ends the program. */
+ * Failure modes: a peer that is not there, a proxy that answers for it, an answer that never ends
+ * (limited), a connection that stalls (no byte in either direction for the timeout). All of them
+ * end the request with an answer whose `status` is 0 or whose `haul` is false; none ends the
+ * program. */
 #include "agent/ship/exchange.h"
 
 #include "common/chunk.h"
@@ -54,8 +54,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *user)
 	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
 	if (span_starts_with(line, SPAN_LITERAL("HTTP/"))) {
-		/* A further response (after 100 Continue, say): only the last one counts.
-		 */
+		/* A further response (after 100 Continue, say): only the last one counts. */
 		x->answer = (struct answer){0};
 	} else if (header_value(line, "Haul-Protocol", &value)) {
 		x->answer.haul = span_is(value, CHUNK_PROTOCOL);
@@ -77,8 +76,8 @@ static void set_tls(CURL *easy, const struct exchange_config *c)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
 	if (*c->pin) {
 		curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, c->pin);
-		/* The pin itself says who it is; a private collector has no CA and
-		 * perhaps no name. */
+		/* The pin itself says who it is; a private collector has no CA and perhaps no
+		 * name. */
 		if (!*c->ca_file) {
 			curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 			curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -153,7 +152,7 @@ void exchange_free(struct exchange *x)
 	free(x);
 }
 
-/* --- a request -------------------------------------------------------------------------------------- */
+/* --- a request --- */
 
 static int add_header(struct exchange *x, const char *name, const char *value)
 {
@@ -237,13 +236,14 @@ int exchange_start(struct exchange *x, const struct request *q, char *ret_why, s
 		(void)snprintf(ret_why, why_size, "%s", curl_multi_strerror(m));
 		return -EIO;
 	}
-	/* curl wants to be called at once, so the next exchange_wait does not wait. Nothing is done here: an answer
-	 * that came already now would be seen only when something else wakes the agent. */
+	/* curl wants to be called at once, so the next exchange_wait does not wait. Nothing is done
+	 * here: an answer that came already now would be seen only when something else wakes the
+	 * agent. */
 	x->active = true;
 	return 0;
 }
 
-/* --- its answer ------------------------------------------------------------------------------------- */
+/* --- its answer --- */
 
 static void finish(struct exchange *x, CURLcode result, struct answer *ret)
 {

@@ -1,5 +1,5 @@
-/* One HTTP request and its answer at a time, over libcurl's multi interface: the agent's
- * only user of curl. Connections are kept alive between requests. */
+/* One HTTP request and its answer at a time, over libcurl's multi interface: the agent's only user
+ * of curl. Connections are kept alive between requests. */
 #ifndef HAUL_AGENT_EXCHANGE_H
 #define HAUL_AGENT_EXCHANGE_H
 
@@ -43,8 +43,8 @@ struct exchange;
 int exchange_new(const struct exchange_config *config, struct exchange **ret) MUST_CHECK;
 void exchange_free(struct exchange *x);
 
-/* Begins a request; none may be under way. Errors: -errno when it could not even begin (a
- * token file that cannot be read): `ret_why` says what. */
+/* Begins a request; none may be under way. Errors: -errno when it could not even begin (a token
+ * file that cannot be read): `ret_why` says what. */
 int exchange_start(struct exchange *x, const struct request *q, char *ret_why,
 		   size_t why_size) MUST_CHECK;
 /* Gives up the request that is under way, if any. */

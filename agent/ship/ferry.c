@@ -1,11 +1,12 @@
 /* The ferry: see ferry.h. Its two ends are used by two shippers, in two threads.
  *
- * Near to far go messages, in order. Far to near goes one body at a time, which is offered, then taken; and the wish to
- * hear the list of streams. A body is taken only when the far side has read all its messages: so none leaves that was
- * cut before the far side knew of a new session or of where its streams stand.
+ * Near to far go messages, in order. Far to near goes one body at a time, which is offered, then
+ * taken; and the wish to hear the list of streams. A body is taken only when the far side has read
+ * all its messages: so none leaves that was cut before the far side knew of a new session or of
+ * where its streams stand.
  *
- * Failure modes: memory for a message is short, or there are too many: the far side drops what it has in hand and asks for
- * its streams again, which tells it all that the message could have. */
+ * Failure modes: memory for a message is short, or there are too many: the far side drops what it
+ * has in hand and asks for its streams again, which tells it all that the message could have. */
 #include "agent/ship/ferry.h"
 
 #include "common/list.h"
@@ -104,7 +105,7 @@ void ferry_free(struct ferry *f)
 	free(f);
 }
 
-/* --- the near side ---------------------------------------------------------------------------------- */
+/* --- the near side --- */
 
 int ferry_near_fd(const struct ferry *f)
 {
@@ -212,7 +213,7 @@ void ferry_lost(struct ferry *f)
 	say(f, &(struct message){.kind = LOST}, NULL);
 }
 
-/* --- the far side ----------------------------------------------------------------------------------- */
+/* --- the far side --- */
 
 int ferry_far_fd(const struct ferry *f)
 {
@@ -309,7 +310,8 @@ static void far_tick(void *self, int64_t now_ns)
 	woken(f->far_fd);
 	for (;;) {
 		pthread_mutex_lock(&f->lock);
-		/* The message stays on the list while it is told: until then nothing that was offered is taken. */
+		/* The message stays on the list while it is told: until then nothing that was
+		 * offered is taken. */
 		struct list_node *n = list_first(&f->messages);
 		bool missing = !n && f->short_of_memory;
 		f->short_of_memory = f->short_of_memory && !missing;

@@ -1,4 +1,5 @@
-/* The collector's streams: see inquiry.h. Called by verify, in a program of its own: it may wait. */
+/* The collector's streams: see inquiry.h. Called by verify, in a program of its own: it may
+ * wait. */
 #include "agent/ship/inquiry.h"
 
 #include "common/clock.h"

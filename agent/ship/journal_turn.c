@@ -1,12 +1,13 @@
 /* A turn of a journal's stream: its entries become lines. Called by the pump.
  *
- * An entry is one event: the first line of its message is a head (or goes on the entry before it, as
- * `multiline` says), the further ones are continuations. keep, drop and mask see the whole message. Its time is
- * what the entry says; whether its text has a timestamp only decides what is a head.
+ * An entry is one event: the first line of its message is a head (or goes on the entry before it,
+ * as `multiline` says), the further ones are continuations. keep, drop and mask see the whole
+ * message. Its time is what the entry says; whether its text has a timestamp only decides what is a
+ * head.
  *
- * Container runtimes cut long lines into entries: these are joined, with other entries of the stream between
- * them or not, and a chunk never ends inside of such a line. What is not complete waits for its end for ten
- * seconds. */
+ * Container runtimes cut long lines into entries: these are joined, with other entries of the
+ * stream between them or not, and a chunk never ends inside of such a line. What is not complete
+ * waits for its end for ten seconds. */
 #include "agent/ship/turn.h"
 
 #include "agent/journal/stream.h"
@@ -19,7 +20,7 @@
 
 enum { LINES_MAX = 10000 }; /* of one message; what is behind stands in the last one */
 
-/* --- lines ------------------------------------------------------------------------------------------ */
+/* --- lines --- */
 
 /* A line of a message: up to its LF, or all that is left. */
 static struct span next_line(struct span *text, bool all, bool *ret_more)
@@ -77,9 +78,10 @@ static void take_message(struct turn *t, const struct journal_entry *e, struct s
 		  });
 }
 
-/* --- pieces ----------------------------------------------------------------------------------------- */
+/* --- pieces --- */
 
-/* Joins what the entry begins: *ret_end is where the last of its pieces ends. False: that is still to come. */
+/* Joins what the entry begins: *ret_end is where the last of its pieces ends. False: that is still
+ * to come. */
 static bool join(struct turn *t, struct journal_entry *e, bool may_wait, bool *ret_ended,
 		 uint64_t *ret_end)
 {
@@ -130,7 +132,7 @@ static bool take_entry(struct turn *t, struct journal_entry *e, uint64_t *until)
 	return true;
 }
 
-/* --- chunks ----------------------------------------------------------------------------------------- */
+/* --- chunks --- */
 
 /* The chunk up to t->at, whose last entry is `last` (NULL: it has none). */
 static enum turn_outcome tell(struct turn *t, const struct journal_entry *last,

@@ -1,4 +1,5 @@
-/* What was lost, as the collector was told: sums by cause, and the last records, for status and metrics. */
+/* What was lost, as the collector was told: sums by cause, and the last records, for status and
+ * metrics. */
 #ifndef HAUL_AGENT_LOSSES_H
 #define HAUL_AGENT_LOSSES_H
 

@@ -1,14 +1,13 @@
 /* The pump: see pump.h. Called by the agent's loop when a batch may grow.
  *
- * A turn reads up to a quantum of one source straight into the batch's raw buffer, cuts
- * whole lines, and puts them as one chunk into the batch; the bytes of a line that is not
- * whole yet stay unread for the next turn. A line longer than a quantum is read with ever
- * larger steps up to what the raw buffer holds; only a line longer than that goes out in
- * portions before its end has been seen, and then the frame state remembers what had been
- * decided about it.
+ * A turn reads up to a quantum of one source straight into the batch's raw buffer, cuts whole
+ * lines, and puts them as one chunk into the batch; the bytes of a line that is not whole yet stay
+ * unread for the next turn. A line longer than a quantum is read with ever larger steps up to what
+ * the raw buffer holds; only a line longer than that goes out in portions before its end has been
+ * seen, and then the frame state remembers what had been decided about it.
  *
- * When memory is short or a file cannot be read, the turn ends without a chunk and the
- * cursor stays: nothing is lost, it is tried again. */
+ * When memory is short or a file cannot be read, the turn ends without a chunk and the cursor
+ * stays: nothing is lost, it is tried again. */
 #include "agent/ship/pump.h"
 
 #include "agent/files/elder.h"
@@ -61,7 +60,7 @@ void pump_free(struct pump *p)
 	free(p);
 }
 
-/* --- lines ------------------------------------------------------------------------------------------ */
+/* --- lines --- */
 
 /* A message that is known to be clean goes out without being looked at again. */
 static int add_clean(struct buf *out, int64_t time_us, struct line_flags flags, struct span text)
@@ -117,8 +116,7 @@ static void put_message(struct turn *t, struct message m)
 	turn_put(t, m);
 }
 
-/* A further portion of a line that began in an earlier one: what was decided then holds.
- */
+/* A further portion of a line that began in an earlier one: what was decided then holds. */
 static void take_portion(struct turn *t, const struct envelope_message *m)
 {
 	struct output_state *o = &t->at.frame.outputs[m->output];
@@ -135,7 +133,8 @@ static void take_portion(struct turn *t, const struct envelope_message *m)
 	o->in_line = !m->ended;
 }
 
-/* Is all of the line there, and as it was written? Docker's, when it is none of moby's, is in JSON's escapes. */
+/* Is all of the line there, and as it was written? Docker's, when it is none of moby's, is in
+ * JSON's escapes. */
 static bool is_whole(const struct turn *t, const struct envelope_message *m)
 {
 	bool escaped = m->alone && t->s->input->type == INPUT_DOCKER &&
@@ -200,8 +199,8 @@ static void take_line(struct turn *t, const struct frame_line *line, uint64_t at
 		t->error = r;
 }
 
-/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. Where something may be to
- * hide, what comes later is still taken for its rest. */
+/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. Where
+ * something may be to hide, what comes later is still taken for its rest. */
 static void flush(struct turn *t, bool last)
 {
 	struct envelope_message m;
@@ -235,8 +234,8 @@ static size_t cut_lines(struct turn *t, struct span in, bool all)
 	return in.len - left.len;
 }
 
-/* Behind a chunk with an open line its last LF stays for the next one: see agent/lines/envelope.h. Not when that is
- * all there is and something else than a line follows: a hole. */
+/* Behind a chunk with an open line its last LF stays for the next one: see agent/lines/envelope.h.
+ * Not when that is all there is and something else than a line follows: a hole. */
 static size_t keep_lf(struct turn *t, size_t consumed)
 {
 	if (!t->ends_in_lf || !envelope_open(&t->at.frame) ||
@@ -246,7 +245,7 @@ static size_t keep_lf(struct turn *t, size_t consumed)
 	return consumed - 1;
 }
 
-/* --- chunks ----------------------------------------------------------------------------------------- */
+/* --- chunks --- */
 
 int turn_put_chunk(struct turn *t, struct batcher_chunk c)
 {
@@ -287,8 +286,8 @@ int turn_put_chunk(struct turn *t, struct batcher_chunk c)
 	return batcher_add(t->b, &c, &header, buf_span(&t->p->payload), clock_mono_ns());
 }
 
-/* Chunks without lines: a hole (carried in the checksum by zero extension), a loss (a new
- * base), an end. */
+/* Chunks without lines: a hole (carried in the checksum by zero extension), a loss (a new base), an
+ * end. */
 static enum turn_outcome tell(struct turn *t, uint64_t to, const char *lost_cause, bool ended)
 {
 	struct source *s = t->s;
@@ -327,8 +326,7 @@ void turn_count(struct turn *t, size_t bytes)
 	t->s->input->bytes_total += bytes;
 }
 
-/* The bytes `lines` in raw were cut into the payload: makes the chunk and moves the
- * cursor. */
+/* The bytes `lines` in raw were cut into the payload: makes the chunk and moves the cursor. */
 static int tell_lines(struct turn *t, struct span lines)
 {
 	struct buf *raw = &t->b->raw;
@@ -350,8 +348,8 @@ static int tell_lines(struct turn *t, struct span lines)
 	return 0;
 }
 
-/* The file is at its end or was cut, and lines are open: their pieces go out under the LF that was kept for
- * them. */
+/* The file is at its end or was cut, and lines are open: their pieces go out under the LF that was
+ * kept for them. */
 static enum turn_outcome tell_open(struct turn *t)
 {
 	struct source *s = t->s;
@@ -379,7 +377,7 @@ static enum turn_outcome tell_open(struct turn *t)
 	return TURN_AGAIN;
 }
 
-/* --- turns ------------------------------------------------------------------------------------------ */
+/* --- turns --- */
 
 /* Do the bytes that were read end where a loss begins? */
 static bool before_loss(const struct source *s, size_t len)
@@ -453,7 +451,8 @@ static enum turn_outcome tell_first(struct turn *t)
 	return tell(t, t->at.offset, NULL, true);
 }
 
-/* Is its turn now? An older file of the same log may go first. Errors: of reading what that has left to it. */
+/* Is its turn now? An older file of the same log may go first. Errors: of reading what that has
+ * left to it. */
 static int may_begin(struct pump *p, struct source *s)
 {
 	bool begins = !s->journal && s->cursor.offset == s->start && s->state != SOURCE_DRAINED;

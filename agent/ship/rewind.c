@@ -5,8 +5,8 @@
 
 #include <assert.h>
 
-/* Appends what one batch holds of a source behind *next; false when there is a gap (a
- * hole or a loss has no bytes), behind which everything comes from the file again. */
+/* Appends what one batch holds of a source behind *next; false when there is a gap (a hole or a
+ * loss has no bytes), behind which everything comes from the file again. */
 static bool gather(const struct batcher *b, const struct source *src, uint64_t *next,
 		   struct buf *raw)
 {
@@ -62,8 +62,8 @@ static void rewind_those_of(struct source_table *t, const struct batcher *first,
 {
 	for (size_t i = 0; b && i < b->n_chunks; i++) {
 		struct source *src = b->chunks[i].source;
-		/* One that was rewound already, or that is all committed, has nothing
-		 * between the two. */
+		/* One that was rewound already, or that is all committed, has nothing between the
+		 * two. */
 		if (src->cursor.offset != src->committed.offset || b->chunks[i].ended)
 			rewind_source(t, first, second, src);
 	}

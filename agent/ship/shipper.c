@@ -1,14 +1,13 @@
 /* The shipper: see shipper.h. Called by the agent's loop.
  *
- * Invariants: at most one batch is in flight, so no stream has two unanswered ones. For
- * each source with chunks in the two batches, these chunks follow each other without a
- * gap from committed to cursor. A batch's memory is reused only after its verdict.
+ * Invariants: at most one batch is in flight, so no stream has two unanswered ones. For each source
+ * with chunks in the two batches, these chunks follow each other without a gap from committed to
+ * cursor. A batch's memory is reused only after its verdict.
  *
- * Whatever is not a plain commit ends in `rewind_batches`: the bytes of both batches go back
- * to their sources, their cursors back to committed, and the flow begins again. That
- * costs a batch of work and happens rarely; in return there is one path for conflicts,
- * refusals, batches that are too large and sessions that are over, and none of them can
- * leave a gap. */
+ * Whatever is not a plain commit ends in `rewind_batches`: the bytes of both batches go back to
+ * their sources, their cursors back to committed, and the flow begins again. That costs a batch of
+ * work and happens rarely; in return there is one path for conflicts, refusals, batches that are
+ * too large and sessions that are over, and none of them can leave a gap. */
 #include "agent/ship/shipper.h"
 
 #include "agent/ship/shipper_parts.h"
@@ -29,8 +28,7 @@ static bool has_guests(const struct shipper *s)
 	return s->uplink && s->config.ferry;
 }
 
-/* --- the collector's streams
- * ------------------------------------------------------------------------ */
+/* --- the collector's streams --- */
 
 static void on_collector(void *user, const char *uuid)
 {
@@ -69,7 +67,8 @@ static void on_row(void *user, const struct stream_row *row)
 static void on_rows_end(void *user)
 {
 	struct shipper *s = user;
-	/* Sources may be told to go on elsewhere: nothing is on its way then, and what was cut before goes back. */
+	/* Sources may be told to go on elsewhere: nothing is on its way then, and what was cut
+	 * before goes back. */
 	if (!batcher_empty(s->filling))
 		shipper_rewind(s);
 	discover_rows_end(s->discover);
@@ -93,8 +92,7 @@ static void on_session_lost(void *user)
 	lose_guest(s);
 }
 
-/* --- making and moving on
- * --------------------------------------------------------------------------- */
+/* --- making and moving on --- */
 
 static enum uplink_state way_state(const void *self)
 {
@@ -273,8 +271,8 @@ static bool send_guest(struct shipper *s, bool own_due)
 	return true;
 }
 
-/* Between a session and the end of its listing positions may change under a batch:
- * nothing is cut then. */
+/* Between a session and the end of its listing positions may change under a batch: nothing is cut
+ * then. */
 static bool may_fill(const struct shipper *s)
 {
 	enum uplink_state state = s->way.state(s->way.self);

@@ -1,7 +1,6 @@
-/* The shipper: between the sources and the collector. Two batches exist: one in flight,
- * one being filled. It decides when a batch leaves and how large it gets, and turns every
- * verdict into what it means for the sources: commit, rewind, cut smaller, loss, resync.
- */
+/* The shipper: between the sources and the collector. Two batches exist: one in flight, one being
+ * filled. It decides when a batch leaves and how large it gets, and turns every verdict into what
+ * it means for the sources: commit, rewind, cut smaller, loss, resync. */
 #ifndef HAUL_AGENT_SHIPPER_H
 #define HAUL_AGENT_SHIPPER_H
 
@@ -20,9 +19,9 @@ struct shipper_config {
 	uint64_t batch_bytes;
 	int64_t batch_delay_ns;
 	uint64_t arena_bytes; /* raw bytes that the two batches may hold together */
-	struct ferry *
-		ferry; /* to a shipper in another thread, which has no uplink; NULL: there is none */
-	bool far;      /* this is that shipper */
+	/* to a shipper in another thread, which has no uplink; NULL: there is none */
+	struct ferry *ferry;
+	bool far;             /* this is that shipper */
 	struct wanted wanted; /* which streams are the far side's */
 };
 
@@ -33,8 +32,8 @@ int shipper_new(const struct shipper_config *config, struct source_table *t, str
 		struct discover *d, struct journals *j, struct shipper **ret) MUST_CHECK;
 void shipper_free(struct shipper *s);
 
-/* A reload in two steps, of which only the first can fail (-ENOMEM, -EIO): what is in
- * hand goes back to the sources, and a new session is opened by the new configuration. */
+/* A reload in two steps, of which only the first can fail (-ENOMEM, -EIO): what is in hand goes
+ * back to the sources, and a new session is opened by the new configuration. */
 int shipper_prepare(struct shipper *s, const struct shipper_config *config,
 		    struct uplink **ret) MUST_CHECK;
 void shipper_switch(struct shipper *s, const struct shipper_config *config, struct uplink *uplink);
@@ -49,11 +48,9 @@ void shipper_tick(struct shipper *s, int64_t now_ns);
 /* When shipper_tick wants to be called though nothing is ready; INT64_MAX: never. */
 int64_t shipper_next_ns(const struct shipper *s);
 
-/* From now on what is in hand is sent without waiting for more, and nothing further is
- * read. */
+/* From now on what is in hand is sent without waiting for more, and nothing further is read. */
 void shipper_finish(struct shipper *s);
-/* Nothing is in flight and nothing waits to be sent, or there is no collector to take it.
- */
+/* Nothing is in flight and nothing waits to be sent, or there is no collector to take it. */
 bool shipper_finished(const struct shipper *s);
 
 /* From now on (NULL: no more) another thread's batches are sent as well. Not for the far one. */

@@ -1,7 +1,7 @@
 /* A trial of a collector: see trial.h. Called by join, in a program of its own: it may wait.
  *
- * The session that it opens ends that of an agent that runs on this host, which then opens its own again: nothing is
- * lost, and nothing is taken twice. */
+ * The session that it opens ends that of an agent that runs on this host, which then opens its own
+ * again: nothing is lost, and nothing is taken twice. */
 #include "agent/ship/trial.h"
 
 #include "common/chunk.h"

@@ -30,8 +30,8 @@ struct turn {
 enum turn_outcome {
 	TURN_DONE,
 	TURN_AGAIN, /* there is more to read: the source queues up again */
-	TURN_LATER, /* a line does not fit into what is left of the batch, or memory is
-		       short: send first */
+	/* a line does not fit into what is left of the batch, or memory is short: send first */
+	TURN_LATER,
 };
 
 struct message {

@@ -1,14 +1,16 @@
 /* The uplink: see uplink.h. Called by the agent's loop.
  *
  * What can go wrong, and what is done:
- *   no answer, or one that is not haul's      back-off, the next url, the same request
- * again no progress for `timeout` with a batch    the batch is cut smaller 401 403 404
- * 415 5xx                       back-off, the same request again; nothing is set aside
- *   429 503 507                               the same after Retry-After
- *   409                                       the session is over: back-off, then a new
- * one 400 413 for a batch                       it is cut smaller an answer that cannot
- * be read             as no answer another collector's uuid                  nothing is
- * sent, unless failover is allowed; asked again later
+ *
+ *     no answer, or one that is not haul's      back-off, the next url, the same request again
+ *     no progress for `timeout` with a batch    the batch is cut smaller
+ *     401 403 404 415 5xx                       the same request again; nothing is set aside
+ *     429 503 507                               the same after Retry-After
+ *     409                                       the session is over: back-off, then a new one
+ *     400 413 for a batch                       it is cut smaller
+ *     an answer that cannot be read             as no answer
+ *     another collector's uuid                  nothing is sent, unless failover is allowed; asked
+ *                                               again later
  *
  * Back-off: 0.5 s doubling to 30 s with full jitter. */
 #include "agent/ship/uplink.h"
@@ -115,8 +117,7 @@ const struct uplink_counters *uplink_counters(const struct uplink *u)
 	return &u->counters;
 }
 
-/* --- failing and recovering
- * ------------------------------------------------------------------------- */
+/* --- failing and recovering --- */
 
 static int64_t jittered(int64_t max_ns)
 {
@@ -160,7 +161,7 @@ static void all_well(struct uplink *u)
 	log_gate_clear(&u->gate, "collector %s: takes batches again", collector_url(u));
 }
 
-/* --- requests --------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void start(struct uplink *u, const char *path, const struct request *request)
 {
@@ -210,7 +211,8 @@ static void ask_session(struct uplink *u)
 	      &(struct request){.content_type = "application/json", .body = buf_span(body)});
 }
 
-/* A question that any collector of this version of the protocol answers; the answer is of no interest. */
+/* A question that any collector of this version of the protocol answers; the answer is of no
+ * interest. */
 static void send_report(struct uplink *u)
 {
 	char path[512];
@@ -253,7 +255,7 @@ void uplink_resync(struct uplink *u)
 	u->not_before_ns = 0;
 }
 
-/* --- answers ---------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 /* The first line of an answer's text. */
 static struct span first_line(struct span body)
@@ -382,8 +384,8 @@ static void on_streams(struct uplink *u, const struct answer *a)
 	}
 }
 
-/* Whatever the answer is, a batch will find out what follows from it; but that the collector cannot be reached is said
- * now. */
+/* Whatever the answer is, a batch will find out what follows from it; but that the collector cannot
+ * be reached is said now. */
 static void on_report(struct uplink *u, const struct answer *a)
 {
 	u->state = UPLINK_READY;
@@ -457,7 +459,7 @@ static void on_answer(struct uplink *u, const struct answer *a)
 	}
 }
 
-/* --- moving on -------------------------------------------------------------------------------------- */
+/* --- moving on --- */
 
 static int64_t report_due_ns(const struct uplink *u)
 {

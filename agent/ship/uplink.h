@@ -1,13 +1,11 @@
-/* The way to the collector: session, listing of streams, batches; over libcurl's multi
- * interface, in the agent's one thread. Knows the protocol (haul-protocol(7)), nothing of
- * files.
+/* The way to the collector: session, listing of streams, batches; over libcurl's multi interface,
+ * in the agent's one thread. Knows the protocol (haul-protocol(7)), nothing of files.
  *
  *     DOWN -> SESSION -> LISTING -> READY <-> SENDING, REPORTING
- *       ^________|__________|_________________|         (unreachable, 409, another
- * collector: back-off)
+ *       ^________|__________|_________________|    (unreachable, 409, another collector: back-off)
  *
- * One request is under way at a time. Only answers that carry Haul-Protocol: 1 are the
- * collector's word; any other answer (a proxy's 404) is the same as none. */
+ * One request is under way at a time. Only answers that carry Haul-Protocol: 1 are the collector's
+ * word; any other answer (a proxy's 404) is the same as none. */
 #ifndef HAUL_AGENT_UPLINK_H
 #define HAUL_AGENT_UPLINK_H
 
@@ -21,7 +19,8 @@ enum uplink_state {
 	UPLINK_LISTING, /* GET /v1/streams, page by page */
 	UPLINK_READY,   /* a batch may be sent */
 	UPLINK_SENDING, /* one batch is in flight, or waits to be sent again */
-	UPLINK_REPORTING, /* nothing was sent for a minute: a word that all is well is under way; READY follows */
+	/* nothing was sent for a minute: a word that all is well is under way; READY follows */
+	UPLINK_REPORTING,
 };
 
 struct uplink_config {
@@ -34,7 +33,8 @@ struct uplink_config {
 	bool failover;              /* another collector is as good */
 	int64_t timeout_ns;         /* without progress */
 	uint64_t max_rate;          /* bytes a second; 0: no limit */
-	/* Before each request: what it is to tell of the agent (common/report.h), but for the time. */
+	/* Before each request: what it is to tell of the agent (common/report.h), but for the
+	 * time. */
 	void (*report)(void *user, struct report *ret);
 	void *report_user;
 };
@@ -44,8 +44,8 @@ struct uplink_calls {
 	/* A collector that this agent did not know answers (the first, or another with
 	 * failover). */
 	void (*collector)(void *user, const char *uuid);
-	/* A session is open: no line is kept there for longer than this; 0: some are for ever,
-	 * or it does not say. LISTING follows. */
+	/* A session is open: no line is kept there for longer than this; 0: some are for ever, or
+	 * it does not say. LISTING follows. */
 	void (*keeps)(void *user, int64_t keeps_ns);
 	/* LISTING: one stream; then all were given and READY follows. */
 	void (*row)(void *user, const struct stream_row *row);
@@ -53,20 +53,17 @@ struct uplink_calls {
 	/* SENDING: one verdict a chunk, in order; then READY follows. */
 	void (*verdict)(void *user, size_t index, const struct chunk_verdict *v);
 	void (*answered)(void *user);
-	/* SENDING: the batch was not taken as it is (400, 413, no progress within the
-	 * timeout): cut it smaller. READY follows. `why` for the message when it cannot
-	 * be made smaller. */
+	/* SENDING: the batch was not taken as it is (400, 413, no progress within the timeout): cut
+	 * it smaller. READY follows. `why` for the message when it cannot be made smaller. */
 	void (*too_large)(void *user, const char *why);
-	/* SENDING: this session is no longer the host's (409): nothing was taken; DOWN
-	 * follows. */
+	/* SENDING: this session is no longer the host's (409): nothing was taken; DOWN follows. */
 	void (*session_lost)(void *user);
 	void *user;
 };
 
 struct uplink;
 
-/* The configuration's texts and lists outlive the uplink. Errors: -ENOMEM, -EIO
- * (libcurl). */
+/* The configuration's texts and lists outlive the uplink. Errors: -ENOMEM, -EIO (libcurl). */
 int uplink_new(const struct uplink_config *config, const struct uplink_calls *calls,
 	       struct uplink **ret) MUST_CHECK;
 void uplink_free(struct uplink *u);
@@ -78,9 +75,8 @@ const char *uplink_problem(const struct uplink *u);
 /* Since when there is one, real time; 0: there is none. */
 int64_t uplink_problem_since_ns(const struct uplink *u);
 
-/* Sends a whole body; it stays the caller's, unchanged, until answered, too_large or
- * session_lost. Only in state READY. It is sent again, verbatim, by itself after failures
- * that tell nothing. */
+/* Sends a whole body; it stays the caller's, unchanged, until answered, too_large or session_lost.
+ * Only in state READY. It is sent again, verbatim, by itself after failures that tell nothing. */
 void uplink_send(struct uplink *u, struct span body);
 
 /* Asks for session and streams again, at once (after a conflict). Only in state READY. */

@@ -1,5 +1,5 @@
-/* What the collector's answer to a batch means for its sources: commit, rewind, cut smaller, loss, resync. Called by the
- * uplink (or the ferry), as the shipper has told it. */
+/* What the collector's answer to a batch means for its sources: commit, rewind, cut smaller, loss,
+ * resync. Called by the uplink (or the ferry), as the shipper has told it. */
 #include "agent/ship/shipper_parts.h"
 
 #include "agent/ship/rewind.h"
@@ -28,8 +28,8 @@ void shipper_rewind(struct shipper *s)
 	batcher_reset(s->filling);
 }
 
-/* The chunk of this source in the batch in flight that ends where the collector stands;
- * NULL: none. */
+/* The chunk of this source in the batch in flight that ends where the collector stands; NULL:
+ * none. */
 static const struct batcher_chunk *
 chunk_ending_at(const struct shipper *s, const struct source *src, const struct chunk_verdict *v)
 {
@@ -64,8 +64,8 @@ static void commit(struct shipper *s, const struct batcher_chunk *c)
 	registry_touch(s->registry, src);
 }
 
-/* The collector will never take this chunk as it is: it is halved down to the line that
- * offends, and that line becomes a loss, so that its stream goes on. */
+/* The collector will never take this chunk as it is: it is halved down to the line that offends,
+ * and that line becomes a loss, so that its stream goes on. */
 static void on_refused(struct shipper *s, const struct batcher_chunk *c, const char *error)
 {
 	struct source *src = c->source;
@@ -111,8 +111,8 @@ void shipper_on_verdict(void *user, size_t index, const struct chunk_verdict *v)
 	switch (v->status) {
 	case CHUNK_DUPLICATE: s->counters.duplicates++; /* fall through */
 	case CHUNK_COMMITTED:
-		/* After an answer that was lost, the collector may stand behind a later
-		 * chunk already. */
+		/* After an answer that was lost, the collector may stand behind a later chunk
+		 * already. */
 		reached = c->to.offset == v->offset && c->to.crc == v->crc
 				  ? c
 				  : chunk_ending_at(s, src, v);

@@ -1,5 +1,5 @@
-/* Moments to instants: see moment.h. Called by stamp.c once for each line that has a
- * time, so the usual case (a full date with an offset) takes no branch but checks. */
+/* Moments to instants: see moment.h. Called by stamp.c once for each line that has a time, so the
+ * usual case (a full date with an offset) takes no branch but checks. */
 #include "agent/stamp/moment.h"
 
 #include "agent/stamp/text.h"
@@ -61,8 +61,7 @@ static int year_of(int64_t us)
 	return year;
 }
 
-/* Nearest before now + 1 day, counted down from the latest year that any zone could
- * write. */
+/* Nearest before now + 1 day, counted down from the latest year that any zone could write. */
 static bool resolve_open_year(const struct moment *m, const struct zone *zone,
 			      struct zone_range *cache, int64_t now_us, int64_t *ret_us)
 {
@@ -122,8 +121,7 @@ bool moment_resolve(const struct moment *m, const struct zone *zone, struct zone
 
 /* --- epochs --- */
 
-/* A number as digits * 10^exponent, without leading zeros; digits beyond what fits are
- * cut off. */
+/* A number as digits * 10^exponent, without leading zeros; digits beyond what fits are cut off. */
 struct decimal {
 	uint64_t digits;
 	int n_digits;
@@ -179,8 +177,8 @@ static bool read_decimal(struct span s, struct decimal *ret)
 	return good;
 }
 
-/* The power of ten that makes seconds of a number with so many digits before its point;
- * -1: none. */
+/* The power of ten that makes seconds of a number with so many digits before its point; -1:
+ * none. */
 static int unit_of(int digits_before_point, bool any_size)
 {
 	switch (digits_before_point) {
@@ -219,8 +217,7 @@ bool moment_epoch(struct span number, bool any_size, int64_t *ret_us)
 	int unit = unit_of(d.n_digits + d.exponent, any_size);
 	if (unit < 0)
 		return false;
-	/* Microseconds are digits * 10^shift: at most 17 digits, as at most 11 are
-	 * seconds. */
+	/* Microseconds are digits * 10^shift: at most 17 digits, as at most 11 are seconds. */
 	int shift = d.exponent - unit + 6;
 	if (d.digits == 0 || shift < -NUMBER_DIGITS_MAX)
 		*ret_us = 0;

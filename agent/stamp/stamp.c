@@ -1,13 +1,12 @@
-/* The time of a line: see stamp.h. Called by the pump once for each line, in the order of
- * the file.
+/* The time of a line: see stamp.h. Called by the pump once for each line, in the order of the file.
  *
  * The flow for `auto`:
  *
  *     indented? none -> where the last line had it -> JSON, or search of the prefix
  *
- * A source whose lines have no time must cost little, too: after PATIENCE lines without
- * one only the line's start (for JSON the first bytes) is looked at, and every
- * PATIENCE-th line in full, so that a time that appears late is found soon. */
+ * A source whose lines have no time must cost little, too: after PATIENCE lines without one only
+ * the line's start (for JSON the first bytes) is looked at, and every PATIENCE-th line in full, so
+ * that a time that appears late is found soon. */
 #include "agent/stamp/stamp.h"
 
 #include "agent/stamp/stamp_format.h"
@@ -22,8 +21,7 @@
 #define PATIENCE        16
 #define IMPATIENT_REACH 64 /* bytes of a JSON object, once patience is at its end */
 
-/* A source that had no time yet, or lost it, may have one word before it: a program's
- * name. */
+/* A source that had no time yet, or lost it, may have one word before it: a program's name. */
 #define WORDS_UNSETTLED 1
 
 #define JSON_PATH_MAX 255
@@ -36,8 +34,8 @@ struct stamp {
 	enum stamp_mode mode;
 	char *argument; /* of json: and strptime: ; owned */
 	struct zone *zone;
-	/* The offset of the zone, and for which local times it is that: one for all sources, for most write of the
-	 * same times. */
+	/* The offset of the zone, and for which local times it is that: one for all sources, for
+	 * most write of the same times. */
 	struct zone_range *range; /* owned */
 };
 
@@ -157,8 +155,8 @@ static bool is_patient(const struct stamp_memory *memory)
 
 /* --- finding --- */
 
-/* A line in hand. What looks like a time and is none (February 30) is not to be
- * remembered, so a moment counts only when it can be resolved. */
+/* A line in hand. What looks like a time and is none (February 30) is not to be remembered, so a
+ * moment counts only when it can be resolved. */
 struct finding {
 	const struct stamp *stamp;
 	struct stamp_memory *memory;
@@ -183,8 +181,8 @@ static bool find_json(struct finding *f)
 	return true;
 }
 
-/* Where the last line had its time: behind the first bracket, or at the same place, when
- * something begins there. NULL: nowhere in this line. */
+/* Where the last line had its time: behind the first bracket, or at the same place, when something
+ * begins there. NULL: nowhere in this line. */
 static const char *same_place(const struct stamp_memory *memory, struct span line)
 {
 	if (memory->bracket) {

@@ -6,8 +6,8 @@
 #include "common/eight.h"
 #include "common/num.h"
 
-/* What stands between date and time: T, t, one or two blanks, a tab, and what DB2 and
- * others use. */
+/* What stands between date and time: T, t, one or two blanks, a tab, and what DB2 and others
+ * use. */
 static inline bool take_gap(struct text *t)
 {
 	switch (text_peek(t)) {
@@ -58,8 +58,8 @@ static inline bool valid_day(int year, unsigned month, unsigned day)
 	return (month - 1 < 12 && day - 1 < 28) || civil_valid_date(year, month, day);
 }
 
-/* What most write, in one go: 2026-11-22T05:40:00.123456Z is an instant at once. NULL for
- * anything else, also what is wrong: that is sorted out by those who have the time. */
+/* What most write, in one go: 2026-11-22T05:40:00.123456Z is an instant at once. NULL for anything
+ * else, also what is wrong: that is sorted out by those who have the time. */
 static const char *read_rfc3339_utc(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -84,8 +84,8 @@ static const char *read_rfc3339_utc(const char *at, const char *line_end, struct
 	return t.at + 1;
 }
 
-/* 2026-11-22T05:40:00.123456Z and its relatives: another gap, a comma for the dot,
- * slashes or dots in the date, an offset with or without colon, or none. */
+/* 2026-11-22T05:40:00.123456Z and its relatives: another gap, a comma for the dot, slashes or dots
+ * in the date, an offset with or without colon, or none. */
 const char *stamp_read_iso(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -210,8 +210,8 @@ const char *stamp_read_dotted(const char *at, const char *line_end, struct momen
 	return text_take(&t, ' ') ? read_time_zone(t.at, t.end, m) : NULL;
 }
 
-/* 11/22/2026 5:40:00 AM, 11/22/2026-05:40:00.123456. With slashes the month is surely
- * first only where half days are counted, and in Suricata's form; others say strptime. */
+/* 11/22/2026 5:40:00 AM, 11/22/2026-05:40:00.123456. With slashes the month is surely first only
+ * where half days are counted, and in Suricata's form; others say strptime. */
 const char *stamp_read_american(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -228,8 +228,8 @@ const char *stamp_read_american(const char *at, const char *line_end, struct mom
 	return end && end[-1] == 'M' ? end : NULL;
 }
 
-/* 03-17 16:13:38.811, as on Android; this is little enough to go by, so a fraction must
- * be there. */
+/* 03-17 16:13:38.811, as on Android; this is little enough to go by, so a fraction must be
+ * there. */
 const char *stamp_read_month_day(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -261,8 +261,8 @@ static struct span take_word(struct text *t)
 	return span_make(first, (size_t)(t->at - first));
 }
 
-/* 081109 203615 148 INFO, as in Hadoop's early versions: two numbers are a time only
- * where a level follows, perhaps behind a process id. */
+/* 081109 203615 148 INFO, as in Hadoop's early versions: two numbers are a time only where a level
+ * follows, perhaps behind a process id. */
 const char *stamp_read_six_six(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};

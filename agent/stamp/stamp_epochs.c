@@ -1,7 +1,6 @@
-/* Forms of timestamps that count seconds since 1970: see stamp_forms.h for the contract
- * and stamp_forms.c for where each may stand. A bare number is a time by its length only,
- * so each form here wants something more: the line's start, or a neighbour that gives it
- * away. */
+/* Forms of timestamps that count seconds since 1970: see stamp_forms.h for the contract and
+ * stamp_forms.c for where each may stand. A bare number is a time by its length only, so each form
+ * here wants something more: the line's start, or a neighbour that gives it away. */
 #include "agent/stamp/stamp_forms.h"
 #include "agent/stamp/stamp_part.h"
 #include "common/num.h"
@@ -22,8 +21,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* 10, 13, 16 or 19 digits (s, ms, us, ns); behind s and ms perhaps a point and a
- * fraction. */
+/* 10, 13, 16 or 19 digits (s, ms, us, ns); behind s and ms perhaps a point and a fraction. */
 static bool take_epoch(struct text *t, struct moment *m)
 {
 	size_t digits = count_digits(t);
@@ -43,8 +41,7 @@ static bool take_epoch(struct text *t, struct moment *m)
 	return true;
 }
 
-/* 1795327200.123 message. Something must follow: a number alone is a value, not a time.
- */
+/* 1795327200.123 message. Something must follow: a number alone is a value, not a time. */
 const char *stamp_read_epoch(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -79,10 +76,9 @@ static bool take_date(struct text *t)
 	       text_take(t, '.') && text_take_pair(t, &day) && text_take(t, ' ');
 }
 
-/* 1117838570 2005.06.03 NODE 2005-06-03-15.42.50.675872 ..., as supercomputers' RAS logs
- * have it behind a label: the second, its date. The instant is that of the number, which
- * needs no zone; where a finer time follows the node's name and shows the same second,
- * its fraction is added. */
+/* 1117838570 2005.06.03 NODE 2005-06-03-15.42.50.675872 ..., as supercomputers' RAS logs have it
+ * behind a label: the second, its date. The instant is that of the number, which needs no zone;
+ * where a finer time follows the node's name and shows the same second, its fraction is added. */
 static const char *read_dated_epoch(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -114,8 +110,8 @@ const char *stamp_read_dash_epoch(const char *at, const char *line_end, struct m
 	return text_take(&t, '-') ? read_dated_epoch(t.at, t.end, m) : NULL;
 }
 
-/* 134681 node-246 unix.hw state_change.unavailable 1077804742 1 Component ...: a number,
- * three words, the second, a number. */
+/* 134681 node-246 unix.hw state_change.unavailable 1077804742 1 Component ...: a number, three
+ * words, the second, a number. */
 const char *stamp_read_column_epoch(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};

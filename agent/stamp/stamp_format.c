@@ -1,5 +1,4 @@
-/* strptime with fractions: see stamp_format.h. Called by stamp.c for inputs that give a
- * format. */
+/* strptime with fractions: see stamp_format.h. Called by stamp.c for inputs that give a format. */
 #include "agent/stamp/stamp_format.h"
 
 #include "agent/stamp/stamp_part.h"

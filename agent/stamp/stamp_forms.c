@@ -1,8 +1,8 @@
-/* The table of textual forms: see stamp_forms.h. Called by stamp.c (the form that the
- * last line had), stamp_search.c (all of them) and stamp_json.c (values).
+/* The table of textual forms: see stamp_forms.h. Called by stamp.c (the form that the last line
+ * had), stamp_search.c (all of them) and stamp_json.c (values).
  *
- * To add a form: a function, a line in the enum, a line in the table, and lines in the
- * unit test's tables: what it takes, and what looks like it and is none. */
+ * To add a form: a function, a line in the enum, a line in the table, and lines in the unit test's
+ * tables: what it takes, and what looks like it and is none. */
 #include "agent/stamp/stamp_forms.h"
 
 #include <assert.h>

@@ -5,8 +5,7 @@
 #include "agent/stamp/moment.h"
 #include "agent/stamp/text.h"
 
-/* Where a form may stand. The less it looks like a time and nothing else, the fewer
- * places. */
+/* Where a form may stand. The less it looks like a time and nothing else, the fewer places. */
 enum stamp_place {
 	STAMP_AT_START = 1,  /* at the beginning of the line */
 	STAMP_IN_PREFIX = 2, /* at a word behind what log lines begin with (stamp_search.h) */
@@ -14,28 +13,28 @@ enum stamp_place {
 };
 
 struct stamp_form {
-	/* Reads the form at `at`: where the text goes on behind it; NULL when it does not
-	 * stand there. *m is zeroed before, and in any state after a failure. Whether
-	 * fields are in their ranges is moment_resolve's affair. */
+	/* Reads the form at `at`: where the text goes on behind it; NULL when it does not stand
+	 * there. *m is zeroed before, and in any state after a failure. Whether fields are in their
+	 * ranges is moment_resolve's affair. */
 	const char *(*read)(const char *at, const char *line_end, struct moment *m);
 	unsigned places; /* of enum stamp_place */
-	/* Bit n: it may begin with n digits (or letters) in a row. Of a form that begins
-	 * with neither: the byte that it begins with. So most forms cost no call. */
+	/* Bit n: it may begin with n digits (or letters) in a row. Of a form that begins with
+	 * neither: the byte that it begins with. So most forms cost no call. */
 	uint32_t begins;
 };
 
 #define STAMP_FORMS_MAX 64
 
-/* The index of the form that stands at `at` and may stand at `place`, with what it says
- * in *m; -1: none. */
+/* The index of the form that stands at `at` and may stand at `place`, with what it says in *m; -1:
+ * none. */
 int stamp_forms_read(const char *at, const char *line_end, enum stamp_place place,
 		     struct moment *m);
 
 /* Does form `index` (as returned above) stand at `at`? */
 bool stamp_forms_read_one(int index, const char *at, const char *line_end, struct moment *m);
 
-/* The value of a key that says it is a time: a form, behind which further words may
- * follow, or all of it a number, as epoch. */
+/* The value of a key that says it is a time: a form, behind which further words may follow, or all
+ * of it a number, as epoch. */
 bool stamp_forms_read_value(struct span value, struct moment *m);
 
 /* --- the forms, by what their dates are written with --- */

@@ -1,14 +1,14 @@
 /* JSON lines: see stamp_json.h. Called by stamp.c for lines that begin with {.
  *
- * Why bytes at a remembered place can be trusted: a key's opening quote follows { or a
- * comma. In a string a quote has a backslash before it, and behind a string's closing
+ * Why bytes at a remembered place can be trusted: a key's opening quote follows { or a comma. In a
+ * string a quote has a backslash before it, and behind a string's closing
  * quote no name may follow. So where  ,"ts"  and a colon stand in valid JSON, they are a
- * key. It belongs to the outermost object when no { or [ stands between that one's first
- * byte and the key; or no } or ] between the key and the last byte. That is looked at on
- * the side where the key stands nearer; a bracket in a string costs a full look, no more.
+ * key. It belongs to the outermost object when no { or [ stands between that one's first byte and
+ * the key; or no } or ] between the key and the last byte. That is looked at on the side where the
+ * key stands nearer; a bracket in a string costs a full look, no more.
  *
- * The scanner checks no more than it needs to find its way: a line that is cut off or no
- * JSON at all has whatever was found before that showed. It never reads behind the line. */
+ * The scanner checks no more than it needs to find its way: a line that is cut off or no JSON at
+ * all has whatever was found before that showed. It never reads behind the line. */
 #include "agent/stamp/stamp_json.h"
 
 #include "agent/stamp/stamp_forms.h"
@@ -24,8 +24,8 @@
 
 #define NESTED_KEYS_MAX 8 /* members of an object that is a time: it has one or two */
 
-/* Is one of two bytes in it that differ in the bit 0x20 only, as { and [ do, and } and ]?
- * `upper` is the one that has it. */
+/* Is one of two bytes in it that differ in the bit 0x20 only, as { and [ do, and } and ]? `upper`
+ * is the one that has it. */
 static bool has_bracket(const char *p, const char *end, char upper)
 {
 	for (; end - p >= 8; p += 8) {
@@ -197,8 +197,7 @@ static bool decode(struct raw_string s, struct decoded *d)
 	return good;
 }
 
-/* What the string says: itself, or what yajl makes of it, kept in d; empty when that
- * fails. */
+/* What the string says: itself, or what yajl makes of it, kept in d; empty when that fails. */
 static struct span text_of_string(struct raw_string s, struct decoded *d)
 {
 	if (!s.escaped)
@@ -208,8 +207,8 @@ static struct span text_of_string(struct raw_string s, struct decoded *d)
 
 /* --- values --- */
 
-/* (Not inlined, like all that is not needed for most lines: it would make its caller's
- * frame large.) */
+/* (Not inlined, like all that is not needed for most lines: it would make its caller's frame
+ * large.) */
 static __attribute__((noinline)) bool read_string(const char *at, const char *line_end,
 						  struct moment *m)
 {
@@ -270,8 +269,7 @@ static __attribute__((noinline)) bool read_object(const char *at, const char *li
 	return has_seconds;
 }
 
-/* Nearly all times in JSON are ISO 8601: taken without a look for the string's end first.
- */
+/* Nearly all times in JSON are ISO 8601: taken without a look for the string's end first. */
 static bool read_plain_iso(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -293,9 +291,8 @@ static bool read_value(const char *at, const char *line_end, bool any_size, stru
 
 /* --- finding --- */
 
-/* Is the key with its quote here surely one of the outermost members? Either no object
- * begins between the line's beginning and the key, or none ends between the key and the
- * line's end. */
+/* Is the key with its quote here surely one of the outermost members? Either no object begins
+ * between the line's beginning and the key, or none ends between the key and the line's end. */
 static bool surely_outermost(struct span object, const char *quote, bool from_end)
 {
 	if (!from_end)
@@ -315,8 +312,8 @@ static inline bool same_bytes(const char *a, struct span b)
 	return i == b.len;
 }
 
-/* The value, when `key` stands at the place and surely is one of the outermost members;
- * else NULL. */
+/* The value, when `key` stands at the place and surely is one of the outermost members; else
+ * NULL. */
 static const char *value_at_place(struct span object, struct span key,
 				  const struct stamp_json_place *place)
 {
@@ -355,8 +352,8 @@ static struct stamp_json_place place_of(struct span object, int key, const char 
 	return (struct stamp_json_place){key, from_end, from_end ? object.len - at : at};
 }
 
-/* The remembered key, wherever it stands now. Both of these look for keys within `reach`
- * bytes; a value may go on behind them. */
+/* The remembered key, wherever it stands now. Both of these look for keys within `reach` bytes; a
+ * value may go on behind them. */
 static __attribute__((noinline)) bool find_same_key(struct span object, size_t reach,
 						    struct span key, const char **ret_quote,
 						    struct moment *m)
@@ -420,8 +417,7 @@ bool stamp_json_find(struct span object, size_t reach, struct stamp_json_place *
 	return true;
 }
 
-/* Walks the members for `path`; objects that its first words name are walked for the
- * rest. */
+/* Walks the members for `path`; objects that its first words name are walked for the rest. */
 static bool find_path(const char *at, const char *line_end, struct span path,
 		      const char **ret_quote, struct moment *m)
 {

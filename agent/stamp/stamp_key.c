@@ -1,11 +1,10 @@
-/* Names of time keys: see stamp_key.h. Called by stamp_json.c for the keys of an object,
- * and by stamp_forms.c for key=value lines.
+/* Names of time keys: see stamp_key.h. Called by stamp_json.c for the keys of an object, and by
+ * stamp_forms.c for key=value lines.
  *
- * The order is the preference where a line has several: first the short names that
- * loggers give to the time at which a line was written, then those that also shippers and
- * databases use, last those that now and then mean something else. (A value that is no
- * time never counts: "time":0.35 is a duration.) Case matters: keys are compared by their
- * bytes. */
+ * The order is the preference where a line has several: first the short names that loggers give to
+ * the time at which a line was written, then those that also shippers and databases use, last those
+ * that now and then mean something else. (A value that is no time never counts: "time":0.35 is a
+ * duration.) Case matters: keys are compared by their bytes. */
 #include "agent/stamp/stamp_key.h"
 
 #include "agent/stamp/stamp_forms.h"

@@ -1,5 +1,5 @@
-/* Forms of timestamps that name the month: see stamp_forms.h for the contract and
- * stamp_forms.c for where each may stand. */
+/* Forms of timestamps that name the month: see stamp_forms.h for the contract and stamp_forms.c for
+ * where each may stand. */
 #include "agent/stamp/stamp_forms.h"
 #include "agent/stamp/stamp_part.h"
 
@@ -14,8 +14,8 @@ static const char *read_late_year(const char *at, const char *line_end, struct m
 	return t.at;
 }
 
-/* In syslog the next word is the host, so only an offset or (as routers write) a name
- * with a colon behind it is a zone. */
+/* In syslog the next word is the host, so only an offset or (as routers write) a name with a colon
+ * behind it is a zone. */
 static const char *read_syslog_zone(const char *at, const char *line_end, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -36,8 +36,7 @@ static const char *read_syslog_zone(const char *at, const char *line_end, struct
  *     05:40:00                        syslog; the year is open
  *     2026 05:40:00                   routers
  *     , 2026 5:40:00 AM               Java
- * With `weekday` before the month the year may also stand behind the time, and a zone
- * between. */
+ * With `weekday` before the month the year may also stand behind the time, and a zone between. */
 static const char *read_month_day(const char *at, const char *line_end, bool weekday,
 				  struct moment *m)
 {
@@ -95,8 +94,7 @@ static inline bool take_gap(struct text *t)
 	return text_take(t, ' ');
 }
 
-/* 22/Nov/2026:05:40:00; the same stands between day, month and year: / or - or a blank.
- */
+/* 22/Nov/2026:05:40:00; the same stands between day, month and year: / or - or a blank. */
 static const char *read_day_month(const char *at, const char *line_end, bool weekday,
 				  struct moment *m)
 {

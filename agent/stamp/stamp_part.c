@@ -1,5 +1,5 @@
-/* Parts of timestamps: see stamp_part.h. Called by the forms; the time of day and its
- * fraction run for nearly every line of the host. */
+/* Parts of timestamps: see stamp_part.h. Called by the forms; the time of day and its fraction run
+ * for nearly every line of the host. */
 #include "agent/stamp/stamp_part.h"
 
 #define US_DIGITS 6
@@ -39,8 +39,7 @@ const char *stamp_part_fraction(const char *at, const char *line_end, struct mom
 	while (p < t.end && text_is_digit(*p))
 		p++;
 	size_t all = (size_t)(p - first);
-	/* A comma may also part columns, and a colon what follows: only the usual
-	 * lengths. */
+	/* A comma may also part columns, and a colon what follows: only the usual lengths. */
 	bool fraction = mark == '.'   ? all > 0
 			: mark == ',' ? all == 3 || all == 6 || all == 9
 				      : all == 3;
@@ -75,8 +74,8 @@ const char *stamp_part_time(const char *at, const char *line_end, struct moment 
 
 /* --- zone --- */
 
-/* What may follow an offset that stands alone: nothing that could make it a number of
- * another kind. */
+/* What may follow an offset that stands alone: nothing that could make it a number of another
+ * kind. */
 static bool at_gap(const struct text *t)
 {
 	switch (text_peek(t)) {
@@ -92,8 +91,8 @@ static bool at_gap(const struct text *t)
 	return t->at == t->end;
 }
 
-/* +02:00, +0200, +02; NULL: none. Behind a blank it might be any number: then only
- * offsets that exist. */
+/* +02:00, +0200, +02; NULL: none. Behind a blank it might be any number: then only offsets that
+ * exist. */
 static const char *take_offset(const char *at, const char *line_end, bool parted, struct moment *m)
 {
 	struct text t = {at, line_end};
@@ -114,9 +113,9 @@ static const char *take_offset(const char *at, const char *line_end, bool parted
 	return t.at;
 }
 
-/* Capitals that could be an abbreviation of the tz database: these end in T (CET), C
- * (UTC), K (MSK), B or A (Indonesia's). Words like INFO and WARN are left out here,
- * without a look into a table. */
+/* Capitals that could be an abbreviation of the tz database: these end in T (CET), C (UTC), K
+ * (MSK), B or A (Indonesia's). Words like INFO and WARN are left out here, without a look into a
+ * table. */
 static bool looks_like_zone(struct span word)
 {
 	if (word.len < 3 || word.len > 5)
@@ -183,8 +182,7 @@ const char *stamp_part_zone(const char *at, const char *line_end, struct moment 
 
 #define THREE(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
 
-/* The next three letters in lower case; 0 when a fourth follows or one of them is none.
- */
+/* The next three letters in lower case; 0 when a fourth follows or one of them is none. */
 static uint32_t three_letters(const struct text *t)
 {
 	if (text_left(t) < 3 || text_is_letter(text_peek_at(t, 3)))

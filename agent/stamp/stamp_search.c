@@ -1,9 +1,9 @@
-/* Where in a line a timestamp may stand: see stamp_search.h. Called by stamp.c when the
- * line has none where the last one had it; so this runs for lines without a time, too,
- * and gives up early: at the second plain word, at the latest after STAMP_REACH bytes.
+/* Where in a line a timestamp may stand: see stamp_search.h. Called by stamp.c when the line has
+ * none where the last one had it; so this runs for lines without a time, too, and gives up early:
+ * at the second plain word, at the latest after STAMP_REACH bytes.
  *
- * The price of strictness is a time not found, that of laxity a text taken for the head of
- * an event of another day. What the rules for words are held against are the tables of
+ * The price of strictness is a time not found, that of laxity a text taken for the head of an event
+ * of another day. What the rules for words are held against are the tables of
  * test_stamp_forms.c. */
 #include "agent/stamp/stamp_search.h"
 
@@ -108,8 +108,8 @@ static struct word take_word(struct text *t)
 	return w;
 }
 
-/* Is it counted? A word with digits or punctuation inside is not, nor is a level; but
- * what ends in a colon announces a text. */
+/* Is it counted? A word with digits or punctuation inside is not, nor is a level; but what ends in
+ * a colon announces a text. */
 static bool is_plain(const struct word *w)
 {
 	if (w->only_letters)
@@ -186,8 +186,7 @@ bool stamp_search_at_start(struct span line, struct stamp_found *ret, struct mom
 	return try_start(&s, ret, m);
 }
 
-/* Moves to where the next word begins; false when there is none, or it is not to be
- * looked at. */
+/* Moves to where the next word begins; false when there is none, or it is not to be looked at. */
 static bool next_word(struct search *s)
 {
 	struct text *t = &s->prefix;

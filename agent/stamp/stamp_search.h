@@ -17,8 +17,8 @@ struct stamp_found {
 	uint16_t at;   /* where in the line */
 };
 
-/* Only at the line's start, which is behind a byte order mark, colours, and a syslog
- * priority. Cheap. */
+/* Only at the line's start, which is behind a byte order mark, colours, and a syslog priority.
+ * Cheap. */
 bool stamp_search_at_start(struct span line, struct stamp_found *ret, struct moment *m);
 
 /* At the start, and then behind a prefix, which may be any number of
@@ -27,9 +27,9 @@ bool stamp_search_at_start(struct span line, struct stamp_found *ret, struct mom
  *     INFO W error:      levels
  *     web-1 10.0.0.1 x:  words with digits or punctuation inside: hosts, addresses, ids
  *     - | *              punctuation
- * and at most `words` plain words: a text is not searched for a date that it mentions. A
- * | ends what another program has put before, so words are counted anew behind it. An
- * access log's [22/Nov/2026:05:40:00 is taken behind any words. */
+ * and at most `words` plain words: a text is not searched for a date that it mentions. A | ends
+ * what another program has put before, so words are counted anew behind it. An access log's
+ * [22/Nov/2026:05:40:00 is taken behind any words. */
 bool stamp_search_prefix(struct span line, unsigned words, struct stamp_found *ret,
 			 struct moment *m);
 

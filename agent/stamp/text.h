@@ -1,10 +1,10 @@
-/* Taking a line apart from left to right. A text is what is left of a line; functions
- * that take something move `at` behind it, and leave it when it is not there.
+/* Taking a line apart from left to right. A text is what is left of a line; functions that take
+ * something move `at` behind it, and leave it when it is not there.
  *
- * All inline, so that a text stays in registers: this runs several times for every log
- * line of the host. For the same reason functions that are not inlined are passed `at`
- * and `line_end` and make a text of their own: a struct that is passed goes through
- * memory, written in halves and read as a whole, which costs more than the parsing. */
+ * All inline, so that a text stays in registers: this runs several times for every log line of the
+ * host. For the same reason functions that are not inlined are passed `at` and `line_end` and make
+ * a text of their own: a struct that is passed goes through memory, written in halves and read as a
+ * whole, which costs more than the parsing. */
 #ifndef HAUL_AGENT_TEXT_H
 #define HAUL_AGENT_TEXT_H
 
@@ -42,8 +42,7 @@ static inline bool text_is_upper(char c)
 	return (uint8_t)(c - 'A') <= 'Z' - 'A';
 }
 
-/* The next byte, or NUL at the end. (A NUL in the line is treated alike: no form has
- * one.) */
+/* The next byte, or NUL at the end. (A NUL in the line is treated alike: no form has one.) */
 static inline char text_peek(const struct text *t)
 {
 	return t->at < t->end ? *t->at : '\0';
@@ -71,8 +70,7 @@ static inline bool text_take_word(struct text *t, struct span word)
 	return true;
 }
 
-/* What ends a number or a word: anything but a letter, a digit, `_` or a part of a UTF-8
- * letter. */
+/* What ends a number or a word: anything but a letter, a digit, `_` or a part of a UTF-8 letter. */
 static inline bool text_is_boundary(const char *at, const char *end)
 {
 	return at == end ||

@@ -1,13 +1,13 @@
-/* Time zones: see zone.h. stamp_new makes one for each input, moment.c asks it once for
- * each line that does not say its zone.
+/* Time zones: see zone.h. stamp_new makes one for each input, moment.c asks it once for each line
+ * that does not say its zone.
  *
- * A zone is cut into pieces: stretches of time with one offset, between two changes. The
- * file's table gives those up to its last change, the rule behind it the rest. All
- * questions are answered by looking at the pieces around a local time.
+ * A zone is cut into pieces: stretches of time with one offset, between two changes. The file's
+ * table gives those up to its last change, the rule behind it the rest. All questions are answered
+ * by looking at the pieces around a local time.
  *
- * Invariants of struct zone: changes are in strictly rising order; every type index is
- * below n_types; every name is NUL-terminated inside `names`. zone_from_file refuses
- * files that would break them, so look-ups never fail. */
+ * Invariants of struct zone: changes are in strictly rising order; every type index is below
+ * n_types; every name is NUL-terminated inside `names`. zone_from_file refuses files that would
+ * break them, so look-ups never fail. */
 #include "agent/stamp/zone.h"
 
 #include "agent/stamp/zone_rule.h"
@@ -34,12 +34,11 @@
 #define NEVER_S   (INT64_MAX / 4)
 #define FOREVER_S (INT64_MIN / 4)
 
-/* Beyond any time that is asked for (the year 36,000), and still a day that civil.h
- * knows. */
+/* Beyond any time that is asked for (the year 36,000), and still a day that civil.h knows. */
 #define ASKED_MAX_S (INT64_C(1) << 40)
 
-/* While the clock is set back: how far the collector of lines may lag, and still be taken
- * to read lines of the second pass as they are written. */
+/* While the clock is set back: how far the collector of lines may lag, and still be taken to read
+ * lines of the second pass as they are written. */
 #define SECOND_PASS_LAG_S 3600
 
 struct zone_type {
@@ -70,9 +69,8 @@ struct piece {
 
 /* --- pieces --- */
 
-/* What the rule makes of an instant behind the table, whose last change is at from_s.
- * (The rule's own last change may be before that: some files have an empty one at the end
- * of 32 bits.) */
+/* What the rule makes of an instant behind the table, whose last change is at from_s. (The rule's
+ * own last change may be before that: some files have an empty one at the end of 32 bits.) */
 static struct piece piece_of_rule(const struct zone *z, int64_t utc_s, int64_t from_s)
 {
 	const struct zone_rule *r = &z->rule;

@@ -1,5 +1,5 @@
-/* POSIX TZ strings: see zone_rule.h. Called by zone.c, once for each zone and then for
- * each look behind the end of its table.
+/* POSIX TZ strings: see zone_rule.h. Called by zone.c, once for each zone and then for each look
+ * behind the end of its table.
  *
  * Grammar (RFC 8536, 3.3.1, with the extension of version 3: hours up to 167, signed):
  *
@@ -155,8 +155,8 @@ static int32_t day_in_year(const struct zone_day *d, int year)
 		int32_t first = civil_days(year, (unsigned)d->month, 1);
 		int32_t next_month = d->month == 12 ? civil_days(year + 1, 1, 1)
 						    : civil_days(year, (unsigned)d->month + 1, 1);
-		/* 1970-01-01 was a Thursday; years before 1970 do not come here, but %
-		 * wants care. */
+		/* 1970-01-01 was a Thursday; years before 1970 do not come here, but % wants
+		 * care. */
 		int32_t weekday = ((first + 4) % 7 + 7) % 7;
 		int32_t day = first + (d->day - weekday + 7) % 7 + 7 * (d->week - 1);
 		return day < next_month ? day : day - 7;

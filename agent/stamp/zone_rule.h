@@ -1,9 +1,7 @@
-/* A POSIX TZ string: `CET-1CEST,M3.5.0,M10.5.0/3`. It stands at the end of every file of
- * the tz database and says what goes on behind the file's own table; and it may be the
- * value of TZ.
+/* A POSIX TZ string: `CET-1CEST,M3.5.0,M10.5.0/3`. It stands at the end of every file of the tz
+ * database and says what goes on behind the file's own table; and it may be the value of TZ.
  *
- * Pure functions, thread-safe. Offsets are seconds east of UTC (the string counts west).
- */
+ * Pure functions, thread-safe. Offsets are seconds east of UTC (the string counts west). */
 #ifndef HAUL_AGENT_ZONE_RULE_H
 #define HAUL_AGENT_ZONE_RULE_H
 
@@ -37,12 +35,12 @@ struct zone_rule {
 	struct zone_day dst_begins, dst_ends;
 };
 
-/* Takes all of `text` or nothing: -EINVAL. A summer time without dates has those of the
- * United States, as in glibc. */
+/* Takes all of `text` or nothing: -EINVAL. A summer time without dates has those of the United
+ * States, as in glibc. */
 int zone_rule_parse(struct span text, struct zone_rule *ret) MUST_CHECK;
 
-/* The instants (seconds since 1970, UTC) of the two changes that the rule (one with
- * summer time) puts into a year. */
+/* The instants (seconds since 1970, UTC) of the two changes that the rule (one with summer time)
+ * puts into a year. */
 void zone_rule_changes(const struct zone_rule *rule, int year, int64_t *ret_begins_s,
 		       int64_t *ret_ends_s);
 

@@ -1,5 +1,4 @@
-/* Socket addresses: see address.h. Called when the configuration is read and once a
- * connection. */
+/* Socket addresses: see address.h. Called when the configuration is read and once a connection. */
 #include "collector/ingest/address.h"
 
 #include "common/num.h"

@@ -1,9 +1,8 @@
-/* Who is asking: see auth.h. Called by request.c before anything of a request is
- * believed.
+/* Who is asking: see auth.h. Called by request.c before anything of a request is believed.
  *
- * A certificate is verified once a minute and connection, a token at every request: the
- * first costs two signatures, the second one hash. What is remembered of a connection is
- * dropped when the CA changes. */
+ * A certificate is verified once a minute and connection, a token at every request: the first costs
+ * two signatures, the second one hash. What is remembered of a connection is dropped when the CA
+ * changes. */
 #include "collector/ingest/auth.h"
 
 #include "common/clock.h"
@@ -18,8 +17,8 @@
 /* How long a verified certificate is believed: it may expire meanwhile. */
 static const int64_t MEMO_NS = 60 * NUM_SEC_NS;
 
-/* What tells one state of the file from another. A file that is replaced has another
- * inode, one that is edited in place another time or size. */
+/* What tells one state of the file from another. A file that is replaced has another inode, one
+ * that is edited in place another time or size. */
 struct file_mark {
 	bool exists;
 	dev_t dev;

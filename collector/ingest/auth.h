@@ -1,12 +1,13 @@
 /* Who is asking, and for which hosts may they speak?
  *
- *     [tls] client_ca set          a certificate of that CA is needed; its names are the
- * hosts else a token in tokens_file  a token is needed: Authorization: Bearer TOKEN else
- * anonymous, where the configuration allows it (loopback, or insecure = yes)
+ *     [tls] client_ca set                a certificate of that CA is needed; its names are the hosts
+ *     else a token in tokens_file        a token is needed: Authorization: Bearer TOKEN
+ *     else                               anonymous, where the configuration allows it (loopback, or
+ *                                        insecure = yes)
  *
- * The tokens file is read again when it has changed, before each decision: a revoked
- * token is worth nothing in the next request. A tokens file that cannot be read, or is
- * damaged, leaves the tokens known before in force, said aloud.
+ * The tokens file is read again when it has changed, before each decision: a revoked token is worth
+ * nothing in the next request. A tokens file that cannot be read, or is damaged, leaves the tokens
+ * known before in force, said aloud.
  *
  * Threads: any. */
 #ifndef HAUL_COLLECTOR_INGEST_AUTH_H
@@ -49,8 +50,8 @@ int auth_identify(struct auth *a, struct http_exchange *x, struct principal *ret
 /* May the principal speak for the host? */
 bool principal_allows(const struct principal *p, struct span host);
 
-/* May this one read what operators read (metrics, status)? From this machine, and not
- * passed on by a proxy on it; or with any token or certificate. */
+/* May this one read what operators read (metrics, status)? From this machine, and not passed on by
+ * a proxy on it; or with any token or certificate. */
 int auth_operator(struct auth *a, struct http_exchange *x, const char **ret_why) MUST_CHECK;
 
 size_t auth_token_count(struct auth *a);

@@ -1,17 +1,17 @@
 /* POST /v1/batches: see batches.h. Called by request.c.
  *
- * Everything that needs the CPU is done here, on the thread of the connection and before
- * any lock: inflating, cutting into chunks, checking every line, rendering. The store
- * judges and makes durable; the answer is given only when it has called back.
+ * Everything that needs the CPU is done here, on the thread of the connection and before any lock:
+ * inflating, cutting into chunks, checking every line, rendering. The store judges and makes
+ * durable; the answer is given only when it has called back.
  *
- * All or nothing before the store: a body that is malformed, belongs to another host or
- * does not fit is refused as a whole. A chunk whose lines or names are not acceptable is
- * a matter between it and its agent (status refused) and does not spoil the others.
+ * All or nothing before the store: a body that is malformed, belongs to another host or does not
+ * fit is refused as a whole. A chunk whose lines or names are not acceptable is a matter between it
+ * and its agent (status refused) and does not spoil the others.
  *
- * Memory: the compressed body is the submission's once it is inflated, for the store
- * writes it as it came. What it inflates to is lent (scratch.h) and given back when it is
- * rendered. What was charged for the rest goes with the submission and is given back when
- * the store has let go of it, which is after the answer. */
+ * Memory: the compressed body is the submission's once it is inflated, for the store writes it as
+ * it came. What it inflates to is lent (scratch.h) and given back when it is rendered. What was
+ * charged for the rest goes with the submission and is given back when the store has let go of it,
+ * which is after the answer. */
 #include "collector/ingest/batches.h"
 
 #include "collector/ingest/agent_header.h"
@@ -77,7 +77,8 @@ static void admit(struct request *r, struct store *s, uint64_t body, uint64_t re
 	request_put_off(r, 507, DISK_RETRY_S, "the disk is low: nothing is taken for now");
 }
 
-/* The host of the session, whether this one may speak for it, and whether there is room for what it announces. */
+/* The host of the session, whether this one may speak for it, and whether there is room for what it
+ * announces. */
 static void find_host(struct request *r, struct own *own)
 {
 	char reason[DOOR_REASON_MAX];
@@ -139,8 +140,8 @@ static void batches_forget(struct request *r)
 
 /* --- inflating --- */
 
-/* What the gzip trailer says of the inflated size. Of a body that was cut short it says anything, so nothing is refused
- * on its word alone; but more than it says never comes out of a good body. */
+/* What the gzip trailer says of the inflated size. Of a body that was cut short it says anything,
+ * so nothing is refused on its word alone; but more than it says never comes out of a good body. */
 static uint64_t promised_size(struct span gz)
 {
 	const unsigned char *p = (const unsigned char *)gz.ptr + gz.len - 4;
@@ -163,8 +164,8 @@ static uint64_t size_expected(struct span gz)
 	return promised < limit ? promised : limit;
 }
 
-/* Inflated once, and rendered, which puts host and service before each line. What it really was is known after
- * rendering. */
+/* Inflated once, and rendered, which puts host and service before each line. What it really was is
+ * known after rendering. */
 static uint64_t memory_guess(uint64_t inflated)
 {
 	return inflated + inflated + inflated / 4 + 4096;
@@ -227,7 +228,8 @@ static uint64_t rendered_bytes(const struct rendered_chunk *c)
 	return bytes;
 }
 
-/* What rendering will take: each line gets host, service and instance. A chunk that is refused has none. */
+/* What rendering will take: each line gets host, service and instance. A chunk that is refused has
+ * none. */
 static uint64_t bytes_to_render(const struct batch *b)
 {
 	uint64_t bytes = 0;
@@ -240,8 +242,9 @@ static uint64_t bytes_to_render(const struct batch *b)
 	return bytes;
 }
 
-/* Short lines under long names become many times as large, and the guess was wrong. Of the small batches each
- * thread can have one of those; a large one gets its memory before it is rendered, or comes again. */
+/* Short lines under long names become many times as large, and the guess was wrong. Of the small
+ * batches each thread can have one of those; a large one gets its memory before it is rendered, or
+ * comes again. */
 static int take_rendered_memory(struct request *r, const struct submission *sub)
 {
 	uint64_t bytes = bytes_to_render(&sub->batch), needed = bytes + sub->body.len;

@@ -1,9 +1,9 @@
-/* Memory in flight: see budget.h. Used by requests (request.c, batches.c), expired by the
- * server's tick.
+/* Memory in flight: see budget.h. Used by requests (request.c, batches.c), expired by the server's
+ * tick.
  *
- * Invariant: while someone waits, either something is taken or the first in the queue is
- * being let in; so the queue always moves. Decisions are collected under the lock and
- * told outside of it, because a taker that is told may at once call back. */
+ * Invariant: while someone waits, either something is taken or the first in the queue is being let
+ * in; so the queue always moves. Decisions are collected under the lock and told outside of it,
+ * because a taker that is told may at once call back. */
 #include "collector/ingest/budget.h"
 
 #include <assert.h>
@@ -139,8 +139,8 @@ void budget_expire(struct budget *b, int64_t now_ns)
 		b->n_waiting--;
 	}
 	b->last = at;
-	/* The one that went may have been too large for what is free, and those behind it
-	 * are not. */
+	/* The one that went may have been too large for what is free, and those behind it are
+	 * not. */
 	struct budget_waiter *admitted = admit(b);
 	pthread_mutex_unlock(&b->lock);
 	tell(expired, false);

@@ -1,13 +1,11 @@
-/* The connections: see conns.h. Called by the server (http.c) as connections and requests
- * come and go, and by its tick.
+/* The connections: see conns.h. Called by the server (http.c) as connections and requests come and
+ * go, and by its tick.
  *
- * One list, walked once a second and when somebody must make room: 10,000 entries take
- * well under a millisecond, and a list in order of silence would have to be kept at every
- * request instead. The counts of peers stand in a hash table, for they are asked for at
- * every connection.
+ * One list, walked once a second and when somebody must make room: 10,000 entries take well under a
+ * millisecond, and a list in order of silence would have to be kept at every request instead. The
+ * counts of peers stand in a hash table, for they are asked for at every connection.
  *
- * Invariant: every conn is in the list and counted in exactly one peer until
- * conns_remove. */
+ * Invariant: every conn is in the list and counted in exactly one peer until conns_remove. */
 #include "collector/ingest/conns.h"
 
 #include "collector/ingest/address.h"
@@ -54,8 +52,7 @@ struct conns *conns_new(struct conns_limits limits)
 	if (!cs)
 		return NULL;
 	cs->limits = limits;
-	/* Without the seed a peer that owns many addresses could choose them for one
-	 * bucket. */
+	/* Without the seed a peer that owns many addresses could choose them for one bucket. */
 	if (getrandom(&cs->seed, sizeof(cs->seed), 0) != (ssize_t)sizeof(cs->seed))
 		cs->seed = (uint64_t)clock_mono_ns();
 	pthread_mutex_init(&cs->lock, NULL);

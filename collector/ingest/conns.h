@@ -1,11 +1,11 @@
-/* The connections: who is connected, since when in which phase, and whom to cut off.
- * microhttpd's own timeout begins anew with every byte, so it never ends a peer that
- * sends a header a byte a minute; and when its limit of connections is reached, it locks
- * out those who have something to say. Here each phase has its own time, and when the
- * house is full the connection that has been silent for longest makes room.
+/* The connections: who is connected, since when in which phase, and whom to cut off. microhttpd's
+ * own timeout begins anew with every byte, so it never ends a peer that sends a header a byte a
+ * minute; and when its limit of connections is reached, it locks out those who have something to
+ * say. Here each phase has its own time, and when the house is full the connection that has been
+ * silent for longest makes room.
  *
- * Cutting is shutdown(2): the server notices and closes by itself. A connection is in the
- * table from its start to its close, and its descriptor is not reused in between.
+ * Cutting is shutdown(2): the server notices and closes by itself. A connection is in the table
+ * from its start to its close, and its descriptor is not reused in between.
  *
  * Threads: any. */
 #ifndef HAUL_COLLECTOR_INGEST_CONNS_H
@@ -42,8 +42,8 @@ struct conn;
 struct conns *conns_new(struct conns_limits limits); /* NULL: no memory */
 void conns_free(struct conns *cs);                   /* all removed (asserted) */
 
-/* NULL when there is no room and nobody silent to make it, or no memory: the caller
- * closes the connection. */
+/* NULL when there is no room and nobody silent to make it, or no memory: the caller closes the
+ * connection. */
 struct conn *conns_add(struct conns *cs, int fd, const struct sockaddr *address);
 void conns_remove(struct conns *cs, struct conn *c); /* fine on NULL */
 

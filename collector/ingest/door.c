@@ -1,5 +1,5 @@
-/* The door to the store: see door.h. request.c asks for passes and enters, the program's
- * keeper opens and shuts. */
+/* The door to the store: see door.h. request.c asks for passes and enters, the program's keeper
+ * opens and shuts. */
 #include "collector/ingest/door.h"
 
 #include <assert.h>

@@ -64,8 +64,8 @@ void forecast_note(struct forecast *f, int64_t mono_ns, uint64_t free_bytes)
 	(void)pthread_mutex_unlock(&f->lock);
 }
 
-/* Bytes a second by least squares; times and sizes are taken from the newest sample, so that doubles are exact enough.
- * With the lock held. */
+/* Bytes a second by least squares; times and sizes are taken from the newest sample, so that
+ * doubles are exact enough. With the lock held. */
 static double slope(const struct forecast *f)
 {
 	size_t newest = (f->next + SAMPLES - 1) % SAMPLES;

@@ -10,8 +10,8 @@
 
 enum { READY_RETRY_S = 2 };
 
-/* A batch did not fit a short while ago. Another that is smaller might; but agents that are sent away would
- * come to one that says it is ready. */
+/* A batch did not fit a short while ago. Another that is smaller might; but agents that are sent
+ * away would come to one that says it is ready. */
 static bool was_full(struct intake *intake)
 {
 	int64_t full_ns = atomic_load(&intake->full_ns);

@@ -1,5 +1,5 @@
-/* GET /healthz: the process answers. GET /readyz: batches are taken, of all streams; else 503 and why
- * not. For everyone: probes and load balancers have no tokens. */
+/* GET /healthz: the process answers. GET /readyz: batches are taken, of all streams; else 503 and
+ * why not. For everyone: probes and load balancers have no tokens. */
 #ifndef HAUL_COLLECTOR_INGEST_HEALTH_H
 #define HAUL_COLLECTOR_INGEST_HEALTH_H
 

@@ -1,13 +1,13 @@
 /* The HTTP server: see http.h. The program starts and stops it; request.c is its handler.
  *
- * Threads: microhttpd's pool; each connection stays with one of its threads. An exchange
- * is touched by that thread only, but for http_resume and for the count of exchanges.
+ * Threads: microhttpd's pool; each connection stays with one of its threads. An exchange is touched
+ * by that thread only, but for http_resume and for the count of exchanges.
  *
- * How it fails: a connection that cannot be entered into the table (no room, no memory)
- * is shut down at once; an answer that cannot be made (no memory) ends the connection
- * without one, which an agent takes for "unreachable" and tries again. What microhttpd
- * itself answers (400 to what is not HTTP, 431 to an endless header) carries no
- * Haul-Protocol header: to an agent that is no word of haul's, and rightly so. */
+ * How it fails: a connection that cannot be entered into the table (no room, no memory) is shut
+ * down at once; an answer that cannot be made (no memory) ends the connection without one, which an
+ * agent takes for "unreachable" and tries again. What microhttpd itself answers (400 to what is not
+ * HTTP, 431 to an endless header) carries no Haul-Protocol header: to an agent that is no word of
+ * haul's, and rightly so. */
 #include "collector/ingest/http.h"
 
 #include "collector/ingest/address.h"
@@ -122,8 +122,8 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
 	struct link *l = calloc(1, sizeof(*l));
 	*context = l;
 	if (!l || link_open(h, connection, l) < 0) {
-		/* Its socket is shut down: on_request will not be reached with a link
-		 * that is not whole. */
+		/* Its socket is shut down: on_request will not be reached with a link that is not
+		 * whole. */
 		link_close(h, l);
 		*context = NULL;
 	}
@@ -255,9 +255,8 @@ static int start_daemon(struct http *h, const struct http_config *config, int fd
 						       (void *)TLS_PRIORITIES};
 	}
 	options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-	/* The logger comes first: microhttpd tells of bad options through it. Its own
-	 * limit is divided among its threads, and connections are not spread evenly,
-	 * hence the room. */
+	/* The logger comes first: microhttpd tells of bad options through it. Its own limit is
+	 * divided among its threads, and connections are not spread evenly, hence the room. */
 	h->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -314,7 +313,8 @@ void http_quiesce(struct http *h)
 	if (h->quiesced >= 0)
 		return;
 	h->quiesced = MHD_quiesce_daemon(h->daemon);
-	/* The threads may still take it out of their epoll sets: it is closed when they are gone. */
+	/* The threads may still take it out of their epoll sets: it is closed when they are
+	 * gone. */
 	if (h->quiesced >= 0)
 		(void)shutdown(h->quiesced, SHUT_RDWR);
 	conns_cut_silent(h->conns);

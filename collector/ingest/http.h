@@ -1,18 +1,18 @@
-/* The HTTP server: the one place that knows libmicrohttpd and its quirks. It accepts,
- * speaks TLS, reads requests, keeps the times of conns.h, and hands each request, as an
- * exchange, to one handler (request.c).
+/* The HTTP server: the one place that knows libmicrohttpd and its quirks. It accepts, speaks TLS,
+ * reads requests, keeps the times of conns.h, and hands each request, as an exchange, to one
+ * handler (request.c).
  *
  *     begin -> body ... -> end -> answer
  *
- * Each step may answer, or suspend the exchange and have it resumed from any thread
- * later; then `resumed` is called, on a thread of the server as all the others. One
- * exchange is with one thread at a time.
+ * Each step may answer, or suspend the exchange and have it resumed from any thread later; then
+ * `resumed` is called, on a thread of the server as all the others. One exchange is with one thread
+ * at a time.
  *
- * Quirks dealt with here: a suspended connection neither times out nor notices that the
- * peer has gone (its end comes when it is resumed, perhaps `gone` without `resumed`); an answer can be given only before
- * the first byte of the body is read, and then the connection closes, or after the last;
- * all suspended connections must be resumed before the server stops; a pool of one thread
- * is none. */
+ * Quirks dealt with here: a suspended connection neither times out nor notices that the peer has
+ * gone (its end comes when it is resumed, perhaps `gone` without `resumed`); an answer can be given
+ * only before the first byte of the body is read, and then the connection closes, or after the
+ * last; all suspended connections must be resumed before the server stops; a pool of one thread is
+ * none. */
 #ifndef HAUL_COLLECTOR_INGEST_HTTP_H
 #define HAUL_COLLECTOR_INGEST_HTTP_H
 
@@ -87,7 +87,8 @@ struct http *http_server(struct http_exchange *x);
 struct http_peer *http_peer(struct http_exchange *x);
 const char *http_method(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
-/* The value of the header of that name; empty when there is none, or several: which of them would hold? */
+/* The value of the header of that name; empty when there is none, or several: which of them would
+ * hold? */
 struct span http_header(struct http_exchange *x, const char *name);
 bool http_has_header(struct http_exchange *x, const char *name); /* once or more */
 /* The value of the first query argument of that name; empty when there is none. */

@@ -1,5 +1,6 @@
-/* Batches under way, by host: see inflight.h. Called by batches.c when a batch's host is known and when its request is
- * over. A host is in the table only while it has some, so the table is as large as the connections are many. */
+/* Batches under way, by host: see inflight.h. Called by batches.c when a batch's host is known and
+ * when its request is over. A host is in the table only while it has some, so the table is as large
+ * as the connections are many. */
 #include "collector/ingest/inflight.h"
 
 #include "common/map.h"

@@ -1,4 +1,5 @@
-/* The socket that listens: see listener.h. Opened by the server (http.c), which hands it to microhttpd. */
+/* The socket that listens: see listener.h. Opened by the server (http.c), which hands it to
+ * microhttpd. */
 #include "collector/ingest/listener.h"
 
 #include "collector/ingest/address.h"

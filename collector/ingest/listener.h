@@ -6,8 +6,8 @@
 
 #include <sys/socket.h>
 
-/* Listens on HOST:PORT (address.h); [::] means IPv4 too. Gives the socket, non-blocking, and the address that was really
- * bound. Errors, with `err`: -errno. */
+/* Listens on HOST:PORT (address.h); [::] means IPv4 too. Gives the socket, non-blocking, and the
+ * address that was really bound. Errors, with `err`: -errno. */
 int listener_open(const char *listen, int *ret_fd, struct sockaddr_storage *ret_bound,
 		  struct conf_error *err) MUST_CHECK;
 

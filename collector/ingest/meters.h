@@ -1,5 +1,4 @@
-/* What ingest counts of itself. The fields are sums since the start, added to from any
- * thread. */
+/* What ingest counts of itself. The fields are sums since the start, added to from any thread. */
 #ifndef HAUL_COLLECTOR_INGEST_METERS_H
 #define HAUL_COLLECTOR_INGEST_METERS_H
 

@@ -1,8 +1,8 @@
 /* GET /metrics: see page.h. Called by request.c.
  *
- * Every metric is one row of a table below; a test holds the manual against the page.
- * Without a store (it is being opened again) the page has ingest's own figures only: a
- * scrape never fails because of what it is to show. */
+ * Every metric is one row of a table below; a test holds the manual against the page. Without a
+ * store (it is being opened again) the page has ingest's own figures only: a scrape never fails
+ * because of what it is to show. */
 #include "collector/ingest/page.h"
 
 #include "collector/ingest/health.h"

@@ -1,4 +1,5 @@
-/* The header Haul-Report: see report.h. Called by the routes that know for which host a request speaks. */
+/* The header Haul-Report: see report.h. Called by the routes that know for which host a request
+ * speaks. */
 #include "collector/ingest/report.h"
 
 #include "common/clock.h"

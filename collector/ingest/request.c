@@ -1,13 +1,12 @@
-/* A request's life: see request.h. The server (http.c) calls the handler's steps, routes
- * are called from here.
+/* A request's life: see request.h. The server (http.c) calls the handler's steps, routes are called
+ * from here.
  *
- * Invariants: `state` is changed by enter() alone. A refusal that is noted wins over
- * everything: no route runs after it. The pass of the door, the charge and the route's
- * own are given back in request_gone, whatever happened; but a charge that was handed to
- * a submission (charge == NULL here) is given back by the store's last reference.
+ * Invariants: `state` is changed by enter() alone. A refusal that is noted wins over everything: no
+ * route runs after it. The pass of the door, the charge and the route's own are given back in
+ * request_gone, whatever happened; but a charge that was handed to a submission (charge == NULL
+ * here) is given back by the store's last reference.
  *
- * How it fails: no memory for the request itself ends the connection; later it is a 503.
- */
+ * How it fails: no memory for the request itself ends the connection; later it is a 503. */
 #include "collector/ingest/request.h"
 
 #include "collector/ingest/route.h"
@@ -21,15 +20,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A body is charged in steps as it comes in, so that a slow one holds no more than what
- * it has sent. */
+/* A body is charged in steps as it comes in, so that a slow one holds no more than what it has
+ * sent. */
 enum { RECEIVE_STEP = 256 << 10 };
-/* How long a request waits for memory before it is told to come again: long enough to
- * span a checkpoint's pause, short against an agent's timeout of 60 s. */
+/* How long a request waits for memory before it is told to come again: long enough to span a
+ * checkpoint's pause, short against an agent's timeout of 60 s. */
 static const int64_t WAIT_NS = 5 * NUM_SEC_NS;
 enum { BUSY_RETRY_S = 1, SHUT_RETRY_S = 2 };
-/* Of a body that is not wanted, this many times max_batch is thrown away before the
- * connection ends. */
+/* Of a body that is not wanted, this many times max_batch is thrown away before the connection
+ * ends. */
 enum { DISCARD_FACTOR = 2 };
 
 /* --- state --- */
@@ -341,7 +340,8 @@ static bool charge_body(struct request *r, size_t len)
 
 static int reserve_body(struct request *r, size_t len)
 {
-	/* Untouched memory costs nothing, so the announced size is asked for at once, and no more than it. */
+	/* Untouched memory costs nothing, so the announced size is asked for at once, and no more
+	 * than it. */
 	if (r->body.cap == 0 && r->announced != HTTP_LENGTH_UNKNOWN) {
 		r->body.max = (size_t)r->announced;
 		return buf_reserve(&r->body, (size_t)r->announced);

@@ -1,15 +1,15 @@
-/* A request's life, from its header to its answer. Everything that is the same for all
- * routes is here: finding the route, who is asking, the body with its limits and its
- * memory, being told to wait, being turned away.
+/* A request's life, from its header to its answer. Everything that is the same for all routes is
+ * here: finding the route, who is asking, the body with its limits and its memory, being told to
+ * wait, being turned away.
  *
  *     ARRIVING -> QUEUED -> RECEIVING -> WORKING -> HELD -> WORKING -> SUBMITTED ->
  * WORKING -> ANSWERED
  *
- * QUEUED, HELD (no memory yet to receive, to inflate) and SUBMITTED (the store has not
- * answered yet) are suspended. A request that is turned away before its body goes on
- * receiving, throws the body away, and is answered at its end, so that the connection
- * lives and the answer is read; only when the body would be too long, or the peer waits
- * for a word before it sends it, the answer comes at once. */
+ * QUEUED, HELD (no memory yet to receive, to inflate) and SUBMITTED (the store has not answered
+ * yet) are suspended. A request that is turned away before its body goes on receiving, throws the
+ * body away, and is answered at its end, so that the connection lives and the answer is read; only
+ * when the body would be too long, or the peer waits for a word before it sends it, the answer
+ * comes at once. */
 #ifndef HAUL_COLLECTOR_INGEST_REQUEST_H
 #define HAUL_COLLECTOR_INGEST_REQUEST_H
 
@@ -38,12 +38,11 @@ struct intake {
 	_Atomic uint64_t max_batch; /* bytes of a batch's body */
 	_Atomic uint64_t keeps_s;   /* no line is kept for longer; 0: some are for ever */
 	int64_t started_us;
-	_Atomic int64_t
-		full_ns; /* monotonic: when a batch was last refused for want of room; 0: never */
+	/* monotonic: when a batch was last refused for want of room; 0: never */
+	_Atomic int64_t full_ns;
 };
 
-/* Memory that a request has taken of both budgets. It may live on with what the store
- * holds. */
+/* Memory that a request has taken of both budgets. It may live on with what the store holds. */
 struct charge {
 	struct intake *intake;
 	uint64_t receiving, working;
@@ -101,19 +100,18 @@ void request_refuse(struct request *r, unsigned status, const char *fmt, ...)
 void request_put_off(struct request *r, unsigned status, unsigned retry_after_s, const char *fmt,
 		     ...) __attribute__((format(printf, 4, 5)));
 
-/* Answers: the refusal when there is one, else 200 with `body` (its memory is taken
- * over). */
+/* Answers: the refusal when there is one, else 200 with `body` (its memory is taken over). */
 void request_answer(struct request *r, const char *content_type, struct buf *body);
 /* The same with another status. */
 void request_answer_status(struct request *r, unsigned status, const char *content_type,
 			   struct buf *body);
 
-/* Takes `bytes` for inflating. True: they are there. False: the request is held, and run
- * is called again when they are, or it has been put off. */
+/* Takes `bytes` for inflating. True: they are there. False: the request is held, and run is called
+ * again when they are, or it has been put off. */
 bool request_take_memory(struct request *r, uint64_t bytes) MUST_CHECK;
 
-/* Suspends until request_go_on, which may come from any thread and before this returns.
- * Then the route's go_on is called. */
+/* Suspends until request_go_on, which may come from any thread and before this returns. Then the
+ * route's go_on is called. */
 void request_submit(struct request *r);
 void request_go_on(struct request *r);
 

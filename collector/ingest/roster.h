@@ -1,5 +1,5 @@
-/* All hosts with what is known of them: a picture, taken under the store's lock and freed of it before anything is
- * formatted, for a thousand hosts must not hold up the verdicts. */
+/* All hosts with what is known of them: a picture, taken under the store's lock and freed of it
+ * before anything is formatted, for a thousand hosts must not hold up the verdicts. */
 #ifndef HAUL_COLLECTOR_INGEST_ROSTER_H
 #define HAUL_COLLECTOR_INGEST_ROSTER_H
 

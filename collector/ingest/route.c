@@ -1,5 +1,5 @@
-/* The paths that the collector knows: see route.h. Called by request.c; the table names
- * every route there is. */
+/* The paths that the collector knows: see route.h. Called by request.c; the table names every route
+ * there is. */
 #include "collector/ingest/route.h"
 
 #include "collector/ingest/batches.h"

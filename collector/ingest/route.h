@@ -28,8 +28,8 @@ struct route {
 	void (*forget)(struct request *r); /* frees `own`, if there is one. May be NULL. */
 };
 
-/* NULL and 404 when no path fits; NULL, 405 and the method that would when only the
- * method does not. */
+/* NULL and 404 when no path fits; NULL, 405 and the method that would when only the method does
+ * not. */
 const struct route *route_find(const char *method, const char *path, unsigned *ret_status,
 			       const char **ret_allow);
 

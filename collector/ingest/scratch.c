@@ -1,5 +1,6 @@
-/* Buffers that are lent: see scratch.h. batches.c takes one for each body that it inflates. What was given back last is
- * lent first. Those that few bodies need are not kept, nor more than a few. */
+/* Buffers that are lent: see scratch.h. batches.c takes one for each body that it inflates. What
+ * was given back last is lent first. Those that few bodies need are not kept, nor more than a
+ * few. */
 #include "collector/ingest/scratch.h"
 
 #include <pthread.h>

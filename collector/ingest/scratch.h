@@ -1,6 +1,6 @@
-/* Memory for inflated bodies. A body is needed from inflating to rendering, for a few milliseconds, by one thread; what
- * the last one has left behind is still in the processor's cache, so the next one gets it, and not memory that has been
- * out of use for longest. Any thread. */
+/* Memory for inflated bodies. A body is needed from inflating to rendering, for a few milliseconds,
+ * by one thread; what the last one has left behind is still in the processor's cache, so the next
+ * one gets it, and not memory that has been out of use for longest. Any thread. */
 #ifndef HAUL_COLLECTOR_INGEST_SCRATCH_H
 #define HAUL_COLLECTOR_INGEST_SCRATCH_H
 

@@ -117,8 +117,7 @@ static void session_run(struct request *r)
 	}
 	r->own = own;
 	own->host.max = own->machine.max = SESSION_BODY_MAX;
-	/* The header's session is not known yet; who has no header at all is taken too.
-	 */
+	/* The header's session is not known yet; who has no header at all is taken too. */
 	struct agent_header agent = {0};
 	struct span header = http_header(r->x, AGENT_HEADER);
 	const char *why;

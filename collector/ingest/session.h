@@ -1,5 +1,5 @@
-/* POST /v1/session: an agent's new start. From its answer on, batches of older sessions
- * of that host are refused. */
+/* POST /v1/session: an agent's new start. From its answer on, batches of older sessions of that
+ * host are refused. */
 #ifndef HAUL_COLLECTOR_INGEST_SESSION_H
 #define HAUL_COLLECTOR_INGEST_SESSION_H
 

@@ -1,4 +1,5 @@
-/* GET /v1/status: see status.h. Called by request.c. Takes the picture; status_json.c and status_text.c show it. */
+/* GET /v1/status: see status.h. Called by request.c. Takes the picture; status_json.c and
+ * status_text.c show it. */
 #include "collector/ingest/status.h"
 
 #include "collector/ingest/health.h"

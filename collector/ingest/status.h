@@ -1,5 +1,5 @@
-/* GET /v1/status: what `haul-collector status` shows; JSON, or with ?format=text the
- * table that people read. */
+/* GET /v1/status: what `haul-collector status` shows; JSON, or with ?format=text the table that
+ * people read. */
 #ifndef HAUL_COLLECTOR_INGEST_STATUS_H
 #define HAUL_COLLECTOR_INGEST_STATUS_H
 

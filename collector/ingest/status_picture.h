@@ -28,7 +28,8 @@ struct picture {
 const char *picture_bytes(double bytes, char dst[32]);
 const char *picture_time(int64_t seconds, char dst[32]);
 
-/* What an operator should know first, a sentence each, through `each`; a negative result stops and is returned. */
+/* What an operator should know first, a sentence each, through `each`; a negative result stops and
+ * is returned. */
 int picture_problems(const struct picture *p, int (*each)(void *user, const char *text),
 		     void *user) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* What is wrong: see status_picture.h. Called by both forms of the status.
  *
- * The limits are those at which a person would want to look: five missed reports, a minute behind, a clock that puts
- * lines into another minute, a disk that is full before tomorrow. */
+ * The limits are those at which a person would want to look: five missed reports, a minute behind,
+ * a clock that puts lines into another minute, a disk that is full before tomorrow. */
 #include "collector/ingest/status_picture.h"
 #include "common/num.h"
 
@@ -38,7 +38,8 @@ static int tell_host(const struct teller *t, const struct picture *p, const stru
 	const struct store_host *h = &row->h;
 	char a[32], b[32];
 	int64_t silent_s = (p->now_us - h->last_contact_us) / NUM_SEC_US;
-	/* Reports are not in the ledger: after a start, quiet hosts get the time to be heard again. */
+	/* Reports are not in the ledger: after a start, quiet hosts get the time to be heard
+	 * again. */
 	bool had_time = p->now_us - p->started_us > SILENT_S * NUM_SEC_US;
 	double ahead_s = roster_clock_offset_s(h);
 	int r = 0;

@@ -1,5 +1,5 @@
-/* GET /v1/streams: see streams.h. Called by request.c. The answer waits until what it
- * says is durable. */
+/* GET /v1/streams: see streams.h. Called by request.c. The answer waits until what it says is
+ * durable. */
 #include "collector/ingest/streams.h"
 
 #include "collector/ingest/agent_header.h"

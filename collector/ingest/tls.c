@@ -1,11 +1,10 @@
-/* The collector's TLS: see tls.h. The server (http.c) arms each new session, auth.c asks
- * for the peer's names, the program loads again at SIGHUP.
+/* The collector's TLS: see tls.h. The server (http.c) arms each new session, auth.c asks for the
+ * peer's names, the program loads again at SIGHUP.
  *
- * The server's own credentials are replaced in each session before the handshake; that is
- * how a new certificate reaches new connections while old ones live on with theirs. A
- * client's certificate is asked for but not demanded in the handshake: who has none may
- * still read /healthz, and who should have one gets a 401 that says so, where a broken
- * handshake says nothing. */
+ * The server's own credentials are replaced in each session before the handshake; that is how a new
+ * certificate reaches new connections while old ones live on with theirs. A client's certificate is
+ * asked for but not demanded in the handshake: who has none may still read /healthz, and who should
+ * have one gets a 401 that says so, where a broken handshake says nothing. */
 #include "collector/ingest/tls.h"
 
 #include "common/file.h"

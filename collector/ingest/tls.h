@@ -1,8 +1,8 @@
-/* The collector's TLS: certificate, key and the CA of client certificates, which may be
- * replaced while connections live. GnuTLS, the same library that the server uses.
+/* The collector's TLS: certificate, key and the CA of client certificates, which may be replaced
+ * while connections live. GnuTLS, the same library that the server uses.
  *
- * Each load makes a generation. Connections keep the one that they began with, so a
- * generation is freed only with the whole; loading unchanged files makes none.
+ * Each load makes a generation. Connections keep the one that they began with, so a generation is
+ * freed only with the whole; loading unchanged files makes none.
  *
  * Threads: any. */
 #ifndef HAUL_COLLECTOR_INGEST_TLS_H
@@ -26,17 +26,16 @@ struct tls_files {
 	const char *client_ca; /* empty: clients are not asked for certificates */
 };
 
-/* Reads the files. Errors, with `err`: -errno of reading; -EINVAL when they are not what
- * they should be. */
+/* Reads the files. Errors, with `err`: -errno of reading; -EINVAL when they are not what they
+ * should be. */
 int tls_new(struct tls_files files, struct tls **ret, struct conf_error *err) MUST_CHECK;
 void tls_free(struct tls *t);
 
-/* Reads them again, for connections to come; on an error all stays as it was. 1: changed,
- * 0: unchanged. */
+/* Reads them again, for connections to come; on an error all stays as it was. 1: changed, 0:
+ * unchanged. */
 int tls_reload(struct tls *t, struct tls_files files, struct conf_error *err) MUST_CHECK;
 
-/* Grows with each change: what was found out about a peer before is to be found out anew.
- */
+/* Grows with each change: what was found out about a peer before is to be found out anew. */
 uint64_t tls_generation(struct tls *t);
 
 bool tls_asks_clients(struct tls *t); /* client_ca is set */
@@ -53,10 +52,9 @@ struct tls_names {
 	char name[TLS_NAMES_MAX][NAME_MAX_LEN + 1];
 };
 
-/* The host names of the peer's certificate, when it is one of the present CA's, valid now
- * and meant for clients: its DNS alternative names, or without any its common name. Names
- * that cannot be a host's are left out. -ENOENT when it showed none, -EACCES with a text
- * when it is not good. */
+/* The host names of the peer's certificate, when it is one of the present CA's, valid now and meant
+ * for clients: its DNS alternative names, or without any its common name. Names that cannot be a
+ * host's are left out. -ENOENT when it showed none, -EACCES with a text when it is not good. */
 int tls_peer_names(struct tls *t, gnutls_session_t session, struct tls_names *ret,
 		   const char **ret_why) MUST_CHECK;
 

@@ -1,11 +1,9 @@
-/* The tokens file: see tokens.h. auth.c reads it, the program's `token` commands change
- * it.
+/* The tokens file: see tokens.h. auth.c reads it, the program's `token` commands change it.
  *
- * The file's text is kept as people wrote it: a token is added as a line at its end, and
- * revoking leaves all other lines, comments too, as they stand. The directory is locked
- * while it is changed, so that two commands at once lose nothing; the reader needs no
- * lock, for the file is replaced by rename. A damaged file is never taken for an empty
- * one. */
+ * The file's text is kept as people wrote it: a token is added as a line at its end, and revoking
+ * leaves all other lines, comments too, as they stand. The directory is locked while it is changed,
+ * so that two commands at once lose nothing; the reader needs no lock, for the file is replaced by
+ * rename. A damaged file is never taken for an empty one. */
 #include "collector/ingest/tokens.h"
 
 #include "common/file.h"
@@ -261,8 +259,8 @@ static int keep_owner(int fd, int dirfd, const char *name, const char *like)
 	return fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
 }
 
-/* file_replace would do but for the owner: root adds a token that the collector, another
- * user, must read, and there must be no moment in which it cannot. */
+/* file_replace would do but for the owner: root adds a token that the collector, another user, must
+ * read, and there must be no moment in which it cannot. */
 static int replace(int dirfd, const char *name, const char *like, struct span text)
 {
 	char temp[300];

@@ -1,16 +1,15 @@
-/* The tokens file: who may send for which host. One token a line, three fields parted by
- * blanks:
+/* The tokens file: who may send for which host. One token a line, three fields parted by blanks:
  *
  *     HOST-OR-GLOB SALT HASH
  *
- * Lines that are empty or start with # are comments. A token is "haul_", 16 hex digits
- * that are its line's SALT, and 48 of a secret; HASH is HMAC-SHA256 of the secret under
- * the salt. So the line is found by the token's own first part, at the price of one hash
- * however many tokens there are, and the file tells nobody a token. Two tokens of one
- * host may stand side by side: that is how they are changed.
+ * Lines that are empty or start with # are comments. A token is "haul_", 16 hex digits that are its
+ * line's SALT, and 48 of a secret; HASH is HMAC-SHA256 of the secret under the salt. So the line is
+ * found by the token's own first part, at the price of one hash however many tokens there are, and
+ * the file tells nobody a token. Two tokens of one host may stand side by side: that is how they
+ * are changed.
  *
- * Threads: functions of a struct tokens may be called from any thread as long as it is
- * not freed. */
+ * Threads: functions of a struct tokens may be called from any thread as long as it is not
+ * freed. */
 #ifndef HAUL_COLLECTOR_INGEST_TOKENS_H
 #define HAUL_COLLECTOR_INGEST_TOKENS_H
 
@@ -38,8 +37,7 @@ struct tokens {
 	size_t n;
 };
 
-/* A host name, or a glob of the characters of one and * ? [ ! ]; at most NAME_MAX_LEN
- * bytes. */
+/* A host name, or a glob of the characters of one and * ? [ ! ]; at most NAME_MAX_LEN bytes. */
 bool tokens_valid_hosts(struct span hosts);
 
 /* Errors: -EINVAL with the line and a static text, -ENOMEM. */
@@ -55,14 +53,13 @@ const struct token *tokens_find(const struct tokens *t, struct span token);
 
 bool token_allows(const struct token *t, struct span host);
 
-/* Adds a token for `hosts` and writes it, with a NUL, to `ret_token`. The file is
- * replaced at once or not at all, mode 0600; it keeps its owner, and a new one gets that
- * of `owner_like` (a path) when we are root. Errors, with `err`. */
+/* Adds a token for `hosts` and writes it, with a NUL, to `ret_token`. The file is replaced at once
+ * or not at all, mode 0600; it keeps its owner, and a new one gets that of `owner_like` (a path)
+ * when we are root. Errors, with `err`. */
 int tokens_add(const char *path, const char *hosts, const char *owner_like,
 	       char ret_token[TOKEN_LEN + 1], struct conf_error *err) MUST_CHECK;
 
-/* Takes away every token whose first field is `hosts`, letter by letter. Gives how many.
- */
+/* Takes away every token whose first field is `hosts`, letter by letter. Gives how many. */
 int tokens_revoke(const char *path, const char *hosts, size_t *ret_count,
 		  struct conf_error *err) MUST_CHECK;
 

@@ -1,9 +1,8 @@
-/* Which parts of a segment to read: see blocks.h. Called by the search's threads, once a
- * segment.
+/* Which parts of a segment to read: see blocks.h. Called by the search's threads, once a segment.
  *
- * Plain files are parted in ranges, so that all cores can read one file; sealed ones at
- * their frames, some of them together, so that handing out work costs nothing beside
- * doing it. A gzip file's members cannot be found without inflating: it is one piece. */
+ * Plain files are parted in ranges, so that all cores can read one file; sealed ones at their
+ * frames, some of them together, so that handing out work costs nothing beside doing it. A gzip
+ * file's members cannot be found without inflating: it is one piece. */
 #include "collector/query/blocks.h"
 
 #include "collector/query/zstdfile.h"
@@ -127,8 +126,8 @@ static int add_blocks(uint32_t ordinal, const struct index_blocks *blocks,
 	return 0;
 }
 
-/* A plain file: what the index of live files knows of its blocks, and all that is behind them. Blocks end at line
- * ends, so a line belongs to the block in which it begins. */
+/* A plain file: what the index of live files knows of its blocks, and all that is behind them.
+ * Blocks end at line ends, so a line belongs to the block in which it begins. */
 static int add_plain(const struct segment *segment, uint32_t ordinal, int fd,
 		     const struct lookup *lookup, struct pieces *ret)
 {

@@ -1,5 +1,4 @@
-/* Chooses the parts of a segment that have to be read for a question, each to be read by
- * itself. */
+/* Chooses the parts of a segment that have to be read for a question, each to be read by itself. */
 #ifndef HAUL_COLLECTOR_QUERY_BLOCKS_H
 #define HAUL_COLLECTOR_QUERY_BLOCKS_H
 
@@ -25,13 +24,13 @@ struct pieces {
 };
 
 int pieces_add(struct pieces *p, struct piece piece) MUST_CHECK;
-/* Appends it, or lengthens the last one of those from `first` on when it goes on where that ends and that is shorter than
- * what is worth a piece. */
+/* Appends it, or lengthens the last one of those from `first` on when it goes on where that ends
+ * and that is shorter than what is worth a piece. */
 int pieces_join(struct pieces *p, size_t first, struct piece piece, bool plain) MUST_CHECK;
 void pieces_free(struct pieces *p);
 
-/* Appends the pieces of a segment that can hold lines that the question selects, as far as
- * `lookup` (may be NULL) knows, in file order, without the blocks in `done`. Nothing else that might match
+/* Appends the pieces of a segment that can hold lines that the question selects, as far as `lookup`
+ * (may be NULL) knows, in file order, without the blocks in `done`. Nothing else that might match
  * is left out. Errors: -ENOMEM; -errno of reading. */
 int blocks_choose(const struct segment *segment, uint32_t ordinal, int fd,
 		  const struct lookup *lookup, const struct block_set *done,

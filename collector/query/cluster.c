@@ -142,8 +142,8 @@ static int join(struct leader *leader, const struct words *w)
 
 /* --- step 1 --- */
 
-/* How many templates are the same but for one place. Kept by a hash of all but that place: two that collide
- * are one chance in 2^64 for each pair. */
+/* How many templates are the same but for one place. Kept by a hash of all but that place: two that
+ * collide are one chance in 2^64 for each pair. */
 struct group {
 	uint64_t hash;
 	uint64_t templates;

@@ -1,8 +1,8 @@
 /* Context lines: see context.h. Called by grep between the search and the output.
  *
- * Lines are counted in the shard: context goes on in the segment before and behind. The files are read a
- * second time, but only around what was found. A group that grows large is put out in parts, which the
- * sorter keeps together: they have the same time and follow each other in place. */
+ * Lines are counted in the shard: context goes on in the segment before and behind. The files are
+ * read a second time, but only around what was found. A group that grows large is put out in parts,
+ * which the sorter keeps together: they have the same time and follow each other in place. */
 #include "collector/query/context.h"
 
 #include "collector/query/nearby.h"
@@ -114,8 +114,8 @@ static int take_gap(struct context *c, uint64_t max)
 	return r;
 }
 
-/* Reads behind the group: up to `max` lines, or to `until`. 1: it was reached; 0: not. *ret_end is behind
- * what was read. */
+/* Reads behind the group: up to `max` lines, or to `until`. 1: it was reached; 0: not. *ret_end is
+ * behind what was read. */
 static int read_gap(struct context *c, uint64_t max, const struct place *until)
 {
 	struct place at = c->end;
@@ -152,7 +152,8 @@ static int end_group(struct context *c)
 	return r < 0 ? r : put_part(c);
 }
 
-/* Puts the last lines of `w` before what `lines` has, at most `max` in all. Returns how many it has. */
+/* Puts the last lines of `w` before what `lines` has, at most `max` in all. Returns how many it
+ * has. */
 static int take_before(struct context *c, const struct window *w, uint64_t max, uint64_t *count,
 		       struct place *ret_first)
 {

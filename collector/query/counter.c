@@ -1,7 +1,8 @@
 /* Counting lines: see counter.h. Used by count and top.
  *
- * A key is the span of time as eight bytes, the first the highest, so that keys in order of bytes are in order
- * of time; then for each field a byte that says whether the line has it, the value, and NUL. */
+ * A key is the span of time as eight bytes, the first the highest, so that keys in order of bytes
+ * are in order of time; then for each field a byte that says whether the line has it, the value,
+ * and NUL. */
 #include "collector/query/counter.h"
 
 #include "collector/query/unknown.h"

@@ -1,4 +1,5 @@
-/* What the threads of count and top collect: tallies of lines by time and by the values of fields. */
+/* What the threads of count and top collect: tallies of lines by time and by the values of
+ * fields. */
 #ifndef HAUL_COLLECTOR_QUERY_COUNTER_H
 #define HAUL_COLLECTOR_QUERY_COUNTER_H
 
@@ -25,7 +26,8 @@ struct counter {
 
 /* A key of the tallies, taken apart. */
 struct counter_key {
-	int64_t time_us; /* of the span's beginning; COUNTER_NO_TIME: the line has none, or not by time */
+	/* of the span's beginning; COUNTER_NO_TIME: the line has none, or not by time */
+	int64_t time_us;
 	struct span values[COUNTER_FIELDS_MAX];
 	bool has[COUNTER_FIELDS_MAX]; /* false: the line does not have the field */
 };
@@ -35,8 +37,8 @@ int counter_open(struct counter *c, struct search *search, const char *const *fi
 		 size_t n_fields, int64_t every_us) MUST_CHECK;
 void counter_close(struct counter *c);
 
-/* Scans all days. Errors, which have been told. -EINVAL: there are lines, and none has one of the fields;
- * `option` says where the field was given. */
+/* Scans all days. Errors, which have been told. -EINVAL: there are lines, and none has one of the
+ * fields; `option` says where the field was given. */
 int counter_run(struct counter *c, const char *option) MUST_CHECK;
 
 void counter_split(const struct counter *c, struct span key, struct counter_key *ret);

@@ -1,13 +1,13 @@
 /* Whole events: see events.h.
  *
- * Events whose first lines were found are open: a table says which (time, stream, origin)
- * they have. The lines behind a hit are swept: a continuation of an open event is shown,
- * a new head with the same key closes it. A sweep looks at eight bytes of most lines, and
- * happens only near hits; the table's size bounds how many events are open at a time. A
- * continuation that matches without an open event looks for its head backwards.
+ * Events whose first lines were found are open: a table says which (time, stream, origin) they
+ * have. The lines behind a hit are swept: a continuation of an open event is shown, a new head with
+ * the same key closes it. A sweep looks at eight bytes of most lines, and happens only near hits;
+ * the table's size bounds how many events are open at a time. A continuation that matches without
+ * an open event looks for its head backwards.
  *
- * Lines may be given to the sorter twice, by two threads at the border of their pieces or
- * by a head that matched before it was looked for; the merge shows them once. */
+ * Lines may be given to the sorter twice, by two threads at the border of their pieces or by a head
+ * that matched before it was looked for; the merge shows them once. */
 #include "collector/query/events.h"
 
 #include "collector/query/nearby.h"
@@ -294,9 +294,8 @@ void events_day_end(struct events *e)
 
 /* --- backward --- */
 
-/* Shows the lines of the event with that key, from the end of `w` back to its head. 1:
- * the head was found, or the last line that was is too far away; 0: it may stand before
- * the window. */
+/* Shows the lines of the event with that key, from the end of `w` back to its head. 1: the head was
+ * found, or the last line that was is too far away; 0: it may stand before the window. */
 static int show_back(struct events *e, const struct window *w, const struct key *key,
 		     uint64_t *distance)
 {

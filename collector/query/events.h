@@ -1,10 +1,9 @@
-/* Whole events: a match in any line of a stack trace brings the whole trace. One for each
- * thread of a search; what it finds goes to the thread's sorter.
+/* Whole events: a match in any line of a stack trace brings the whole trace. One for each thread of
+ * a search; what it finds goes to the thread's sorter.
  *
- * A continuation belongs to the nearest earlier head of the shard with the same time,
- * stream (service and instance) and origin (stdout or stderr). It is looked for within
- * EVENTS_REACH bytes of the last line that was found. Pieces of long lines (flag P) are
- * lines by themselves here.
+ * A continuation belongs to the nearest earlier head of the shard with the same time, stream
+ * (service and instance) and origin (stdout or stderr). It is looked for within EVENTS_REACH bytes
+ * of the last line that was found. Pieces of long lines (flag P) are lines by themselves here.
  *
  * Errors of all functions: -ENOMEM; -errno of the sorter. */
 #ifndef HAUL_COLLECTOR_QUERY_EVENTS_H
@@ -25,8 +24,8 @@ void events_free(struct events *e);
 /* The next window of a piece. */
 void events_window(struct events *e, struct segments *segments, const struct window *w);
 
-/* A line of the window that matched, in order: it is given to the sorter, and so are the
- * lines of its event that stand before it. */
+/* A line of the window that matched, in order: it is given to the sorter, and so are the lines of
+ * its event that stand before it. */
 int events_hit(struct events *e, struct span line) MUST_CHECK;
 
 /* The window is over, and still there. */

@@ -1,7 +1,6 @@
-/* Several strings at once, each by its own search: the buffer stays in the processor's
- * cache, so that a second pass over it costs less than a cleverer algorithm that looks at
- * every byte. Used by the matcher for the strings that a regular expression demands.
- * Fails for memory only. */
+/* Several strings at once, each by its own search: the buffer stays in the processor's cache, so
+ * that a second pass over it costs less than a cleverer algorithm that looks at every byte. Used by
+ * the matcher for the strings that a regular expression demands. Fails for memory only. */
 #include "collector/query/finder.h"
 
 int finder_init(struct finder *f, const struct span *strings, size_t n, bool ignore_case)

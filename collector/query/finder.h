@@ -11,8 +11,8 @@ struct finder {
 	size_t n; /* 0: nothing to look for */
 };
 
-/* A walk over one stretch of memory: remembers for each string where it stands next, so
- * that a rare string is not looked for again after each occurrence of a frequent one. */
+/* A walk over one stretch of memory: remembers for each string where it stands next, so that a rare
+ * string is not looked for again after each occurrence of a frequent one. */
 struct finder_walk {
 	const struct finder *finder;
 	const char *end;

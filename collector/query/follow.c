@@ -1,9 +1,10 @@
 /* Following the archive: see follow.h. Called by tail.
  *
- * Three levels of directories are watched: the archive for days, a day for services, a service's directory for
- * files; what these have is given out by shards.c.
+ * Three levels of directories are watched: the archive for days, a day for services, a service's
+ * directory for files; what these have is given out by shards.c.
  *
- * An event only says where to look; what is there says what to do. So lost events cost time, not lines. */
+ * An event only says where to look; what is there says what to do. So lost events cost time, not
+ * lines. */
 #include "collector/query/follow.h"
 
 #include "collector/query/shards.h"

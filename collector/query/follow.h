@@ -1,5 +1,5 @@
-/* Follows the archive as it grows: every shard, or those that are chosen, new ones as they appear, through the
- * change of day and the closing and sealing of segments. One thread. */
+/* Follows the archive as it grows: every shard, or those that are chosen, new ones as they appear,
+ * through the change of day and the closing and sealing of segments. One thread. */
 #ifndef HAUL_COLLECTOR_QUERY_FOLLOW_H
 #define HAUL_COLLECTOR_QUERY_FOLLOW_H
 
@@ -20,19 +20,20 @@ struct follow_ops {
 	void *user;
 };
 
-/* Days before `first_day` are not followed. The archive's descriptor, path and choice outlive it. `ops` is
- * copied. Errors: -ENOMEM; -errno. */
+/* Days before `first_day` are not followed. The archive's descriptor, path and choice outlive it.
+ * `ops` is copied. Errors: -ENOMEM; -errno. */
 int follow_new(int archive_fd, const char *data_dir, int32_t first_day,
 	       const struct segment_choice *choice, struct trouble *trouble,
 	       const struct follow_ops *ops, struct follow **ret) MUST_CHECK;
 void follow_free(struct follow *f);
 
-/* What the list has is known: its shards are followed from the ends that they had then. Each day from the
- * first on that the archive has is adopted before anything is read. Errors: -ENOMEM; -errno. */
+/* What the list has is known: its shards are followed from the ends that they had then. Each day
+ * from the first on that the archive has is adopted before anything is read. Errors: -ENOMEM;
+ * -errno. */
 int follow_adopt(struct follow *f, const struct segments *segments) MUST_CHECK;
 
-/* Waits until something may have happened, at most `timeout_ns`, or until nobody reads `fd` any more
- * (-EPIPE). */
+/* Waits until something may have happened, at most `timeout_ns`, or until nobody reads `fd` any
+ * more (-EPIPE). */
 int follow_wait(struct follow *f, int fd, int64_t timeout_ns) MUST_CHECK;
 
 /* Gives out what is new. Errors: of ops.lines; -ENOMEM. */

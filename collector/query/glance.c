@@ -1,11 +1,14 @@
-/* A first look at a plain file: see glance.h. Called by the reader of plain files before it copies a window.
+/* A first look at a plain file: see glance.h. Called by the reader of plain files before it copies
+ * a window.
  *
- * Mapped bytes are searched for strings and for line ends, here and nowhere else; lines that may be wanted are then read,
- * so that everybody else works on a copy that stays as it is. A map of a file that is cut short raises SIGBUS where
- * there is nothing any more, and so does a bad disk: then zeros take the place of what is missing, and what this look has
- * found is not believed; who reads will see what is the matter.
+ * Mapped bytes are searched for strings and for line ends, here and nowhere else; lines that may be
+ * wanted are then read, so that everybody else works on a copy that stays as it is. A map of a file
+ * that is cut short raises SIGBUS where there is nothing any more, and so does a bad disk: then
+ * zeros take the place of what is missing, and what this look has found is not believed; who reads
+ * will see what is the matter.
  *
- * Only what is in the page cache is mapped: what is not comes faster by reading, which reads ahead. */
+ * Only what is in the page cache is mapped: what is not comes faster by reading, which reads
+ * ahead. */
 #include "collector/query/glance.h"
 
 #include <errno.h>
@@ -16,7 +19,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* So much is searched at a time: with several strings each of them goes over bytes that the processor has at hand. */
+/* So much is searched at a time: with several strings each of them goes over bytes that the
+ * processor has at hand. */
 enum { STEP = 128 * 1024 };
 
 /* --- what is not there any more --- */

@@ -1,12 +1,12 @@
 /* Sealed segments, gzip: see gzipfile.h.
  *
- * A member does not say how long it is, so a file is read from a member's start on by
- * inflating. Members end at line ends when haul made them; in any other file a line may
- * go on in the next member, and stands at the place where it began. Zeros behind the last
- * member are padding, as gzip has it.
+ * A member does not say how long it is, so a file is read from a member's start on by inflating.
+ * Members end at line ends when haul made them; in any other file a line may go on in the next
+ * member, and stands at the place where it began. Zeros behind the last member are padding, as gzip
+ * has it.
  *
- * Behind a damaged member the next one is looked for by the bytes that members begin with. What only looks like one is
- * told from one by its end, so it is no damage of its own. */
+ * Behind a damaged member the next one is looked for by the bytes that members begin with. What
+ * only looks like one is told from one by its end, so it is no damage of its own. */
 #include "collector/query/gzipfile.h"
 
 #include "common/file.h"

@@ -1,7 +1,8 @@
 /* Collecting hits: see hits.h.
  *
- * A day's hits are sorted when the day is read. Where that would keep who asked waiting it is read in rounds: at once when
- * the index knows the times of most of it, else when there are more hits than fit into memory; then the day begins anew. */
+ * A day's hits are sorted when the day is read. Where that would keep who asked waiting it is read
+ * in rounds: at once when the index knows the times of most of it, else when there are more hits
+ * than fit into memory; then the day begins anew. */
 #include "collector/query/hits.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* What the threads of a search for lines collect: hits and their events, in sorters. grep and trace ask for
- * it. */
+/* What the threads of a search for lines collect: hits and their events, in sorters. grep and trace
+ * ask for it. */
 #ifndef HAUL_COLLECTOR_QUERY_HITS_H
 #define HAUL_COLLECTOR_QUERY_HITS_H
 
@@ -35,16 +35,16 @@ int hits_open(struct hits *h, struct search *search, enum hits_mode mode, bool e
 	      enum record_order order, uint64_t limit) MUST_CHECK;
 void hits_close(struct hits *h);
 
-/* Scans a day anew: what the day before left is forgotten. The list is the caller's, to be freed. Errors,
- * which have been told: -errno. */
+/* Scans a day anew: what the day before left is forgotten. The list is the caller's, to be freed.
+ * Errors, which have been told: -errno. */
 int hits_day(struct hits *h, size_t day, struct segments **ret) MUST_CHECK;
 
 /* The same of a list that is there already. */
 int hits_list(struct hits *h, struct segments *segments) MUST_CHECK;
 
-/* The day is crowded: it is scanned in rounds, and what was found is given as soon as no earlier line can come any more, in
- * order: `each` is called for each record, `ready` after each round. When `each` returns 1 that was enough. Errors of the
- * two; all others have been told: -errno. */
+/* The day is crowded: it is scanned in rounds, and what was found is given as soon as no earlier
+ * line can come any more, in order: `each` is called for each record, `ready` after each round.
+ * When `each` returns 1 that was enough. Errors of the two; all others have been told: -errno. */
 int hits_rounds(struct hits *h, struct segments *segments,
 		int (*each)(void *user, const struct record *record), int (*ready)(void *user),
 		void *user) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* Ids beside an id: see ids.h. Called by trace --follow-ids.
  *
- * Only names that stand for one request are followed: a user or an order has a story of another kind, which
- * would drag half the archive in. */
+ * Only names that stand for one request are followed: a user or an order has a story of another
+ * kind, which would drag half the archive in. */
 #include "collector/query/ids.h"
 
 #include "common/logfmt.h"

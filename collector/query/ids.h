@@ -1,4 +1,5 @@
-/* Ids of one request: the one that was asked for and, with --follow-ids, others that stand beside it. */
+/* Ids of one request: the one that was asked for and, with --follow-ids, others that stand beside
+ * it. */
 #ifndef HAUL_COLLECTOR_QUERY_IDS_H
 #define HAUL_COLLECTOR_QUERY_IDS_H
 

@@ -1,5 +1,5 @@
-/* The greatest so many: see leaders.h. A heap whose top is the one to be given up next. Used by top and
- * patterns. */
+/* The greatest so many: see leaders.h. A heap whose top is the one to be given up next. Used by top
+ * and patterns. */
 #include "collector/query/leaders.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
-/* Whole lines out of a stream of bytes: see linebuf.h. Used by the readers of plain files
- * and of streams that are inflated piecemeal. One copy of the beginning of a cut line a
- * window; no other. A line that is longer than the buffer makes it grow. Fails for memory
- * only. */
+/* Whole lines out of a stream of bytes: see linebuf.h. Used by the readers of plain files and of
+ * streams that are inflated piecemeal. One copy of the beginning of a cut line a window; no other.
+ * A line that is longer than the buffer makes it grow. Fails for memory only. */
 #include "collector/query/linebuf.h"
 
 int linebuf_room(struct linebuf *b, size_t more)

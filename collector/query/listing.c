@@ -1,10 +1,10 @@
 /* Readings of one directory of the archive: see listing.h.
  *
- * readdir is no snapshot. So a directory whose modification time moved while it was read,
- * or is so young that its clock tick may hide a change, is read again until two readings
- * agree, of which the later saw no change: two that were both disturbed may have missed the
- * same file, once before and once after it was renamed. Plain files are opened within the same reading and held: whatever is renamed or
- * sealed afterwards, the descriptor stays. */
+ * readdir is no snapshot. So a directory whose modification time moved while it was read, or is so
+ * young that its clock tick may hide a change, is read again until two readings agree, of which the
+ * later saw no change: two that were both disturbed may have missed the same file, once before and
+ * once after it was renamed. Plain files are opened within the same reading and held: whatever is
+ * renamed or sealed afterwards, the descriptor stays. */
 #include "collector/query/listing.h"
 
 #include "common/array.h"
@@ -23,8 +23,8 @@ enum {
 	READINGS_MAX = 200, /* of one directory that keeps changing */
 };
 
-/* A directory last changed longer ago than this has no change that its timestamp could
- * hide (a tick of the kernel's coarse clock is at most 10 ms). */
+/* A directory last changed longer ago than this has no change that its timestamp could hide (a tick
+ * of the kernel's coarse clock is at most 10 ms). */
 #define SETTLED_NS (2 * NUM_SEC_NS)
 
 /* One of the readings. */

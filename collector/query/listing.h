@@ -58,8 +58,8 @@ struct listing_request {
 	struct trouble *trouble;
 };
 
-/* Appends the chosen files of a directory; what is no segment is passed over, what cannot
- * be read is told and left out. Errors: -ENOMEM; -errno of reading the directory. */
+/* Appends the chosen files of a directory; what is no segment is passed over, what cannot be read
+ * is told and left out. Errors: -ENOMEM; -errno of reading the directory. */
 int listing_add_directory(struct listing *l, DIR *dir,
 			  const struct listing_request *request) MUST_CHECK;
 

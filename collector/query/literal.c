@@ -1,10 +1,9 @@
 /* Substring search at memory speed: the innermost loop of every question to live files.
  *
- * Two bytes of the needle, the rarest by a table made from logs, are compared at 64
- * (AVX2) or 16 (SSE2) places at a time; only where both agree is the needle compared as a
- * whole. Measured in the second level cache: 20 GB/s with two probes, 15 with three, 5 to
- * 12 with memmem. Without SIMD, memchr on the rarest byte does the same. Cannot fail but
- * for memory. */
+ * Two bytes of the needle, the rarest by a table made from logs, are compared at 64 (AVX2) or 16
+ * (SSE2) places at a time; only where both agree is the needle compared as a whole. Measured in the
+ * second level cache: 20 GB/s with two probes, 15 with three, 5 to 12 with memmem. Without SIMD,
+ * memchr on the rarest byte does the same. Cannot fail but for memory. */
 #include "collector/query/literal.h"
 
 #include <errno.h>
@@ -14,8 +13,8 @@
 #include <immintrin.h>
 #endif
 
-/* How frequent a byte is in logs: 0 not at all, 255 every tenth byte; logarithmic. From
- * samples of 16 systems' logs and from JSON lines in equal parts. */
+/* How frequent a byte is in logs: 0 not at all, 255 every tenth byte; logarithmic. From samples of
+ * 16 systems' logs and from JSON lines in equal parts. */
 static const uint8_t frequency[256] = {
 	0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   200, 0,   0,   192, 0,   0,   0,   0,
 	0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   245, 94,  245, 161,
@@ -79,14 +78,15 @@ static const char *find_bytewise(const struct literal *l, const char *hay, size_
 
 #if defined(__x86_64__)
 
-/* Letters are compared with bit 5 set on both sides when case does not matter: no other
- * byte becomes that letter by it. */
+/* Letters are compared with bit 5 set on both sides when case does not matter: no other byte
+ * becomes that letter by it. */
 static char probe_fold(const struct literal *l, size_t i)
 {
 	return l->ignore_case && is_letter(l->needle.ptr[l->probe_at[i]]) ? 0x20 : 0;
 }
 
-/* Looks at the places of `mask`, bit n being hay + n. By itself, so that the search keeps its registers. */
+/* Looks at the places of `mask`, bit n being hay + n. By itself, so that the search keeps its
+ * registers. */
 __attribute__((noinline)) static const char *first_of(const struct literal *l, const char *hay,
 						      uint64_t mask)
 {
@@ -105,8 +105,9 @@ probe_avx2(const char *p, __m256i c, __m256i f, bool fold)
 	return _mm256_cmpeq_epi8(fold ? _mm256_or_si256(v, f) : v, c);
 }
 
-/* Two vectors a round: the test and the branch are then half of what they cost with one. Memory that is not in a cache
- * is asked for a page ahead, for the processor's own foresight ends with the page: 30 % of the time over mapped files. */
+/* Two vectors a round: the test and the branch are then half of what they cost with one. Memory
+ * that is not in a cache is asked for a page ahead, for the processor's own foresight ends with the
+ * page: 30 % of the time over mapped files. */
 __attribute__((target("avx2"), always_inline)) static inline const char *
 search_avx2(const struct literal *l, const char *hay, size_t len, bool fold)
 {
@@ -191,8 +192,7 @@ static void choose_find(struct literal *l)
 
 #endif
 
-/* The rarest bytes at different places, and different bytes where there are enough of
- * them. */
+/* The rarest bytes at different places, and different bytes where there are enough of them. */
 static void choose_probes(struct literal *l)
 {
 	for (size_t p = 0; p < LITERAL_PROBES; p++) {

@@ -1,5 +1,4 @@
-/* Substring search at memory speed. A literal is immutable and may be used by many
- * threads. */
+/* Substring search at memory speed. A literal is immutable and may be used by many threads. */
 #ifndef HAUL_COLLECTOR_QUERY_LITERAL_H
 #define HAUL_COLLECTOR_QUERY_LITERAL_H
 

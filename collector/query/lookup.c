@@ -1,8 +1,8 @@
 /* The question to the index: see lookup.h. Opened by search.c, asked by scan.c and blocks.c.
  *
- * A need is a string that stands in each line, or one of several; what of it are whole words, and so in
- * the index, store/tokens.h knows. A need of which nothing is a word says nothing, and then only the times
- * choose. */
+ * A need is a string that stands in each line, or one of several; what of it are whole words, and
+ * so in the index, store/tokens.h knows. A need of which nothing is a word says nothing, and then
+ * only the times choose. */
 #include "collector/query/lookup.h"
 
 #include "collector/store/live_index.h"

@@ -1,5 +1,5 @@
-/* `haul ls`: see haul(1). Every chosen segment is read, for lines and times; with --names only directories
- * are.
+/* `haul ls`: see haul(1). Every chosen segment is read, for lines and times; with --names only
+ * directories are.
  *
  *     read a day -> a row a shard, or sums by --by -> print */
 #include "collector/query/ls.h"

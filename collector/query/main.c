@@ -1,5 +1,5 @@
-/* haul: reads the archive. The commands have a file each; here the command line is taken, signals are set,
- * and the command's result becomes the exit code. */
+/* haul: reads the archive. The commands have a file each; here the command line is taken, signals
+ * are set, and the command's result becomes the exit code. */
 #include "collector/query/count.h"
 #include "collector/query/grep.h"
 #include "collector/query/ls.h"
@@ -29,7 +29,8 @@ static void on_signal(int number)
 	atomic_store(&stop, true);
 }
 
-/* The first SIGINT ends the search, the second the program. A closed pipe is seen where it is written to. */
+/* The first SIGINT ends the search, the second the program. A closed pipe is seen where it is
+ * written to. */
 static void set_signals(void)
 {
 	struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};

@@ -1,13 +1,12 @@
 /* Matching lines: see matcher.h. Called by the sieve for every window, by the printer for
  * highlighting.
  *
- * A fixed string is a search over the window. An expression is led by the strings that it
- * demands: only lines that hold one are given to PCRE2's JIT code; without such strings
- * every line is. Lines are matched one by one, never the window as a whole, so that
- * nothing can match across a line end.
+ * A fixed string is a search over the window. An expression is led by the strings that it demands:
+ * only lines that hold one are given to PCRE2's JIT code; without such strings every line is. Lines
+ * are matched one by one, never the window as a whole, so that nothing can match across a line end.
  *
- * What costs too much backtracking (the match limit) counts as not matching; matcher_new
- * sets the limit well above what sane expressions need. */
+ * What costs too much backtracking (the match limit) counts as not matching; matcher_new sets the
+ * limit well above what sane expressions need. */
 #include "collector/query/matcher.h"
 
 #include "collector/query/required.h"
@@ -190,8 +189,8 @@ const struct finder *matcher_required(const struct matcher *m)
 	return &m->finder;
 }
 
-/* The text has been checked or needs no check: PCRE2_MATCH_INVALID_UTF makes bad bytes
- * match nothing. */
+/* The text has been checked or needs no check: PCRE2_MATCH_INVALID_UTF makes bad bytes match
+ * nothing. */
 static bool run_code(struct matcher_scratch *s, struct span text, size_t from)
 {
 	const char *ptr = text.ptr ? text.ptr : "";

@@ -15,8 +15,8 @@ struct matcher_error {
 	char text[256];
 };
 
-/* `fixed`: the pattern is a string, not an expression. Errors: -EINVAL with `err` a bad
- * expression, or one with a line feed; -ENOMEM. */
+/* `fixed`: the pattern is a string, not an expression. Errors: -EINVAL with `err` a bad expression,
+ * or one with a line feed; -ENOMEM. */
 int matcher_new(struct span pattern, bool fixed, bool ignore_case, struct matcher **ret,
 		struct matcher_error *err) MUST_CHECK;
 void matcher_free(struct matcher *m);
@@ -35,15 +35,14 @@ const struct finder *matcher_required(const struct matcher *m);
 /* Begins a walk over whole lines, each with its LF. */
 void matcher_start(struct matcher_scratch *s, struct span lines);
 
-/* The next line that matches at or after `from`, the start of a line in what
- * matcher_start was given; without its LF. False: none. */
+/* The next line that matches at or after `from`, the start of a line in what matcher_start was
+ * given; without its LF. False: none. */
 bool matcher_next(struct matcher_scratch *s, const char *from, struct span *ret_line);
 
 /* One line or field. */
 bool matcher_test(struct matcher_scratch *s, struct span text);
 
-/* The first match in `text` at or after `from`, for highlighting; empty matches are
- * passed over. */
+/* The first match in `text` at or after `from`, for highlighting; empty matches are passed over. */
 bool matcher_find(struct matcher_scratch *s, struct span text, size_t from, struct span *ret_match);
 
 #endif

@@ -1,6 +1,6 @@
-/* Reading sorters together: see sorter.h. A heap over the sources: what each sorter has
- * in memory, and the runs that it wrote. Used by everything that prints, and by sorters
- * that have too many runs. */
+/* Reading sorters together: see sorter.h. A heap over the sources: what each sorter has in memory,
+ * and the runs that it wrote. Used by everything that prints, and by sorters that have too many
+ * runs. */
 #include "collector/query/sorter_parts.h"
 
 #include "common/file.h"
@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* What all read buffers of a merge have together, and what one gets at least and at most.
- */
+/* What all read buffers of a merge have together, and what one gets at least and at most. */
 enum { BUFFERS_BYTES = 8 << 20, BUFFER_MIN = 4 << 10, BUFFER_MAX = 64 << 10 };
 
 struct source {

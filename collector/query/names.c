@@ -1,5 +1,5 @@
-/* Names of fields: see names.h. A wrong name looks like an answer ("nothing", or one row for all); so it is said,
- * with what would have been possible. */
+/* Names of fields: see names.h. A wrong name looks like an answer ("nothing", or one row for all);
+ * so it is said, with what would have been possible. */
 #include "collector/query/names.h"
 
 #include "collector/query/near.h"

@@ -1,7 +1,9 @@
-/* Near words: see near.h. Used where a name is not known: commands, options, services, hosts, fields.
+/* Near words: see near.h. Used where a name is not known: commands, options, services, hosts,
+ * fields.
  *
- * The distance is how many letters have to be put in, left out, changed or swapped with their neighbour; a third of them
- * may be wrong. A name that is a part of the word ("checkout" of "shop.checkout") is near, too. Cannot fail. */
+ * The distance is how many letters have to be put in, left out, changed or swapped with their
+ * neighbour; a third of them may be wrong. A name that is a part of the word ("checkout" of
+ * "shop.checkout") is near, too. Cannot fail. */
 #include "collector/query/near.h"
 
 #include <stdio.h>

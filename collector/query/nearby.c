@@ -1,10 +1,10 @@
-/* Lines beside a place: see nearby.h. Called for the rest of an event at the border of a
- * piece, for events whose head stands far before, and for context lines.
+/* Lines beside a place: see nearby.h. Called for the rest of an event at the border of a piece, for
+ * events whose head stands far before, and for context lines.
  *
- * Forward, the reader simply goes on, and stays where it is in case more is wanted.
- * Backward, a plain file is read by position; of a sealed one the frame before is found
- * by walking the frames, that of a gzip file by inflating from its start. What cannot be
- * read is passed over: the search itself reports damage. */
+ * Forward, the reader simply goes on, and stays where it is in case more is wanted. Backward, a
+ * plain file is read by position; of a sealed one the frame before is found by walking the frames,
+ * that of a gzip file by inflating from its start. What cannot be read is passed over: the search
+ * itself reports damage. */
 #include "collector/query/nearby.h"
 
 #include "collector/query/reader.h"

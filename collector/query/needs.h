@@ -1,5 +1,4 @@
-/* What a question demands of every line it selects: the words in which blocks are chosen.
- */
+/* What a question demands of every line it selects: the words in which blocks are chosen. */
 #ifndef HAUL_COLLECTOR_QUERY_NEEDS_H
 #define HAUL_COLLECTOR_QUERY_NEEDS_H
 

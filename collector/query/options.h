@@ -1,5 +1,6 @@
-/* The command line. The table in options.c is the only place where an option is defined: parser, --help,
- * completion and the list in the manual page follow it (a test holds the page against it). */
+/* The command line. The table in options.c is the only place where an option is defined: parser,
+ * --help, completion and the list in the manual page follow it (a test holds the page against
+ * it). */
 #ifndef HAUL_COLLECTOR_QUERY_OPTIONS_H
 #define HAUL_COLLECTOR_QUERY_OPTIONS_H
 
@@ -62,8 +63,8 @@ enum options_result {
 /* Strings point into argv and the environment. */
 enum options_result options_parse(int argc, char **argv, struct options *ret);
 
-/* The table as text for tests and completion: one line an option of the command, "-s\t--service\tGLOB\t
- * help"; commands likewise. */
+/* The table as text for tests and completion: one line an option of the command,
+ * "-s\t--service\tGLOB\t help"; commands likewise. */
 void options_print_table(FILE *out);
 
 #endif

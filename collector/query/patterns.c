@@ -2,8 +2,9 @@
  *
  *     search all days -> a template a line -> tallies -> clusters -> rows
  *
- * Each line counts for one template, and each template for one row, so that the rows' counts add up to the number
- * of lines. When there are more different templates than are clustered, the rarest share a last row. */
+ * Each line counts for one template, and each template for one row, so that the rows' counts add up
+ * to the number of lines. When there are more different templates than are clustered, the rarest
+ * share a last row. */
 #include "collector/query/patterns.h"
 
 #include "collector/query/cluster.h"

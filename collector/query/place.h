@@ -25,8 +25,8 @@ static inline int place_compare(const struct place *a, const struct place *b)
 	return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-/* A part of one segment that is read by itself: of a plain file the lines that begin in
- * [from, to), of a sealed one the frames or members that begin there. */
+/* A part of one segment that is read by itself: of a plain file the lines that begin in [from, to),
+ * of a sealed one the frames or members that begin there. */
 struct piece {
 	uint32_t segment;
 	uint64_t from, to;

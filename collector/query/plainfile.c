@@ -1,14 +1,14 @@
 /* A range of a plain file as windows of whole lines: see plainfile.h.
  *
- * Ranges part a file among threads: a line belongs to the range in which it begins. Bytes
- * are read, not mapped: a file that is truncated under a mapping kills the reader, and a
- * window that fits the second level cache is searched there. Where only lines with some
- * string are wanted, what has none of them is passed over without a copy (glance.h).
+ * Ranges part a file among threads: a line belongs to the range in which it begins. Bytes are read,
+ * not mapped: a file that is truncated under a mapping kills the reader, and a window that fits the
+ * second level cache is searched there. Where only lines with some string are wanted, what has none
+ * of them is passed over without a copy (glance.h).
  *
- * A live file may end in the middle of a line that is just being appended. Its rest is
- * waited for, for the writer may be put aside by a busy machine between two pages; a line
- * that stays without LF (the collector died over it) is shown as it is, as grep would, and
- * at once when the file was not written to for some seconds. */
+ * A live file may end in the middle of a line that is just being appended. Its rest is waited for,
+ * for the writer may be put aside by a busy machine between two pages; a line that stays without LF
+ * (the collector died over it) is shown as it is, as grep would, and at once when the file was not
+ * written to for some seconds. */
 #include "collector/query/plainfile.h"
 
 #include "common/clock.h"
@@ -96,8 +96,7 @@ static int finish_line(struct plainfile *f)
 	}
 }
 
-/* The first line of the range begins behind the first LF at or after the byte before it.
- */
+/* The first line of the range begins behind the first LF at or after the byte before it. */
 static void skip_first(struct plainfile *f, struct span *lines)
 {
 	size_t len = span_find(*lines, '\n') + 1;

@@ -11,10 +11,10 @@ struct plainfile {
 	struct linebuf lines;
 	struct glance glance;
 	int fd;
-	uint64_t at, to, size; /* bytes of the file: read so far, end of the range, end of
-				  the file */
-	uint64_t place;        /* of what linebuf gives next */
-	bool skip;             /* the range begins inside a line that is the one's before */
+	/* bytes of the file: read so far, end of the range, end of the file */
+	uint64_t at, to, size;
+	uint64_t place; /* of what linebuf gives next */
+	bool skip;      /* the range begins inside a line that is the one's before */
 	bool live;
 	bool ended;
 };

@@ -1,7 +1,7 @@
 /* Output: see printer.h. Used by every command that shows lines.
  *
- * Text is the stored line, byte for byte, when it goes to a file or a pipe. JSON and raw give the original
- * message, escapes undone; on a terminal they stay, for an original may do harm there. */
+ * Text is the stored line, byte for byte, when it goes to a file or a pipe. JSON and raw give the
+ * original message, escapes undone; on a terminal they stay, for an original may do harm there. */
 #include "collector/query/printer.h"
 
 #include "collector/query/style.h"

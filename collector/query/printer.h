@@ -24,7 +24,8 @@ struct printer {
 int printer_init(struct printer *p, const struct options *o,
 		 const struct matcher *matcher) MUST_CHECK;
 
-/* Errors of all these: -EPIPE nobody reads any more, which is no trouble; -errno of writing; -ENOMEM. */
+/* Errors of all these: -EPIPE nobody reads any more, which is no trouble; -errno of writing;
+ * -ENOMEM. */
 int printer_record(struct printer *p, const struct record *r) MUST_CHECK;
 int printer_line(struct printer *p, struct span line) MUST_CHECK;
 /* Text of the program's own, with its LF. */

@@ -1,5 +1,5 @@
-/* The progress line: see progress.h. One line on stderr that is written over itself;
- * whoever prints something else clears it first, under the trouble's lock. */
+/* The progress line: see progress.h. One line on stderr that is written over itself; whoever prints
+ * something else clears it first, under the trouble's lock. */
 #include "collector/query/progress.h"
 
 #include "common/civil.h"

@@ -1,5 +1,4 @@
-/* How far a long search is: counters that its threads feed, and a line on the terminal.
- */
+/* How far a long search is: counters that its threads feed, and a line on the terminal. */
 #ifndef HAUL_COLLECTOR_QUERY_PROGRESS_H
 #define HAUL_COLLECTOR_QUERY_PROGRESS_H
 
@@ -20,8 +19,8 @@ struct progress {
 	atomic_uint_fast64_t found; /* lines, in all */
 };
 
-/* Shown after 300 ms, only when stderr is a terminal and stdout no pipe. Messages of `trouble` clear it
- * first. */
+/* Shown after 300 ms, only when stderr is a terminal and stdout no pipe. Messages of `trouble`
+ * clear it first. */
 void progress_start(struct progress *p, struct trouble *trouble);
 
 /* A day begins. */

@@ -1,8 +1,9 @@
 /* Proofs: see proof.h. Called by verify.c, once a stream.
  *
- * A stream's bytes are proven up to its offset, but for gaps and losses: the collector took each chunk only where
- * the one before ended, by offset and checksum. The checksum that the ledger has covers [base, offset); a loss
- * begins a new one, so of what is before it only the ranges are told. */
+ * A stream's bytes are proven up to its offset, but for gaps and losses: the collector took each
+ * chunk only where the one before ended, by offset and checksum. The checksum that the ledger has
+ * covers [base, offset); a loss begins a new one, so of what is before it only the ranges are
+ * told. */
 #include "collector/query/proof.h"
 
 #include "collector/query/style.h"

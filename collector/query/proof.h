@@ -17,8 +17,8 @@ struct proof_range {
 	const struct account_loss *loss; /* PROOF_LOST: the cause */
 };
 
-/* The stream's bytes from start to offset, in order, each once. Zero it, and set `stream`; proof_free at the
- * end. */
+/* The stream's bytes from start to offset, in order, each once. Zero it, and set `stream`;
+ * proof_free at the end. */
 struct proof {
 	const struct account_stream *stream;
 	struct proof_range *ranges;

@@ -1,5 +1,5 @@
-/* One way to read any segment: see reader.h. The forms have a file each; here they meet.
- * Called by the search's threads and by what looks around a line. */
+/* One way to read any segment: see reader.h. The forms have a file each; here they meet. Called by
+ * the search's threads and by what looks around a line. */
 #include "collector/query/reader.h"
 
 #include "collector/query/gzipfile.h"
@@ -84,7 +84,8 @@ int reader_next(struct reader *r, struct window *ret)
 	uint64_t at;
 	ret->at.segment = r->piece.segment;
 	int result = next(r, ret);
-	/* A file system says the same when its own checksums are wrong, and would say so for ever. */
+	/* A file system says the same when its own checksums are wrong, and would say so for
+	 * ever. */
 	return result == -EBADMSG && !reader_error(r, &at) ? -EIO : result;
 }
 

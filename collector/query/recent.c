@@ -1,6 +1,6 @@
-/* Whole events as they grow: see recent.h. Called by tail for each line of a shard. A head and its continuations
- * nearly always stand together; where lines of another stream come between, what follows them stands for
- * itself. */
+/* Whole events as they grow: see recent.h. Called by tail for each line of a shard. A head and its
+ * continuations nearly always stand together; where lines of another stream come between, what
+ * follows them stands for itself. */
 #include "collector/query/recent.h"
 
 #include "common/columns.h"

@@ -64,8 +64,8 @@ static inline int record_compare_time(const struct record *a, const struct recor
 	return record_compare_bytes(record_key(a), record_key(b));
 }
 
-/* The same line may have been found twice, by two threads at the border of their pieces:
- * then the one that matched comes first. */
+/* The same line may have been found twice, by two threads at the border of their pieces: then the
+ * one that matched comes first. */
 static inline int record_compare(const struct record *a, const struct record *b,
 				 enum record_order order)
 {

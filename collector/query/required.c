@@ -1,11 +1,11 @@
 /* Required strings of a regular expression: see required.h.
  *
- * A recursive descent over the PCRE2 syntax that computes for every part: the small set
- * of strings that it matches exactly, if it is one ("https?" is {http, https}), and the
- * best set of which one must be there. A concatenation multiplies exact sets as long as
- * they stay small; an alternation unites. Anything whose meaning is not certain (inline
- * options, recursion, conditions, verbs) gives up as a whole: then every line is given to
- * PCRE2, which is slower and never wrong. Depth and sizes are bounded; no allocation. */
+ * A recursive descent over the PCRE2 syntax that computes for every part: the small set of strings
+ * that it matches exactly, if it is one ("https?" is {http, https}), and the best set of which one
+ * must be there. A concatenation multiplies exact sets as long as they stay small; an alternation
+ * unites. Anything whose meaning is not certain (inline options, recursion, conditions, verbs)
+ * gives up as a whole: then every line is given to PCRE2, which is slower and never wrong. Depth
+ * and sizes are bounded; no allocation. */
 #include "collector/query/required.h"
 
 #include <stdint.h>
@@ -17,9 +17,9 @@ enum {
 };
 
 struct part {
-	bool exact;              /* it matches just these strings */
-	struct required strings; /* exact: them. Else: one of them must be there; n = 0:
-				    not known */
+	bool exact; /* it matches just these strings */
+	/* exact: them. Else: one of them must be there; n = 0: not known */
+	struct required strings;
 };
 
 struct parser {
@@ -112,8 +112,7 @@ static bool set_multiply(const struct required *a, const struct required *b, str
 	return true;
 }
 
-/* How good a set is to look for: the length of its shortest string, less for many; 0:
- * useless. */
+/* How good a set is to look for: the length of its shortest string, less for many; 0: useless. */
 static size_t set_worth(const struct required *set)
 {
 	size_t shortest = SIZE_MAX;
@@ -224,8 +223,8 @@ static struct part parse_class(struct parser *p)
 	return part.exact && !negated ? part : (struct part){0};
 }
 
-/* Behind "(": what kind of group, then its inside. A look-around demands nothing of what
- * it stands beside. */
+/* Behind "(": what kind of group, then its inside. A look-around demands nothing of what it stands
+ * beside. */
 static struct part parse_group(struct parser *p)
 {
 	bool look = false;

@@ -1,6 +1,6 @@
-/* What must stand in every line that a regular expression matches: strings of which at
- * least one is there. They lead the search (a literal is found at memory speed) and
- * choose blocks by the index. */
+/* What must stand in every line that a regular expression matches: strings of which at least one is
+ * there. They lead the search (a literal is found at memory speed) and choose blocks by the
+ * index. */
 #ifndef HAUL_COLLECTOR_QUERY_REQUIRED_H
 #define HAUL_COLLECTOR_QUERY_REQUIRED_H
 
@@ -16,9 +16,9 @@ struct required {
 	size_t n; /* 0: nothing is known */
 };
 
-/* `pattern` is a PCRE2 expression that compiles. With `ignore_case` the strings stand for
- * either case of their ASCII letters and hold no other letters. Never wrong, sometimes
- * empty: what is not understood gives nothing. */
+/* `pattern` is a PCRE2 expression that compiles. With `ignore_case` the strings stand for either
+ * case of their ASCII letters and hold no other letters. Never wrong, sometimes empty: what is not
+ * understood gives nothing. */
 void required_of(struct span pattern, bool ignore_case, struct required *ret);
 
 #endif

@@ -1,18 +1,19 @@
-/* Rounds: see rounds.h. hits.c asks for them before it reads a day that the index knows, and when its sorters begin to
- * spill.
+/* Rounds: see rounds.h. hits.c asks for them before it reads a day that the index knows, and when
+ * its sorters begin to spill.
  *
- * A line is known by its first 27 bytes, as they stand: the order of lines is that of their first columns, and of times
- * as haul writes them both orders are one. A line that does not begin so could stand anywhere: a plain file with such a
- * line, and a block, are read in the first round.
+ * A line is known by its first 27 bytes, as they stand: the order of lines is that of their first
+ * columns, and of times as haul writes them both orders are one. A line that does not begin so
+ * could stand anywhere: a plain file with such a line, and a block, are read in the first round.
  *
- * Parts are sorted by their least line and dealt to rounds, the first of which are small. A line of a later round is
- * never less than the least of the round's parts: that is the frontier. */
+ * Parts are sorted by their least line and dealt to rounds, the first of which are small. A line of
+ * a later round is never less than the least of the round's parts: that is the frontier. */
 #include "collector/query/rounds.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* What the first round reads at least, and what a round reads at most before it is over; of lines. */
+/* What the first round reads at least, and what a round reads at most before it is over; of
+ * lines. */
 #define ROUND_FIRST (UINT64_C(4) << 20)
 #define ROUND_MOST  (UINT64_C(128) << 20)
 /* Files that are smaller are read before anybody notices. */
@@ -29,7 +30,8 @@ struct file {
 	struct stretch *parts; /* in file order */
 	size_t n;
 	bool chunked; /* its times are still to be read */
-	bool known; /* else it belongs to the first round as a whole, and so if it is not as it was: */
+	/* else it belongs to the first round as a whole, and so if it is not as it was: */
+	bool known;
 	enum segment_form form;
 	uint64_t size;
 	bool done;

@@ -1,9 +1,9 @@
-/* A day read in rounds: first the parts of the files that have the earliest lines, so that what is found there can be
- * printed while the rest is still to be read.
+/* A day read in rounds: first the parts of the files that have the earliest lines, so that what is
+ * found there can be printed while the rest is still to be read.
  *
- * Parts are the blocks that the index knows, with their times, and of plain files chunks of ROUNDS_CHUNK, whose earliest
- * times are found by reading the files once, for their times alone, when that is asked for. Whatever else there is belongs
- * to the first round. */
+ * Parts are the blocks that the index knows, with their times, and of plain files chunks of
+ * ROUNDS_CHUNK, whose earliest times are found by reading the files once, for their times alone,
+ * when that is asked for. Whatever else there is belongs to the first round. */
 #ifndef HAUL_COLLECTOR_QUERY_ROUNDS_H
 #define HAUL_COLLECTOR_QUERY_ROUNDS_H
 
@@ -24,7 +24,8 @@ enum rounds_use {
 /* The search's index has turned to the day. */
 enum rounds_use rounds_use(const struct search *search, const struct segments *segments);
 
-/* With `times` the plain files are read for theirs, with all threads. Errors, which have been told: -errno. */
+/* With `times` the plain files are read for theirs, with all threads. Errors, which have been told:
+ * -errno. */
 int rounds_new(struct search *search, struct segments *segments, bool times,
 	       struct rounds **ret) MUST_CHECK;
 void rounds_free(struct rounds *r);
@@ -36,7 +37,8 @@ bool rounds_next(struct rounds *r);
 bool rounds_wanted(const struct rounds *r, uint32_t ordinal);
 int rounds_choose(struct rounds *r, uint32_t ordinal, struct pieces *pieces) MUST_CHECK;
 
-/* After the round: lines whose first column is less than that have all been read. Empty: all lines have. */
+/* After the round: lines whose first column is less than that have all been read. Empty: all lines
+ * have. */
 struct span rounds_frontier(const struct rounds *r);
 
 #endif

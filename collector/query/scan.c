@@ -1,13 +1,11 @@
 /* The search's threads: see scan.h.
  *
- * Work is handed out in pieces. A thread that finds no piece takes the next segment,
- * opens it and chooses its pieces, which all may then take: so a long list of segments is
- * opened as it is needed, and one large file is shared. A segment stays open until its
- * last piece is read.
+ * Work is handed out in pieces. A thread that finds no piece takes the next segment, opens it and
+ * chooses its pieces, which all may then take: so a long list of segments is opened as it is
+ * needed, and one large file is shared. A segment stays open until its last piece is read.
  *
- * The lock guards all of struct scan but what is set before the threads start; it is held
- * for a few instructions a piece. The thread that called scan_day waits, and shows the
- * progress meanwhile. */
+ * The lock guards all of struct scan but what is set before the threads start; it is held for a few
+ * instructions a piece. The thread that called scan_day waits, and shows the progress meanwhile. */
 #include "collector/query/scan.h"
 
 #include "collector/query/reader.h"
@@ -160,7 +158,8 @@ static int choose(struct scan *s, uint32_t ordinal, struct thread *t, struct bat
 			tell(t, ordinal, r);
 		return 0;
 	}
-	/* Of a file that was replaced meanwhile the index knows nothing: what is done would be done again. */
+	/* Of a file that was replaced meanwhile the index knows nothing: what is done would be done
+	 * again. */
 	struct index_blocks blocks;
 	if (t->done.n && !lookup_find(s->lookup, segments_get(s->segments, ordinal), &blocks))
 		r = -ESTALE;
@@ -210,15 +209,16 @@ static void batch_free(struct scan *s, struct batch *b)
 	free(b);
 }
 
-/* How many segments a thread takes at a time: of many small ones that the index rules out some together,
- * towards the end one by one. */
+/* How many segments a thread takes at a time: of many small ones that the index rules out some
+ * together, towards the end one by one. */
 static uint32_t segments_to_take(const struct scan *s)
 {
 	uint32_t n = (s->n_segments - s->next_segment) / (8 * s->n_threads);
 	return n < 1 ? 1 : n > SEGMENTS_AT_ONCE ? SEGMENTS_AT_ONCE : n;
 }
 
-/* Takes the next segments, up to one that has pieces to read; called and left with the lock held. */
+/* Takes the next segments, up to one that has pieces to read; called and left with the lock
+ * held. */
 static void take_segment(struct scan *s, struct thread *t)
 {
 	struct batch *b = NULL;

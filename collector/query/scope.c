@@ -1,7 +1,9 @@
-/* Where a search looked: see scope.h. Called by search.c when a command that looks for lines ends and has none.
+/* Where a search looked: see scope.h. Called by search.c when a command that looks for lines ends
+ * and has none.
  *
- * A service or host that there is not, as by a slip of the fingers, looks like "nothing found". So when no file at all was
- * chosen, the names in the newest days are looked at again. Fails silently: it only explains. */
+ * A service or host that there is not, as by a slip of the fingers, looks like "nothing found". So
+ * when no file at all was chosen, the names in the newest days are looked at again. Fails silently:
+ * it only explains. */
 #include "collector/query/scope.h"
 
 #include "collector/query/near.h"

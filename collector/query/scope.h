@@ -14,8 +14,8 @@ struct scope {
 /* The files of a day were listed. */
 void scope_add(struct scope *s, const struct segments *segments);
 
-/* Nothing was found: a glob that names nothing there is in the archive's `days` is told, with what may have been meant;
- * on a terminal also what was looked at. */
+/* Nothing was found: a glob that names nothing there is in the archive's `days` is told, with what
+ * may have been meant; on a terminal also what was looked at. */
 void scope_tell(const struct scope *s, int archive_fd, const struct segment_choice *choice,
 		const int32_t *days, size_t n_days);
 

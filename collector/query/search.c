@@ -1,5 +1,5 @@
-/* A question to the archive: see search.h. The composing part of every command: here the stages' errors are
- * told, once.
+/* A question to the archive: see search.h. The composing part of every command: here the stages'
+ * errors are told, once.
  *
  *     choose segments -> prune blocks -> scan -> (the command's own) */
 #include "collector/query/search.h"

@@ -1,5 +1,5 @@
-/* A question to the archive: what to look for, where, and the threads that do it. Each command asks one and
- * says what is done with the lines. */
+/* A question to the archive: what to look for, where, and the threads that do it. Each command asks
+ * one and says what is done with the lines. */
 #ifndef HAUL_COLLECTOR_QUERY_SEARCH_H
 #define HAUL_COLLECTOR_QUERY_SEARCH_H
 
@@ -43,20 +43,23 @@ struct search {
 	struct progress progress;
 };
 
-/* Opens the archive, compiles pattern and conditions, starts the threads. `pattern` NULL: none; `fixed` as
- * with -F. Errors, which have been told: -EINVAL wrong input; -errno. The search is to be closed in
- * either case. */
+/* Opens the archive, compiles pattern and conditions, starts the threads. `pattern` NULL: none;
+ * `fixed` as with -F. Errors, which have been told: -EINVAL wrong input; -errno. The search is to
+ * be closed in either case. */
 int search_open(struct search *s, const struct options *options, const char *pattern, bool fixed,
 		const atomic_bool *stop) MUST_CHECK;
 void search_close(struct search *s);
 
-/* Has the index opened also when it cannot choose: for what it counts. Errors, which have been told. */
+/* Has the index opened also when it cannot choose: for what it counts. Errors, which have been
+ * told. */
 int search_want_index(struct search *s) MUST_CHECK;
 
-/* The segments of one of the days, the caller's to be freed. Errors, which have been told: -errno. */
+/* The segments of one of the days, the caller's to be freed. Errors, which have been told:
+ * -errno. */
 int search_list(struct search *s, size_t day, struct segments **ret) MUST_CHECK;
 
-/* Has the index turn to their day; search_scan does that by itself. Errors, which have been told: -ENOMEM. */
+/* Has the index turn to their day; search_scan does that by itself. Errors, which have been told:
+ * -ENOMEM. */
 int search_day(struct search *s, const struct segments *segments) MUST_CHECK;
 
 /* Scans them. Errors, which have been told: -ENOMEM; what an operation returned. */
@@ -68,7 +71,8 @@ bool search_stopped(const struct search *s);
 /* An error of a stage, told: "what: why". Returns it. */
 int search_tell(int error, const char *what);
 
-/* Tells what is left to tell and gives the exit code. `result` is 0 or the error that ended the command. */
+/* Tells what is left to tell and gives the exit code. `result` is 0 or the error that ended the
+ * command. */
 int search_exit(struct search *s, int result);
 /* The same for grep and trace. */
 int search_exit_found(struct search *s, int result, bool found);

@@ -1,10 +1,9 @@
-/* The segments of one day: see segments.h. Called by the search for each day, by ls and
- * tail.
+/* The segments of one day: see segments.h. Called by the search for each day, by ls and tail.
  *
- * Plain files are held open from the listing on. When descriptors are short a live file
- * is remembered by its inode instead; if another inode stands there later, the one we
- * want has become the lowest number above those we know. A closed file keeps its number
- * and contents when it is sealed, only the ending changes. */
+ * Plain files are held open from the listing on. When descriptors are short a live file is
+ * remembered by its inode instead; if another inode stands there later, the one we want has become
+ * the lowest number above those we know. A closed file keeps its number and contents when it is
+ * sealed, only the ending changes. */
 #include "collector/query/segments.h"
 
 #include "collector/query/services.h"
@@ -38,8 +37,8 @@ struct segments {
 	atomic_size_t held_left;
 	struct services services;
 	uint64_t bytes;
-	pthread_mutex_t lock; /* guards all of a segment from `fd` on, and its form, name
-				 and size */
+	/* guards all of a segment from `fd` on, and its form, name and size */
+	pthread_mutex_t lock;
 };
 
 /* --- days --- */
@@ -98,9 +97,9 @@ static size_t held_allowance(void)
 	return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur - DESCRIPTORS_KEPT;
 }
 
-/* Of one closed segment that stands there as plain text and sealed, for the sealing is
- * just done, one is enough. Both are complete; the sealed one stays. The list is in path
- * order: they are neighbours. */
+/* Of one closed segment that stands there as plain text and sealed, for the sealing is just done,
+ * one is enough. Both are complete; the sealed one stays. The list is in path order: they are
+ * neighbours. */
 static void drop_doubles(struct segments *s)
 {
 	struct segment *items = s->list.items;
@@ -255,8 +254,9 @@ static int open_as(const struct segments *s, const struct segment *seg, enum seg
 	return fd < 0 ? -errno : fd;
 }
 
-/* A segment whose number is known, under whatever name it has now; but under the one it was listed with as long as
- * that is there: the plain file beside a sealed one is about to go, and it may have to be opened again. */
+/* A segment whose number is known, under whatever name it has now; but under the one it was listed
+ * with as long as that is there: the plain file beside a sealed one is about to go, and it may have
+ * to be opened again. */
 static int open_number(const struct segments *s, struct segment *seg, uint32_t number)
 {
 	static const enum segment_form forms[] = {SEGMENT_CLOSED, SEGMENT_ZSTD, SEGMENT_GZIP};
@@ -314,8 +314,7 @@ static int open_segment(struct segments *s, struct segment *seg)
 		file_close(&fd);
 		return -EINVAL;
 	}
-	/* Places in it were given out under the form it had; it must not get another one.
-	 */
+	/* Places in it were given out under the form it had; it must not get another one. */
 	if (seg->settled && seg->form != seg->settled_form) {
 		file_close(&fd);
 		return -ENOENT;

@@ -1,9 +1,9 @@
 /* Listing a day's services: see services.h. Called by segments.c.
  *
- * The services are put in order, then each thread takes the next one that nobody has; the caller is one of
- * them. What they found is put together in that order, and each part is in order of names already: so the
- * whole is in the order of `LC_ALL=C sort` over SERVICE/NAME. When a thread cannot be started the others
- * do its work. */
+ * The services are put in order, then each thread takes the next one that nobody has; the caller is
+ * one of them. What they found is put together in that order, and each part is in order of names
+ * already: so the whole is in the order of `LC_ALL=C sort` over SERVICE/NAME. When a thread cannot
+ * be started the others do its work. */
 #include "collector/query/services.h"
 
 #include "common/array.h"

@@ -1,5 +1,5 @@
-/* The services of one day, listed by several threads: looking at a file costs a microsecond, and a day may have
- * tens of thousands. */
+/* The services of one day, listed by several threads: looking at a file costs a microsecond, and a
+ * day may have tens of thousands. */
 #ifndef HAUL_COLLECTOR_QUERY_SERVICES_H
 #define HAUL_COLLECTOR_QUERY_SERVICES_H
 
@@ -13,9 +13,9 @@ struct services {
 
 void services_free(struct services *s);
 
-/* Appends the chosen files of all chosen services below `day_dir` to `list`, in the order of their paths.
- * `request` is without a service. What cannot be read is told and left out. Errors: -ENOMEM; the list is
- * then as it was. */
+/* Appends the chosen files of all chosen services below `day_dir` to `list`, in the order of their
+ * paths. `request` is without a service. What cannot be read is told and left out. Errors: -ENOMEM;
+ * the list is then as it was. */
 int services_list(struct services *s, DIR *day_dir, const struct listing_request *request,
 		  unsigned threads, struct listing *list) MUST_CHECK;
 

@@ -1,9 +1,10 @@
 /* Shards that are followed: see shards.h.
  *
- * A shard's live file is held open and read from where we are. When another file stands under its name, ours has been
- * closed: it is read to its end, then the segments that were closed since (by their numbers: ours is the lowest above
- * those that were there when we opened it), then the new live file from its start. Thus nothing is missed however fast
- * segments follow each other, and sealing what we hold does not matter. */
+ * A shard's live file is held open and read from where we are. When another file stands under its
+ * name, ours has been closed: it is read to its end, then the segments that were closed since (by
+ * their numbers: ours is the lowest above those that were there when we opened it), then the new
+ * live file from its start. Thus nothing is missed however fast segments follow each other, and
+ * sealing what we hold does not matter. */
 #include "collector/query/shards.h"
 
 #include "collector/query/linebuf.h"
@@ -152,8 +153,8 @@ static int update_shard(struct shard_common *c, struct shards *all, const char *
 	if (s->fd >= 0 && highest <= s->above && !live)
 		return 0; /* between two names */
 	int r = shard_read(c, s, true);
-	/* Ours, if we had one, is the first that was closed since. What was given out is noted at once: this
-	 * may have to be done again. */
+	/* Ours, if we had one, is the first that was closed since. What was given out is noted at
+	 * once: this may have to be done again. */
 	bool skip = s->fd >= 0;
 	for (size_t i = 0; r == 0 && i < closed; i++) {
 		if (segments[i].number <= s->above)

@@ -27,8 +27,9 @@ void shards_free(const struct shard_common *c, struct shards *all);
 /* The segment is known: what is behind it will be given out. Errors: -ENOMEM; -errno. */
 int shards_adopt(struct shard_common *c, struct shards *all, const struct segment *seg) MUST_CHECK;
 
-/* Gives out what is new, as the listing of `directory` (below the archive) has it, which is put in order for that.
- * `ret_again` is set when a segment has another name by now. Errors: of ops.lines; -ENOMEM. */
+/* Gives out what is new, as the listing of `directory` (below the archive) has it, which is put in
+ * order for that. `ret_again` is set when a segment has another name by now. Errors: of ops.lines;
+ * -ENOMEM. */
 int shards_update(struct shard_common *c, struct shards *all, const char *directory,
 		  struct listing *list, bool *ret_again) MUST_CHECK;
 
@@ -36,8 +37,8 @@ int shards_update(struct shard_common *c, struct shards *all, const char *direct
 void shards_mark(struct shards *all);
 void shards_mark_file(struct shards *all, struct span name);
 
-/* Gives out what the live files have that were marked. With `end` nothing more will come: last lines end with their
- * files. Errors: of ops.lines; -ENOMEM. */
+/* Gives out what the live files have that were marked. With `end` nothing more will come: last
+ * lines end with their files. Errors: of ops.lines; -ENOMEM. */
 int shards_read(const struct shard_common *c, struct shards *all, bool end) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* Selecting lines: see sieve.h. Called for every window of a search.
  *
- * One of the tests leads, the others are asked of what it finds: the pattern, if it has a
- * string to look for; else a condition with such a string; else the pattern line by line.
- * Times are compared as the text that they are: 27 bytes, in the order of time. */
+ * One of the tests leads, the others are asked of what it finds: the pattern, if it has a string to
+ * look for; else a condition with such a string; else the pattern line by line. Times are compared
+ * as the text that they are: 27 bytes, in the order of time. */
 #include "collector/query/sieve.h"
 
 #include <errno.h>

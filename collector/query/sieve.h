@@ -1,5 +1,5 @@
-/* Which lines a question selects: pattern, conditions and time together. Immutable; each
- * thread has a scratch of its own. */
+/* Which lines a question selects: pattern, conditions and time together. Immutable; each thread has
+ * a scratch of its own. */
 #ifndef HAUL_COLLECTOR_QUERY_SIEVE_H
 #define HAUL_COLLECTOR_QUERY_SIEVE_H
 
@@ -20,8 +20,7 @@ struct sieve {
 
 struct sieve_scratch;
 
-/* since <= time < until; INT64_MIN and INT64_MAX are no bounds. matcher and where outlive
- * it. */
+/* since <= time < until; INT64_MIN and INT64_MAX are no bounds. matcher and where outlive it. */
 void sieve_init(struct sieve *s, const struct matcher *matcher, bool invert,
 		const struct where *where, int64_t since_us, int64_t until_us);
 

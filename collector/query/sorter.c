@@ -1,10 +1,10 @@
-/* Sorting what was found: see sorter.h. Each thread of a search fills one; merge.c reads
- * them together.
+/* Sorting what was found: see sorter.h. Each thread of a search fills one; merge.c reads them
+ * together.
  *
- * Bodies lie one behind another in an arena; what is sorted are small references. When
- * the arena is full they are sorted and written as a run. Lines of a shard come nearly in
- * order, so that sorting usually is one comparison a line. Too many runs are merged into
- * fewer before they are read, so that the merge's buffers are bounded too. */
+ * Bodies lie one behind another in an arena; what is sorted are small references. When the arena is
+ * full they are sorted and written as a run. Lines of a shard come nearly in order, so that sorting
+ * usually is one comparison a line. Too many runs are merged into fewer before they are read, so
+ * that the merge's buffers are bounded too. */
 #include "collector/query/sorter.h"
 
 #include "collector/query/sorter_parts.h"
@@ -79,8 +79,8 @@ void sorter_settle(struct sorter *s)
 	s->sorted = true;
 }
 
-/* With a limit: what comes after the limit's last match is let go, but for what has its
- * time (the rest of its event). True when that made room. */
+/* With a limit: what comes after the limit's last match is let go, but for what has its time (the
+ * rest of its event). True when that made room. */
 static bool cut_to_limit(struct sorter *s)
 {
 	uint64_t matched = 0;
@@ -122,8 +122,7 @@ static int add_run(struct sorter *s, struct spill_run run)
 	return r;
 }
 
-/* The oldest runs become one, so that each record is copied a logarithmic number of
- * times. */
+/* The oldest runs become one, so that each record is copied a logarithmic number of times. */
 static int unite_runs(struct sorter *s)
 {
 	struct merge *m;

@@ -1,8 +1,8 @@
 /* One file against the ledger: see soundness.h. Called by verify_files.c, by any thread.
  *
- * The ledger's row may be older than the file: a live one has grown, was closed or sealed since. A segment keeps
- * its number and its bytes through all that, so it is looked for under every name that it can have, and compared
- * up to the length that the ledger has. */
+ * The ledger's row may be older than the file: a live one has grown, was closed or sealed since. A
+ * segment keeps its number and its bytes through all that, so it is looked for under every name
+ * that it can have, and compared up to the length that the ledger has. */
 #include "collector/query/soundness.h"
 
 #include "collector/store/sealed.h"

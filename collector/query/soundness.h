@@ -8,9 +8,10 @@
 #include <stdatomic.h>
 
 enum soundness {
-	SOUND,           /* as it was written */
-	SOUND_UNCHECKED, /* it can be read, but no checksum is known: somebody had been at it before */
-	SOUND_GROWN,     /* as it was written, and then something that is not the collector's */
+	SOUND, /* as it was written */
+	/* it can be read, but no checksum is known: somebody had been at it before */
+	SOUND_UNCHECKED,
+	SOUND_GROWN,      /* as it was written, and then something that is not the collector's */
 	SOUND_MISSING,    /* no such file */
 	SOUND_SHORT,      /* shorter than it was */
 	SOUND_DAMAGED,    /* a block cannot be read */
@@ -35,8 +36,8 @@ struct sound {
 /* A copy that lasts longer than the account's row. */
 void sound_take(struct sound *s, const struct account_segment *segment);
 
-/* Looks at the segment's file, whatever form it has by now, and reads it. `read_bytes` counts up meanwhile.
- * -ECANCELED: `stop` was set; -ENOMEM. */
+/* Looks at the segment's file, whatever form it has by now, and reads it. `read_bytes` counts up
+ * meanwhile. -ECANCELED: `stop` was set; -ENOMEM. */
 int sound_check(struct sound *s, int archive_fd, const atomic_bool *stop,
 		atomic_uint_fast64_t *read_bytes) MUST_CHECK;
 

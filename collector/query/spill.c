@@ -1,8 +1,8 @@
-/* Records in a temporary file: see spill.h. Written by a sorter whose memory is full,
- * read by the merge.
+/* Records in a temporary file: see spill.h. Written by a sorter whose memory is full, read by the
+ * merge.
  *
- * The file has no name, so that nothing stays behind whatever happens. It is private to
- * this process and this run: its layout is the processor's. */
+ * The file has no name, so that nothing stays behind whatever happens. It is private to this
+ * process and this run: its layout is the processor's. */
 #include "collector/query/spill.h"
 
 #include "common/file.h"

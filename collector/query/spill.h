@@ -16,8 +16,8 @@ struct spill {
 	struct buf pending; /* written behind `end` when it is full */
 };
 
-/* Appends a record. The file is made in TMPDIR, /var/tmp or /tmp when first needed.
- * Errors: -errno; -ENOMEM. */
+/* Appends a record. The file is made in TMPDIR, /var/tmp or /tmp when first needed. Errors: -errno;
+ * -ENOMEM. */
 int spill_add(struct spill *s, const struct record *r) MUST_CHECK;
 /* Everything is in the file, ret_end behind it. */
 int spill_flush(struct spill *s, uint64_t *ret_end) MUST_CHECK;

@@ -1,7 +1,8 @@
 /* The story of an id: see story.h. Called by trace.
  *
- * Into a pipe, each line stands by itself as it is stored, and what the story adds stands on lines of its own
- * that begin with "# "; on a terminal the times stand in two columns before each line. */
+ * Into a pipe, each line stands by itself as it is stored, and what the story adds stands on lines
+ * of its own that begin with "# "; on a terminal the times stand in two columns before each
+ * line. */
 #include "collector/query/story.h"
 
 #include "collector/query/severity.h"

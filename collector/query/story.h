@@ -1,5 +1,6 @@
-/* What a trace is about, beside its lines: when it began and ended, the services it crossed in order of first
- * appearance, the slowest gap. Made in a first pass over the lines, told in and after the second. */
+/* What a trace is about, beside its lines: when it began and ended, the services it crossed in
+ * order of first appearance, the slowest gap. Made in a first pass over the lines, told in and
+ * after the second. */
 #ifndef HAUL_COLLECTOR_QUERY_STORY_H
 #define HAUL_COLLECTOR_QUERY_STORY_H
 
@@ -30,8 +31,8 @@ struct story {
 /* The first pass: a line in time order. Errors: -ENOMEM. */
 int story_add(struct story *s, struct span line, struct field_scratch *scratch) MUST_CHECK;
 
-/* The second pass: what stands before and around line number `number`: in text, the time since the start and
- * since the line before. Errors as of the printer. */
+/* The second pass: what stands before and around line number `number`: in text, the time since the
+ * start and since the line before. Errors as of the printer. */
 int story_print_line(struct story *s, struct printer *p, struct span line,
 		     uint64_t number) MUST_CHECK;
 

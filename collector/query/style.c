@@ -1,7 +1,7 @@
 /* Looks: see style.h. Used by the printer when colour is on or a terminal is written to.
  *
- * Stored lines are clean, so that little has to be made harmless; but a line may stand in the archive that
- * no collector wrote, and U+202E is clean and turns a line around. */
+ * Stored lines are clean, so that little has to be made harmless; but a line may stand in the
+ * archive that no collector wrote, and U+202E is clean and turns a line around. */
 #include "collector/query/style.h"
 
 #include "common/columns.h"

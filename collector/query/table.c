@@ -1,7 +1,7 @@
 /* Rows: see table.h. Used by count, top, patterns and ls.
  *
- * Text rows are held back until there are ROWS_HELD of them or the table ends, and are then printed as wide
- * as the widest so far: memory stays bounded, and short tables come out straight. */
+ * Text rows are held back until there are ROWS_HELD of them or the table ends, and are then printed
+ * as wide as the widest so far: memory stays bounded, and short tables come out straight. */
 #include "collector/query/table.h"
 
 #include "collector/query/style.h"

@@ -31,8 +31,8 @@ struct table;
 struct table *table_new(struct printer *printer, const struct table_column *columns, size_t n);
 void table_free(struct table *t);
 
-/* Adds a row of n cells. Rows of text wait, some at least, so that columns can be made as wide as they need
- * to be. Errors of both: as of the printer. */
+/* Adds a row of n cells. Rows of text wait, some at least, so that columns can be made as wide as
+ * they need to be. Errors of both: as of the printer. */
 int table_add(struct table *t, const struct cell *cells) MUST_CHECK;
 int table_flush(struct table *t) MUST_CHECK;
 

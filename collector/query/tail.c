@@ -2,9 +2,9 @@
  *
  *     list the newest days -> back-log -> follow: read what is new, sort it by time, print
  *
- * The lists that the back-log is taken from are the ones that following begins at, so that nothing is shown
- * twice or missed between them. What comes within one look is printed in order of time; across looks the
- * order is that of arrival. */
+ * The lists that the back-log is taken from are the ones that following begins at, so that nothing
+ * is shown twice or missed between them. What comes within one look is printed in order of time;
+ * across looks the order is that of arrival. */
 #include "collector/query/tail.h"
 
 #include "collector/query/follow.h"

@@ -1,8 +1,8 @@
 /* Counting by key: see tally.h. Used by count, top and patterns.
  *
- * Keys are hashed into a table of this thread's own. A table that has grown to its share of memory goes to a
- * sorter as it is, and a new one begins; the sorters' merge brings equal keys together, and adds them up. So
- * the number of different keys does not matter, only speed does. */
+ * Keys are hashed into a table of this thread's own. A table that has grown to its share of memory
+ * goes to a sorter as it is, and a new one begins; the sorters' merge brings equal keys together,
+ * and adds them up. So the number of different keys does not matter, only speed does. */
 #include "collector/query/tally.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Counts by key, in bounded memory: each thread fills one, and they are read together in order of the keys. */
+/* Counts by key, in bounded memory: each thread fills one, and they are read together in order of
+ * the keys. */
 #ifndef HAUL_COLLECTOR_QUERY_TALLY_H
 #define HAUL_COLLECTOR_QUERY_TALLY_H
 
@@ -17,7 +18,8 @@ struct tally_value {
 struct tally *tally_new(size_t memory);
 void tally_free(struct tally *t);
 
-/* Adds to a key; at most TALLY_KEY_MAX bytes of it count. Errors: -ENOMEM; -errno of the temporary file. */
+/* Adds to a key; at most TALLY_KEY_MAX bytes of it count. Errors: -ENOMEM; -errno of the temporary
+ * file. */
 int tally_add(struct tally *t, struct span key, const struct tally_value *value) MUST_CHECK;
 /* One more line of that key. */
 int tally_count(struct tally *t, struct span key) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* Templates: see template.h. The first half of `haul patterns`: called for every line.
  *
- * A text is cut into words of letters, digits and what binds them; each word is looked at by itself:
+ * A text is cut into words of letters, digits and what binds them; each word is looked at by
+ * itself:
  *
  *     2026-11-22T05:40:00.123Z, 05:40:00,123,
  *     Dec 10 06:55:46, 10/Oct/2000:13:55:36      <time>

@@ -78,8 +78,7 @@ static bool take_length(struct cursor *c, int64_t *ret_us)
 	return true;
 }
 
-/* HH:MM[:SS[.fraction]] as microseconds of the day. 24:00 is not a time, :60 is the next
- * minute. */
+/* HH:MM[:SS[.fraction]] as microseconds of the day. 24:00 is not a time, :60 is the next minute. */
 static bool take_clock(struct cursor *c, int64_t *ret_us)
 {
 	int hour, minute, second = 0;

@@ -2,7 +2,8 @@
  *
  *     search all days -> tallies by value -> the greatest N -> rows
  *
- * The values are counted exactly, however many there are; only the greatest N are held in memory. */
+ * The values are counted exactly, however many there are; only the greatest N are held in
+ * memory. */
 #include "collector/query/top.h"
 
 #include "collector/query/counter.h"

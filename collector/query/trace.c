@@ -2,8 +2,8 @@
  *
  *     search all days -> one sorter -> (other ids beside it: search again) -> story -> print
  *
- * Lines of all days are gathered before anything is printed: the story has a beginning, an end and a slowest
- * gap. */
+ * Lines of all days are gathered before anything is printed: the story has a beginning, an end and
+ * a slowest gap. */
 #include "collector/query/trace.h"
 
 #include "collector/query/hits.h"

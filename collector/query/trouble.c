@@ -1,5 +1,5 @@
-/* Trouble while reading: see trouble.h. A damaged archive could give thousands of
- * messages; the first few tell the story and the rest is a number. */
+/* Trouble while reading: see trouble.h. A damaged archive could give thousands of messages; the
+ * first few tell the story and the rest is a number. */
 #include "collector/query/trouble.h"
 
 #include "common/log.h"

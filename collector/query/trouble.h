@@ -1,5 +1,5 @@
-/* What went wrong while reading: files that cannot be opened, damaged blocks. Each is
- * told once, the search goes on, and the exit code says so at the end. Thread-safe. */
+/* What went wrong while reading: files that cannot be opened, damaged blocks. Each is told once,
+ * the search goes on, and the exit code says so at the end. Thread-safe. */
 #ifndef HAUL_COLLECTOR_QUERY_TROUBLE_H
 #define HAUL_COLLECTOR_QUERY_TROUBLE_H
 

@@ -1,6 +1,6 @@
-/* Unknown fields: see unknown.h. A wrong name would look like "nothing found", which is the worst answer a
- * search can give. So when nothing was found, and no line that was taken apart had the field, the same files
- * are asked once more for the field's name alone. */
+/* Unknown fields: see unknown.h. A wrong name would look like "nothing found", which is the worst
+ * answer a search can give. So when nothing was found, and no line that was taken apart had the
+ * field, the same files are asked once more for the field's name alone. */
 #include "collector/query/unknown.h"
 
 #include "collector/query/names.h"

@@ -4,13 +4,13 @@
 
 #include "collector/query/hits.h"
 
-/* -EINVAL, told with the names of fields that there are, when a field stands in none of the lines of the
- * question's time, services and hosts; 0 when all fields are known, or when that would take too long to tell
- * (UNKNOWN_BYTES of files). Other errors are told too. */
+/* -EINVAL, told with the names of fields that there are, when a field stands in none of the lines
+ * of the question's time, services and hosts; 0 when all fields are known, or when that would take
+ * too long to tell (UNKNOWN_BYTES of files). Other errors are told too. */
 int unknown_fields(struct search *search, const struct hits *hits) MUST_CHECK;
 
-/* No line has the field, which `option` asks for: told, with the names that there are. -EINVAL; other errors are told
- * too. */
+/* No line has the field, which `option` asks for: told, with the names that there are. -EINVAL;
+ * other errors are told too. */
 int unknown_field(struct search *search, const char *option, struct span field) MUST_CHECK;
 
 #define UNKNOWN_BYTES (UINT64_C(256) << 20)

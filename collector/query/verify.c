@@ -3,8 +3,8 @@
  *     account (ledger and log) -> a proof for each stream -> print -> every file of the archive against the
  *     ledger -> sum up
  *
- * Streams that are not chosen are passed over; with --path only files of their services on their hosts are
- * read. */
+ * Streams that are not chosen are passed over; with --path only files of their services on their
+ * hosts are read. */
 #include "collector/query/verify.h"
 
 #include "collector/query/proof.h"

@@ -1,9 +1,10 @@
 /* The archive's files: see verify_files.h. Called by verify.c.
  *
- * Threads take rows of the ledger one after another and read their files. What then looks wrong may only be
- * newer than the ledger's copy: a file that retention has taken, one that a checkpoint has closed. So what is
- * missing, short or unknown is looked at again with an account that was opened afterwards, and only what is
- * still wrong is told. A file of hundreds of GiB is one thread's: segments are small.
+ * Threads take rows of the ledger one after another and read their files. What then looks wrong may
+ * only be newer than the ledger's copy: a file that retention has taken, one that a checkpoint has
+ * closed. So what is missing, short or unknown is looked at again with an account that was opened
+ * afterwards, and only what is still wrong is told. A file of hundreds of GiB is one thread's:
+ * segments are small.
  *
  * The lock guards the account and all of struct pass but what is set before the threads start. */
 #include "collector/query/verify_files.h"

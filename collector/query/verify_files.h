@@ -8,7 +8,8 @@
 #include "collector/query/soundness.h"
 #include "common/map.h"
 
-/* What is looked at: by globs, by days, and, when `shards` is set, only the services and hosts in it. */
+/* What is looked at: by globs, by days, and, when `shards` is set, only the services and hosts in
+ * it. */
 struct verify_choice {
 	struct segment_choice names;
 	int32_t first_day, last_day;

@@ -1,7 +1,7 @@
 /* Directories that change: see watch.h. Used by the follower alone.
  *
- * A watch's number is inotify's; the directory's user stands in an array under it, numbers being small and
- * dense. Whatever inotify cannot do is done by looking at everything at an interval. */
+ * A watch's number is inotify's; the directory's user stands in an array under it, numbers being
+ * small and dense. Whatever inotify cannot do is done by looking at everything at an interval. */
 #include "collector/query/watch.h"
 
 #include "common/clock.h"

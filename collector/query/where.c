@@ -1,11 +1,9 @@
-/* Conditions on fields: see where.h. Called by the sieve for lines that the pattern left
- * over.
+/* Conditions on fields: see where.h. Called by the sieve for lines that the pattern left over.
  *
- * = and != compare the text of the value (a string decoded, a number as written); > >= <
- * <= compare as numbers when the wanted value is one, else bytewise; ~ and !~ search for
- * an expression. So that most lines are not taken apart, a condition names what must
- * stand in a line: the wanted value of = and the field's name, where they hold no byte
- * that JSON might write in another way. */
+ * = and != compare the text of the value (a string decoded, a number as written); > >= < <= compare
+ * as numbers when the wanted value is one, else bytewise; ~ and !~ search for an expression. So
+ * that most lines are not taken apart, a condition names what must stand in a line: the wanted
+ * value of = and the field's name, where they hold no byte that JSON might write in another way. */
 #include "collector/query/where.h"
 
 #include "collector/query/matcher.h"

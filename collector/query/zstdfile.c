@@ -1,12 +1,11 @@
 /* Sealed segments, zstd: see zstdfile.h.
  *
- * haul seals independent frames of about 1 MiB that end at line ends; such a frame is
- * inflated in one go into one window. Any other .zst is read too: a frame that is larger,
- * or does not say how large it is, comes out piecemeal, its lines put together in a
- * linebuf.
+ * haul seals independent frames of about 1 MiB that end at line ends; such a frame is inflated in
+ * one go into one window. Any other .zst is read too: a frame that is larger, or does not say how
+ * large it is, comes out piecemeal, its lines put together in a linebuf.
  *
- * Behind a damaged frame the next one is looked for by the bytes that frames begin with. What only looks like one is told
- * from one by its end, so it is no damage of its own. */
+ * Behind a damaged frame the next one is looked for by the bytes that frames begin with. What only
+ * looks like one is told from one by its end, so it is no damage of its own. */
 #include "collector/query/zstdfile.h"
 
 #include "common/file.h"
@@ -87,8 +86,8 @@ static int input_more(struct zstd_input *in)
 	return n < 0 ? (int)n : n > 0;
 }
 
-/* Makes the whole next frame available. 1 and its length; 0: it is too large, damaged or
- * cut short. */
+/* Makes the whole next frame available. 1 and its length; 0: it is too large, damaged or cut
+ * short. */
 static int whole_frame(struct zstd_input *in, size_t *ret_len)
 {
 	for (;;) {
@@ -241,8 +240,8 @@ static int inflate_frame(struct zstdfile *f, size_t len, size_t inflated)
 	return 0;
 }
 
-/* The next frame: inflated, or streaming begins. 1: look into the linebuf; 0: the piece
- * is at its end. */
+/* The next frame: inflated, or streaming begins. 1: look into the linebuf; 0: the piece is at its
+ * end. */
 static int begin_frame(struct zstdfile *f)
 {
 	if (f->in.at >= f->to)

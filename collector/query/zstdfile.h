@@ -25,10 +25,9 @@ int zstdfile_next(struct zstdfile *f, struct window *ret) MUST_CHECK;
 /* What the last call found damaged; NULL: nothing. */
 const char *zstdfile_error(const struct zstdfile *f, uint64_t *ret_at);
 
-/* Walks the frames from 0 on without inflating: `each` gets a frame's place and length;
- * skippable frames are not told. A frame that is damaged, cut short or very large ends
- * the walk and is told with its length up to the end of the file. Errors: -errno; what
- * `each` returns, when negative. */
+/* Walks the frames from 0 on without inflating: `each` gets a frame's place and length; skippable
+ * frames are not told. A frame that is damaged, cut short or very large ends the walk and is told
+ * with its length up to the end of the file. Errors: -errno; what `each` returns, when negative. */
 int zstdfile_walk(int fd, uint64_t size, int (*each)(void *user, uint64_t at, uint64_t length),
 		  void *user) MUST_CHECK;
 

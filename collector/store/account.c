@@ -1,7 +1,7 @@
 /* The collector's account: see account.h. Asked by `haul verify`.
  *
- * SQLite does the sorting and joining, with what does not fit its cache in temporary files, so that memory does
- * not grow with the number of streams. Temporary tables:
+ * SQLite does the sorting and joining, with what does not fit its cache in temporary files, so that
+ * memory does not grow with the number of streams. Temporary tables:
  *
  *     changed        streams that the log has moved or made beyond the copy
  *     changed_gap    their gaps
@@ -26,8 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A copy that is newer than the log that was read is there at once: a few tries are plenty. Damage is believed
- * when it is still there at another look. */
+/* A copy that is newer than the log that was read is there at once: a few tries are plenty. Damage
+ * is believed when it is still there at another look. */
 enum { TRIES = 20, DAMAGED_TRIES = 3 };
 
 #define COPY "the copy of the ledger (.haul/ledger-export.db)"

@@ -1,12 +1,13 @@
-/* What the collector has on record, as a reader finds it: every stream with what of it has arrived, every
- * segment with its length and checksum, losses and gaps. The copy of the ledger that the collector makes at
- * checkpoints (.haul/ledger-export.db), and what the write-ahead log has beyond it: so the account is as of
- * the last batch that was answered, though nobody but the collector may open the ledger itself.
+/* What the collector has on record, as a reader finds it: every stream with what of it has arrived,
+ * every segment with its length and checksum, losses and gaps. The copy of the ledger that the
+ * collector makes at checkpoints (.haul/ledger-export.db), and what the write-ahead log has beyond
+ * it: so the account is as of the last batch that was answered, though nobody but the collector may
+ * open the ledger itself.
  *
- * Nothing is written, no lock is taken, the collector may run or not. The copy is never changed, only
- * replaced; when the log has gone on without it in between, both are read again. What was read of the log is
- * synced before it counts, so that everything told here is durable. Segments are as of the copy: they only
- * grow.
+ * Nothing is written, no lock is taken, the collector may run or not. The copy is never changed,
+ * only replaced; when the log has gone on without it in between, both are read again. What was read
+ * of the log is synced before it counts, so that everything told here is durable. Segments are as
+ * of the copy: they only grow.
  *
  * One thread at a time. Errors: -errno; -EBADMSG what was read makes no sense; -ENOMEM. */
 #ifndef HAUL_COLLECTOR_STORE_ACCOUNT_H
@@ -90,8 +91,8 @@ uint64_t account_count_segments(struct account *a);
 /* 1 and the next one, by day, service, host, number; valid until the next call; 0 at the end. */
 int account_next_segment(struct account *a, struct account_segment *ret) MUST_CHECK;
 
-/* 1 and that one; 2: it is known from the log alone, and *ret is not set; 0: there is none. `number` 0: the
- * live one of the shard. */
+/* 1 and that one; 2: it is known from the log alone, and *ret is not set; 0: there is none.
+ * `number` 0: the live one of the shard. */
 int account_find_segment(struct account *a, int32_t day, struct span service, struct span host,
 			 uint32_t number, struct account_segment *ret) MUST_CHECK;
 

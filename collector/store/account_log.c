@@ -1,12 +1,13 @@
 /* The log beyond the copy: see account_log.h. Called by account.c.
  *
- * What recovery does with streams, without touching anything: each record's chunks are judged again and
- * applied to the streams that they name. A record counts when it is whole, follows the one before, and says
- * what judging it anew says; the first that does not ends the reading. At the end of the log that is a record
- * that is being written; before its end it is damage, and what that means is the collector's to find out.
+ * What recovery does with streams, without touching anything: each record's chunks are judged again
+ * and applied to the streams that they name. A record counts when it is whole, follows the one
+ * before, and says what judging it anew says; the first that does not ends the reading. At the end
+ * of the log that is a record that is being written; before its end it is damage, and what that
+ * means is the collector's to find out.
  *
- * The collector goes on meanwhile, and drops log files that a newer copy of the ledger has made unnecessary:
- * then there is a hole behind the copy that was read, and -EAGAIN. */
+ * The collector goes on meanwhile, and drops log files that a newer copy of the ledger has made
+ * unnecessary: then there is a hole behind the copy that was read, and -EAGAIN. */
 #include "collector/store/account_log.h"
 
 #include "collector/store/sql.h"
@@ -157,7 +158,8 @@ static int add_entry(struct reading *g, uint64_t hash, const struct key *k, stru
 	return 0;
 }
 
-/* The stream that the chunk is about, made when that is what the chunk did. -EBADMSG: there is none. */
+/* The stream that the chunk is about, made when that is what the chunk did. -EBADMSG: there is
+ * none. */
 static int get_stream(struct reading *g, struct span host, const struct walrecord_chunk *c,
 		      struct stream **ret)
 {

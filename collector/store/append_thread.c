@@ -1,5 +1,6 @@
-/* The append thread: what is durable in the WAL goes to the live files, one write a shard; at a mark segments are closed and
- * the checkpoint learns that everything before it stands there. See pipeline.c for what can go wrong. */
+/* The append thread: what is durable in the WAL goes to the live files, one write a shard; at a
+ * mark segments are closed and the checkpoint learns that everything before it stands there. See
+ * pipeline.c for what can go wrong. */
 #include "collector/store/pipeline_inside.h"
 
 #include "common/log.h"

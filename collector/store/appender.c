@@ -12,8 +12,8 @@
  *   no room                       the caller comes again; a half-written queue goes on where it stopped
  *   any other error               final: the store fails, recovery writes the lines to their places
  *
- * "A new segment" first makes the move durable in the WAL (the `move` call-back), then writes: whenever
- * the process dies, recovery knows where the lines are. */
+ * "A new segment" first makes the move durable in the WAL (the `move` call-back), then writes:
+ * whenever the process dies, recovery knows where the lines are. */
 #include "collector/store/appender.h"
 
 #include "collector/store/today.h"

@@ -1,7 +1,6 @@
-/* Appends lines to their shards' live files: the one writer of the archive. Lines are
- * queued place by place in the order of their records, then flushed with one write a
- * shard; so a shard's file grows exactly as places were given, and `tail -F` never sees a
- * hole.
+/* Appends lines to their shards' live files: the one writer of the archive. Lines are queued place
+ * by place in the order of their records, then flushed with one write a shard; so a shard's file
+ * grows exactly as places were given, and `tail -F` never sees a hole.
  *
  * Owned by the append thread. */
 #ifndef HAUL_COLLECTOR_STORE_APPENDER_H
@@ -20,8 +19,8 @@ struct archive_note {
 	int64_t time_us;
 };
 
-/* Lines that wait for a shard's file go to a new segment, from `from` on; `gone`: the old one has no file
- * any more. Returns when that is durable: 0 and the number of the new segment. */
+/* Lines that wait for a shard's file go to a new segment, from `from` on; `gone`: the old one has
+ * no file any more. Returns when that is durable: 0 and the number of the new segment. */
 typedef int appender_move(void *user, struct shard *shard, struct place from, bool gone,
 			  uint32_t *ret_number);
 
@@ -51,8 +50,8 @@ void appender_free(struct appender *a);
 /* Takes over a segment that exists (recovery: shard->segment). */
 void appender_adopt(struct appender *a, struct segment *s);
 
-/* For the next report: a live segment is not as the ledger has it; one is not live any more; something
- * is wrong with a range of bytes (`what` is static). -ENOMEM. */
+/* For the next report: a live segment is not as the ledger has it; one is not live any more;
+ * something is wrong with a range of bytes (`what` is static). -ENOMEM. */
 void appender_changed(struct appender *a, struct segment *s);
 int appender_retired(struct appender *a, const struct segment *s,
 		     enum segment_state state) MUST_CHECK;
@@ -63,16 +62,15 @@ int appender_note(struct appender *a, const struct segment *s, const char *what,
 int appender_queue(struct appender *a, struct shard *shard, struct place place,
 		   const struct segment_lines *lines) MUST_CHECK;
 
-/* Writes all that is queued. -ENOSPC, -EDQUOT: call it again when there may be room; any
- * other error is final. */
+/* Writes all that is queued. -ENOSPC, -EDQUOT: call it again when there may be room; any other
+ * error is final. */
 int appender_flush(struct appender *a) MUST_CHECK;
 
 /* Gives a live segment that is complete its number. With nothing queued. */
 int appender_close(struct appender *a, struct shard *shard, uint32_t number) MUST_CHECK;
 
-/* Everything that changed since the last report, as it stands with nothing queued: rows
- * of segments and notes, the receiver's to free; `names_changed` as above. -ENOMEM:
- * nothing is forgotten. */
+/* Everything that changed since the last report, as it stands with nothing queued: rows of segments
+ * and notes, the receiver's to free; `names_changed` as above. -ENOMEM: nothing is forgotten. */
 struct appender_report {
 	struct segment_row *rows;
 	size_t n_rows;

@@ -38,13 +38,13 @@ struct archive_result {
 };
 
 /* Takes a closed segment (store_settle was called since it was read) to its sealed form. What an
- * earlier start has left half done is finished. Errors: -ECANCELED; -ENOSPC; -errno: it is as it was,
- * and may be tried again. */
+ * earlier start has left half done is finished. Errors: -ECANCELED; -ENOSPC; -errno: it is as it
+ * was, and may be tried again. */
 int archive_seal(struct archive *a, const struct segment_row *row,
 		 const struct archive_terms *terms, struct archive_result *ret) MUST_CHECK;
 
-/* Looks after a segment that is not closed, once after a start: finishes what was broken off. Its file's
- * size; 0 when there is none (said aloud). -errno. */
+/* Looks after a segment that is not closed, once after a start: finishes what was broken off. Its
+ * file's size; 0 when there is none (said aloud). -errno. */
 int archive_check(struct archive *a, const struct segment_row *row, uint64_t *ret_bytes) MUST_CHECK;
 
 /* The form and size of a sealed segment's file. -ENOENT. */
@@ -54,8 +54,8 @@ int archive_look(const struct tree *t, const struct segment_row *row, enum segme
 /* Adds a sealed segment to the index from its file. -errno. */
 int archive_index(struct archive *a, const struct segment_row *row, const char *class) MUST_CHECK;
 
-/* Deletes sealed segments; their directories, too, when they are empty. Those whose rows then say "deleted" are gone;
- * -errno: others are left, and archive_check tries again. */
+/* Deletes sealed segments; their directories, too, when they are empty. Those whose rows then say
+ * "deleted" are gone; -errno: others are left, and archive_check tries again. */
 int archive_remove(struct archive *a, struct segment_row *rows, size_t n) MUST_CHECK;
 
 /* Takes what is gone out of the index; of days up to `last_day`. -errno. */

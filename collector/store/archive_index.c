@@ -1,5 +1,5 @@
-/* The index of one segment: blocks gathered into parts, and these given to the indexer; see archive_inside.h. Sealing gathers
- * them as it goes, archive_index reads the sealed file. */
+/* The index of one segment: blocks gathered into parts, and these given to the indexer; see
+ * archive_inside.h. Sealing gathers them as it goes, archive_index reads the sealed file. */
 #include "collector/store/archive_inside.h"
 
 #include "collector/store/sealed.h"

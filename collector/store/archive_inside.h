@@ -34,7 +34,8 @@ int archive_stopped(void *user);
 void archive_row_path(const struct segment_row *row, enum segment_form form,
 		      char ret[SEGMENT_PATH_MAX]);
 
-/* The size of the segment's file in this form, in one of the compressed ones; -ENOENT also when it is none of ours. */
+/* The size of the segment's file in this form, in one of the compressed ones; -ENOENT also when it
+ * is none of ours. */
 int archive_look_form(const struct tree *t, const struct segment_row *row, enum segment_form form,
 		      uint64_t *ret_bytes) MUST_CHECK;
 int archive_look_compressed(const struct tree *t, const struct segment_row *row,

@@ -5,13 +5,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* What the janitor has done and is doing, for metrics and status; sums since the start of the program. */
+/* What the janitor has done and is doing, for metrics and status; sums since the start of the
+ * program. */
 struct archive_meters {
 	_Atomic uint64_t sealed_segments, sealed_plain_bytes, sealed_bytes, seal_ns;
 	_Atomic uint64_t deleted_segments, deleted_bytes;
 	_Atomic uint64_t errors;
-	_Atomic uint64_t
-		damaged_segments; /* sealed files found damaged, of those that were read: not all are */
+	/* sealed files found damaged, of those that were read: not all are */
+	_Atomic uint64_t damaged_segments;
 	_Atomic uint64_t waiting_segments, waiting_bytes; /* closed, not yet sealed */
 	_Atomic uint64_t archive_segments, archive_bytes; /* sealed; bytes of their files */
 	_Atomic uint64_t live_indexed_bytes;              /* of large live files */

@@ -1,5 +1,5 @@
-/* Segments that go: see archive.h. The ledger says it first and forgets it last, so that no file is ever missed and none
- * is left that nobody knows. */
+/* Segments that go: see archive.h. The ledger says it first and forgets it last, so that no file is
+ * ever missed and none is left that nobody knows. */
 #include "collector/store/archive_inside.h"
 
 #include "common/log.h"
@@ -14,7 +14,8 @@ static int remove_files(struct archive *a, const struct segment_row *row)
 		char path[SEGMENT_PATH_MAX];
 		archive_row_path(row, forms[i], path);
 		int r = tree_remove(a->tree, path);
-		/* Behind a link or a file in the place of its directory there is nothing of ours. */
+		/* Behind a link or a file in the place of its directory there is nothing of
+		 * ours. */
 		if (r < 0 && r != -ENOENT && r != -ELOOP && r != -ENOTDIR)
 			return r;
 	}
@@ -69,8 +70,8 @@ int archive_finish_removal(struct archive *a, const struct segment_row *row)
 	return 0;
 }
 
-/* There is no room to write down what is going to go: then a file goes first, which makes some. A crash in
- * between leaves a segment that seems to be taken away by somebody. */
+/* There is no room to write down what is going to go: then a file goes first, which makes some. A
+ * crash in between leaves a segment that seems to be taken away by somebody. */
 static int remove_unmarked(struct archive *a, const struct segment_row *row,
 			   const struct segment_row *rows, size_t n)
 {
@@ -80,8 +81,8 @@ static int remove_unmarked(struct archive *a, const struct segment_row *row,
 	return store_put_segments(a->config.store, rows, n);
 }
 
-/* A file that cannot be removed does not keep the others: it counts as sealed again, its row stays, and the next pass
- * tries again. How many are gone, their rows in `gone`. */
+/* A file that cannot be removed does not keep the others: it counts as sealed again, its row stays,
+ * and the next pass tries again. How many are gone, their rows in `gone`. */
 static size_t remove_marked(struct archive *a, struct segment_row *rows, size_t n,
 			    struct segment_row *gone, int *ret_worst)
 {
@@ -128,7 +129,8 @@ int archive_remove(struct archive *a, struct segment_row *rows, size_t n)
 	for (size_t i = 0; i < n && r == -ENOSPC; i++)
 		r = remove_unmarked(a, &rows[i], rows, n);
 	if (r == 0) {
-		/* Readers know it before the files go; without room for that they go all the same. */
+		/* Readers know it before the files go; without room for that they go all the
+		 * same. */
 		(void)!store_settle(a->config.store);
 		size_t n_gone = remove_marked(a, rows, n, gone, &worst);
 		r = forget_marked(a, gone, n_gone);

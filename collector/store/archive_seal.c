@@ -1,9 +1,9 @@
 /* A closed segment becomes a sealed one: see archive.h.
  *
- * The plain file goes last, when the sealed one is on disk under its name, was read back whole and the
- * ledger says so. Until then a crash leaves the plain one as it was, and sealing begins anew; the one
- * temporary file has one name, so nothing is ever left over. The index is in nobody's way: when it
- * cannot be written the segment is sealed all the same. */
+ * The plain file goes last, when the sealed one is on disk under its name, was read back whole and
+ * the ledger says so. Until then a crash leaves the plain one as it was, and sealing begins anew;
+ * the one temporary file has one name, so nothing is ever left over. The index is in nobody's way:
+ * when it cannot be written the segment is sealed all the same. */
 #include "collector/store/archive_inside.h"
 
 #include "collector/store/seal.h"
@@ -65,8 +65,8 @@ static int write_sealed(struct sealing *s)
 	return compare(s);
 }
 
-/* A file that has the sealed name already: of an earlier try, then it holds the same, and is replaced;
- * anything else is never written over. -EEXIST. */
+/* A file that has the sealed name already: of an earlier try, then it holds the same, and is
+ * replaced; anything else is never written over. -EEXIST. */
 static int look_in_the_way(const struct sealing *s)
 {
 	uint64_t size, bytes, crc;
@@ -188,7 +188,8 @@ static int adopt(struct archive *a, const struct segment_row *row, const char *c
 	return store_put_segments(a->config.store, &sealed, 1);
 }
 
-/* Two files for one segment, and they differ: nothing is thrown away. The next pass finds the sealed one. */
+/* Two files for one segment, and they differ: nothing is thrown away. The next pass finds the
+ * sealed one. */
 static int set_plain_aside(const struct sealing *s)
 {
 	char aside[TREE_PATH_MAX];

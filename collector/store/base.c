@@ -5,7 +5,8 @@
  *   a copy is newer (a backup was put back)       likewise
  *   there is nothing                              a new one: then only the WAL and the files tell
  *
- * A copy is newer only if it is of the same collector (uuid). What is replaced goes to quarantine. */
+ * A copy is newer only if it is of the same collector (uuid). What is replaced goes to
+ * quarantine. */
 #include "collector/store/base.h"
 
 #include "common/file.h"
@@ -130,8 +131,8 @@ static int say(struct conf_error *err, const struct store *s, int r)
 	return r;
 }
 
-/* SQLite opens by name, not beneath a directory: whatever stands there and is no file (a link that somebody planted) is
- * put out of its way first. */
+/* SQLite opens by name, not beneath a directory: whatever stands there and is no file (a link that
+ * somebody planted) is put out of its way first. */
 static int refuse_links(struct store *s)
 {
 	static const char *const paths[] = {LEDGER_PATH, LEDGER_JOURNAL, SNAPSHOT_PATH,

@@ -1,11 +1,10 @@
-/* Takes an inflated body apart: see batch.h. Called by ingest on what came over the wire,
- * before any lock, and by recovery on what stands in the WAL.
+/* Takes an inflated body apart: see batch.h. Called by ingest on what came over the wire, before
+ * any lock, and by recovery on what stands in the WAL.
  *
- * Two kinds of wrong are kept apart. Framing that does not hold (a header that is none,
- * bytes that run past the end) leaves no trust in where the next chunk begins: the whole
- * batch is malformed. A chunk whose frame holds but whose names or lines are not
- * acceptable is marked `refused` and the others go on: else one bad line would stop every
- * file of its host.
+ * Two kinds of wrong are kept apart. Framing that does not hold (a header that is none, bytes that
+ * run past the end) leaves no trust in where the next chunk begins: the whole batch is malformed. A
+ * chunk whose frame holds but whose names or lines are not acceptable is marked `refused` and the
+ * others go on: else one bad line would stop every file of its host.
  *
  * Nothing here depends on time, configuration or what came before. */
 #include "collector/store/batch.h"
@@ -99,8 +98,8 @@ static void chunk_strings(struct chunk *c, struct span *ret[CHUNK_STRINGS])
 	ret[5] = &c->loss;
 }
 
-/* Moves the header's strings to the batch's scratch. Their addresses are set when all
- * chunks are there and scratch moves no more (place_strings). */
+/* Moves the header's strings to the batch's scratch. Their addresses are set when all chunks are
+ * there and scratch moves no more (place_strings). */
 static int keep_strings(struct batch *b, struct chunk *c)
 {
 	struct span *strings[CHUNK_STRINGS];

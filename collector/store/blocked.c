@@ -1,8 +1,9 @@
-/* Closed places: see blocked.h. Recovery finds them, judge.c asks, the keeper looks whether they are open again.
+/* Closed places: see blocked.h. Recovery finds them, judge.c asks, the keeper looks whether they
+ * are open again.
  *
- * A directory counts as open when it can be opened beneath DATA_DIR without leaving its file system, and written; a
- * file, when it can be opened to read and write. The same is asked when a place is found and when it is looked at
- * again, so that the two never disagree. */
+ * A directory counts as open when it can be opened beneath DATA_DIR without leaving its file
+ * system, and written; a file, when it can be opened to read and write. The same is asked when a
+ * place is found and when it is looked at again, so that the two never disagree. */
 #include "collector/store/blocked.h"
 
 #include "common/array.h"

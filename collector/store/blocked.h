@@ -1,7 +1,8 @@
-/* Places of the archive that somebody has closed to the collector: a day's or a service's directory, or one file, that
- * belongs to another owner, is read-only, or is a mount point now. Nothing else waits for them: their streams are told
- * to come again (judge.c), and their lines that were acknowledged wait beside the log (restore_waiting.c). Found by
- * recovery before any thread runs, constant while the store is open. */
+/* Places of the archive that somebody has closed to the collector: a day's or a service's
+ * directory, or one file, that belongs to another owner, is read-only, or is a mount point now.
+ * Nothing else waits for them: their streams are told to come again (judge.c), and their lines that
+ * were acknowledged wait beside the log (restore_waiting.c). Found by recovery before any thread
+ * runs, constant while the store is open. */
 #ifndef HAUL_COLLECTOR_STORE_BLOCKED_H
 #define HAUL_COLLECTOR_STORE_BLOCKED_H
 
@@ -24,7 +25,8 @@ struct blocked {
 /* Does this say that the way is closed, not that nothing is there or that the disk is broken? */
 bool blocked_error(int error);
 
-/* May files be made in the directory of a day and service, and in those above it where it is missing? */
+/* May files be made in the directory of a day and service, and in those above it where it is
+ * missing? */
 bool blocked_dir(const struct tree *t, int32_t day, struct span service, struct blocked_place *ret);
 
 /* Notes it, and says it aloud when it is new. -ENOMEM. */

@@ -8,12 +8,12 @@
  *     now and then: a copy of the ledger, beside the WAL and for readers
  *     drop the WAL files that neither the ledger nor the copy needs, or keep them as next ones
  *
- * The mark makes it exact: rows copied and bytes appended are both those of the records up to X, whatever
- * comes in meanwhile. Nothing in the ledger is ever ahead of what is durable in the files.
+ * The mark makes it exact: rows copied and bytes appended are both those of the records up to X,
+ * whatever comes in meanwhile. Nothing in the ledger is ever ahead of what is durable in the files.
  *
- * The copy (.haul/wal/snapshot.db) is what a lost ledger is rebuilt from: all WAL records since it are
- * kept. It is written off the path of answers and only when it is worth it. The same file, by another
- * name (.haul/ledger-export.db), is what readers open.
+ * The copy (.haul/wal/snapshot.db) is what a lost ledger is rebuilt from: all WAL records since it
+ * are kept. It is written off the path of answers and only when it is worth it. The same file, by
+ * another name (.haul/ledger-export.db), is what readers open.
  *
  * What can go wrong:
  *   syncing fails                   the store fails; the ledger stays at the LSN before, recovery writes
@@ -51,9 +51,9 @@
 /* With so few changed files each is synced; with more, the file system is. */
 #define SYNC_EACH_MAX 8
 
-/* A checkpoint that bytes ask for keeps so many times its own duration away from the last one, so that it
- * never takes more than that share of the disk; but the WAL does not grow beyond so many times the
- * bytes for it. */
+/* A checkpoint that bytes ask for keeps so many times its own duration away from the last one, so
+ * that it never takes more than that share of the disk; but the WAL does not grow beyond so many
+ * times the bytes for it. */
 #define PACE       5
 #define PACE_LIMIT 8
 
@@ -183,8 +183,8 @@ static int sync_each(const struct tree *t, const struct appender_report *report)
 	return r == 0 && report->names_changed ? tree_sync_dir(t, ".") : r;
 }
 
-/* -EIO is final; with any other trouble (a file that has just been renamed by someone) the whole file
- * system is synced instead. */
+/* -EIO is final; with any other trouble (a file that has just been renamed by someone) the whole
+ * file system is synced instead. */
 static int sync_files(const struct tree *t, const struct appender_report *report)
 {
 	if (report->n_rows == 0)
@@ -332,8 +332,8 @@ static int mark_and_sync(struct store *s)
 	return 0;
 }
 
-/* What the clock says is believed in small steps: without lines there are no checkpoints, and one step of days
- * would not be. */
+/* What the clock says is believed in small steps: without lines there are no checkpoints, and one
+ * step of days would not be. */
 static void keep_clock(struct store *s)
 {
 	struct checkpointer *c = s->checkpointer;

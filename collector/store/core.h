@@ -8,9 +8,9 @@
  *     recovery.c     before any thread runs
  *     store.c        composes them
  *
- * Everything that is judged, asked or marked goes through one queue, in the order in which the lock was
- * held: so an answer never comes before that of what it rests on, and a mark parts what was before it
- * from what comes after, in the WAL and in the files. */
+ * Everything that is judged, asked or marked goes through one queue, in the order in which the lock
+ * was held: so an answer never comes before that of what it rests on, and a mark parts what was
+ * before it from what comes after, in the WAL and in the files. */
 #ifndef HAUL_COLLECTOR_STORE_CORE_H
 #define HAUL_COLLECTOR_STORE_CORE_H
 
@@ -120,7 +120,8 @@ struct store {
 	int tree_wal; /* the WAL's directory */
 	char *data_dir;
 	char uuid[UUID_LEN + 1];
-	bool uuid_is_new; /* made by this start: nothing on disk has it before the first checkpoint */
+	/* made by this start: nothing on disk has it before the first checkpoint */
+	bool uuid_is_new;
 	struct store_config config;
 	struct room room;
 	struct blocked blocked; /* recovery's; constant since */
@@ -136,8 +137,8 @@ struct store {
 	pthread_t wal_thread, append_thread;
 	bool threads_run;
 
-	/* Guards everything below, and the tables' contents. Lock order: this one, then those inside
-	 * room and wal_files. */
+	/* Guards everything below, and the tables' contents. Lock order: this one, then those
+	 * inside room and wal_files. */
 	pthread_mutex_t lock;
 	pthread_cond_t queued;     /* for the WAL thread */
 	pthread_cond_t appendable; /* for the append thread */
@@ -189,8 +190,8 @@ void checkpoint_stop(struct store *s);
 /* Wakes the thread when so much has been rendered that it is time. With the lock held. */
 void checkpoint_note(struct store *s, uint64_t rendered_bytes, bool segment_full);
 int checkpoint_now(struct store *s) MUST_CHECK;
-/* With the ledger's lock held: makes the copy of the ledger as new as the ledger, or sees to it that
- * there is none. -errno. */
+/* With the ledger's lock held: makes the copy of the ledger as new as the ledger, or sees to it
+ * that there is none. -errno. */
 int checkpoint_settle(struct store *s) MUST_CHECK;
 /* Likewise: the ledger has changed beside the log. */
 void checkpoint_outdate(struct store *s);

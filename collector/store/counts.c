@@ -1,12 +1,13 @@
-/* Lines counted by minute and level: see counts.h. Filled by digest.c, gathered and coded by part.c, read by
- * the haul program.
+/* Lines counted by minute and level: see counts.h. Filled by digest.c, gathered and coded by
+ * part.c, read by the haul program.
  *
  *     levels    how many; of each its length and bytes
  *     blocks    of each: how many rows; the first one's minute; then of each row how far its minute is from the
  *               one before, together with its level, and its lines
  *
- * All numbers are of seven bits a byte, so that a row takes two or three bytes. Lines mostly come in order of
- * time: those of the minute at hand are counted in place, and what came late is put in order at the end. */
+ * All numbers are of seven bits a byte, so that a row takes two or three bytes. Lines mostly come
+ * in order of time: those of the minute at hand are counted in place, and what came late is put in
+ * order at the end. */
 #include "collector/store/counts.h"
 
 #include "common/civil.h"

@@ -1,9 +1,10 @@
-/* How many lines the blocks of a segment have by minute and level: kept beside the index when a block is
- * sealed, so that `haul count` needs to read no lines for it.
+/* How many lines the blocks of a segment have by minute and level: kept beside the index when a
+ * block is sealed, so that `haul count` needs to read no lines for it.
  *
- * Level is the field `level` of a message as the reader finds it (common/field.h). A block is counted when
- * every line of it is one of haul's, with a time, of the segment's own host and service, and the rows are
- * few; of any other nothing is known, and who wants to know reads its lines.
+ * Level is the field `level` of a message as the reader finds it (common/field.h). A block is
+ * counted when every line of it is one of haul's, with a time, of the segment's own host and
+ * service, and the rows are few; of any other nothing is known, and who wants to know reads its
+ * lines.
  *
  * haul-index(5) has the format. All functions are pure. */
 #ifndef HAUL_COLLECTOR_STORE_COUNTS_H
@@ -93,8 +94,8 @@ struct counts_reader {
 /* `bytes` outlive the reader; empty: nothing is counted. -EBADMSG. */
 int counts_open(struct span bytes, uint32_t n_blocks, struct counts_reader *ret) MUST_CHECK;
 
-/* The rows of the next block, in order of minute and level; 0: it is not counted. -ENODATA behind the
- * last block. -EBADMSG: nothing more can be read. */
+/* The rows of the next block, in order of minute and level; 0: it is not counted. -ENODATA behind
+ * the last block. -EBADMSG: nothing more can be read. */
 int counts_next(struct counts_reader *r, struct counts_row rows[COUNTS_ROWS_MAX]) MUST_CHECK;
 
 #endif

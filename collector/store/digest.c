@@ -1,8 +1,8 @@
 /* Lines to what the index knows of them: see digest.h. Called by seal.c and reindex.c.
  *
- * The columns before the message hardly change from line to line: they are read when they
- * differ from those of the line before. Of the time only day and hour are tokens; minutes,
- * seconds and fractions never are (tokens.h).
+ * The columns before the message hardly change from line to line: they are read when they differ
+ * from those of the line before. Of the time only day and hour are tokens; minutes, seconds and
+ * fractions never are (tokens.h).
  *
  * The first line that is none of haul's, or of another host or service than the segment's, ends the
  * counting: who asks for numbers then has to read the lines.

@@ -1,5 +1,5 @@
-/* What the index is to know of a block, taken from its lines: tokens, times, how many by minute and level.
- * Used at sealing and at reindexing, which must find the same. */
+/* What the index is to know of a block, taken from its lines: tokens, times, how many by minute and
+ * level. Used at sealing and at reindexing, which must find the same. */
 #ifndef HAUL_COLLECTOR_STORE_DIGEST_H
 #define HAUL_COLLECTOR_STORE_DIGEST_H
 

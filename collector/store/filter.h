@@ -1,9 +1,8 @@
 /* Bloom filters over the tokens of a block. haul-index(5) has the arithmetic.
  *
- * A filter has one of a few sizes (eight in each doubling), so that the filters of many
- * blocks can stand beside each other bit by bit. FILTER_PROBES bits a token, and 13.25
- * bits of filter a token at least: 0.2 % of the blocks that lack a token seem to have it,
- * at most. Pure. */
+ * A filter has one of a few sizes (eight in each doubling), so that the filters of many blocks can
+ * stand beside each other bit by bit. FILTER_PROBES bits a token, and 13.25 bits of filter a token
+ * at least: 0.2 % of the blocks that lack a token seem to have it, at most. Pure. */
 #ifndef HAUL_COLLECTOR_STORE_FILTER_H
 #define HAUL_COLLECTOR_STORE_FILTER_H
 

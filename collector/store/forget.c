@@ -1,7 +1,8 @@
 /* Streams that ended long ago: see forget.h. Called at each checkpoint.
  *
- * In two steps, for what retention says is asked without the store's lock. Under it a few streams are looked at from
- * where the last checkpoint stopped, so that those that are kept for long do not hide those behind them. */
+ * In two steps, for what retention says is asked without the store's lock. Under it a few streams
+ * are looked at from where the last checkpoint stopped, so that those that are kept for long do not
+ * hide those behind them. */
 #include "collector/store/forget.h"
 
 #include "common/clock.h"

@@ -1,9 +1,9 @@
-/* What the ledger has of segments, for the janitor: see store.h. A transaction of its own beside the
- * checkpoint's, at the same LSN: sealing and deleting change no stream and no line.
+/* What the ledger has of segments, for the janitor: see store.h. A transaction of its own beside
+ * the checkpoint's, at the same LSN: sealing and deleting change no stream and no line.
  *
- * The copy of the ledger comes first. A segment that the ledger calls closed may still be live in an older
- * copy; were the ledger then lost, recovery would look for a file that sealing has taken away. And who reads
- * the copy must not miss a file that retention has taken. */
+ * The copy of the ledger comes first. A segment that the ledger calls closed may still be live in
+ * an older copy; were the ledger then lost, recovery would look for a file that sealing has taken
+ * away. And who reads the copy must not miss a file that retention has taken. */
 #include "collector/store/store.h"
 
 #include "collector/store/core.h"

@@ -1,11 +1,11 @@
 /* The index for who searches: see index.h. Called by the haul program.
  *
- * A file of parts is mapped up to the length that its head says is durable; it is only
- * ever appended to, and replaced by a new one, never cut, so that the map stays good. A
- * slab is read row by row. index_search.c asks them.
+ * A file of parts is mapped up to the length that its head says is durable; it is only ever
+ * appended to, and replaced by a new one, never cut, so that the map stays good. A slab is read row
+ * by row. index_search.c asks them.
  *
- * A file that vanishes while the directory is read has become a slab or was retired with
- * its segments: the first is looked for, the second is no loss. */
+ * A file that vanishes while the directory is read has become a slab or was retired with its
+ * segments: the first is looked for, the second is no loss. */
 #include "collector/store/index.h"
 
 #include "collector/store/index_inside.h"

@@ -1,5 +1,6 @@
-/* A question to the index: see index.h. Each file is searched once a question, when a day it covers comes up; what was found is
- * then laid out by segment in a hash table for the day. Counts are read from the parts that it leads to. */
+/* A question to the index: see index.h. Each file is searched once a question, when a day it covers
+ * comes up; what was found is then laid out by segment in a hash table for the day. Counts are read
+ * from the parts that it leads to. */
 #include "collector/store/index_inside.h"
 
 #include "common/map.h"

@@ -1,13 +1,13 @@
 /* Writes the index: see indexer.h. Called by the janitor.
  *
- * Each class has one file of parts that grows. A part is written behind the durable length
- * and synced, then the head says the new length: a crash leaves the old length, and the
- * next part is written over what was torn. With SLAB_BLOCKS_MAX blocks the file becomes a
- * slab: written beside, synced, renamed, and only then is the file of parts removed. As
- * long as both stand, readers take the slab. A file that is written anew gets a new number.
+ * Each class has one file of parts that grows. A part is written behind the durable length and
+ * synced, then the head says the new length: a crash leaves the old length, and the next part is
+ * written over what was torn. With SLAB_BLOCKS_MAX blocks the file becomes a slab: written beside,
+ * synced, renamed, and only then is the file of parts removed. As long as both stand, readers take
+ * the slab. A file that is written anew gets a new number.
  *
- * All that a file of parts holds is read again and checked before it becomes a slab: so
- * what was damaged meanwhile is left out and not made to look whole. */
+ * All that a file of parts holds is read again and checked before it becomes a slab: so what was
+ * damaged meanwhile is left out and not made to look whole. */
 #include "collector/store/indexer.h"
 
 #include "collector/store/index_format.h"

@@ -1,14 +1,14 @@
-/* Judging: what is decided about a batch in the moment it gets its turn. Called by any thread through
- * store_submit.
+/* Judging: what is decided about a batch in the moment it gets its turn. Called by any thread
+ * through store_submit.
  *
- * Everything that takes time was done before (inflating, checking, rendering, the body's checksum, the
- * memory for the outcome); under the lock there are a few comparisons and a place for each chunk. In that
- * moment the batch is put into the queue, so that its record, its answer and its lines keep that turn.
- * What the streams say from then on is tentative until the record is durable; nobody is told before, for
- * all answers wait in the same queue.
+ * Everything that takes time was done before (inflating, checking, rendering, the body's checksum,
+ * the memory for the outcome); under the lock there are a few comparisons and a place for each
+ * chunk. In that moment the batch is put into the queue, so that its record, its answer and its
+ * lines keep that turn. What the streams say from then on is tentative until the record is durable;
+ * nobody is told before, for all answers wait in the same queue.
  *
- * Memory that runs out in the middle, or a place that is blocked, makes a chunk a conflict: nothing of it has
- * happened, and its agent comes again from the durable offset. */
+ * Memory that runs out in the middle, or a place that is blocked, makes a chunk a conflict: nothing
+ * of it has happened, and its agent comes again from the durable offset. */
 #include "collector/store/core.h"
 
 #include "common/clock.h"
@@ -139,8 +139,8 @@ struct judging {
 	bool segment_full;
 };
 
-/* The shards of all days of the chunk, written to the order behind the lines that are there. -EROFS: a place of one
- * of them is blocked. */
+/* The shards of all days of the chunk, written to the order behind the lines that are there.
+ * -EROFS: a place of one of them is blocked. */
 static int find_shards(struct judging *j, size_t i)
 {
 	const struct chunk *c = &j->sub->batch.chunks[i].header;

@@ -1,6 +1,6 @@
-/* Fields of the WAL, explicit and little-endian. A writer appends to a buffer, a reader
- * takes from a span; both remember the first thing that went wrong, so that a record is
- * coded field after field and asked once at its end. */
+/* Fields of the WAL, explicit and little-endian. A writer appends to a buffer, a reader takes from
+ * a span; both remember the first thing that went wrong, so that a record is coded field after
+ * field and asked once at its end. */
 #ifndef HAUL_COLLECTOR_STORE_LE_H
 #define HAUL_COLLECTOR_STORE_LE_H
 

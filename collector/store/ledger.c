@@ -1,13 +1,12 @@
-/* The ledger: see ledger.h. Written by the checkpoint, read once by recovery, never on
- * the way of an answer.
+/* The ledger: see ledger.h. Written by the checkpoint, read once by recovery, never on the way of
+ * an answer.
  *
- * Rollback journal, synchronous=FULL, exclusive lock: between transactions the ledger is
- * one file that can be copied and put back, and a commit is durable when it returns. (In
- * WAL mode a restored copy beside a newer -wal would be read as garbage, and SELECT fails
- * on a full disk.)
+ * Rollback journal, synchronous=FULL, exclusive lock: between transactions the ledger is one file
+ * that can be copied and put back, and a commit is durable when it returns. (In WAL mode a restored
+ * copy beside a newer -wal would be read as garbage, and SELECT fails on a full disk.)
  *
- * A file that SQLite cannot make sense of, or that its own check finds wanting, is
- * -EBADMSG; what follows from that is recovery's to say. */
+ * A file that SQLite cannot make sense of, or that its own check finds wanting, is -EBADMSG; what
+ * follows from that is recovery's to say. */
 #include "collector/store/ledger.h"
 
 #include "collector/store/ledger_schema.h"

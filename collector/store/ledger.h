@@ -1,14 +1,13 @@
 /* The collector's durable tables, in SQLite: hosts, streams, gaps, losses, segments. One
- * transaction at a checkpoint brings them from one LSN to another; everything since is in
- * the WAL.
+ * transaction at a checkpoint brings them from one LSN to another; everything since is in the WAL.
  *
- * An operator may ask it questions (a copy, .haul/ledger-export.db, is there for that and
- * for the reader):
+ * An operator may ask it questions (a copy, .haul/ledger-export.db, is there for that and for the
+ * reader):
  *
  *     sqlite3 ledger-export.db 'select * from stream_list'
  *
- * One thread at a time. Errors: -EBADMSG the file is damaged or not a ledger; -ENOSPC;
- * -EIO; -ENOMEM. */
+ * One thread at a time. Errors: -EBADMSG the file is damaged or not a ledger; -ENOSPC; -EIO;
+ * -ENOMEM. */
 #ifndef HAUL_COLLECTOR_STORE_LEDGER_H
 #define HAUL_COLLECTOR_STORE_LEDGER_H
 
@@ -20,8 +19,8 @@
 
 struct ledger;
 
-/* Makes it when it is not there, and checks the whole file. -EPROTONOSUPPORT: a newer
- * haul made it. */
+/* Makes it when it is not there, and checks the whole file. -EPROTONOSUPPORT: a newer haul made
+ * it. */
 int ledger_open(const char *path, struct ledger **ret) MUST_CHECK;
 void ledger_close(struct ledger *l);
 
@@ -36,12 +35,11 @@ struct ledger_meta {
 
 int ledger_read_meta(struct ledger *l, struct ledger_meta *ret) MUST_CHECK;
 
-/* Looks at a file that may be a ledger without changing it: whole, and what its meta
- * says. */
+/* Looks at a file that may be a ledger without changing it: whole, and what its meta says. */
 int ledger_probe(const char *path, struct ledger_meta *ret) MUST_CHECK;
 
-/* Calls back for every row. What `stream` and `gap` get is valid during the call; `host`
- * comes before `stream` before `gap`. A negative result stops and is returned. */
+/* Calls back for every row. What `stream` and `gap` get is valid during the call; `host` comes
+ * before `stream` before `gap`. A negative result stops and is returned. */
 struct ledger_reader {
 	int (*host)(void *user, const struct host *row);
 	int (*stream)(void *user, uint64_t host_row, const struct stream *row);

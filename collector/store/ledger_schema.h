@@ -1,15 +1,16 @@
-/* The ledger's tables, as SQL. Readers of the exported copy rely on them; haul-archive(5)
- * has an overview. A change that an older program could not read raises LEDGER_VERSION, which stands in meta as `version`. */
+/* The ledger's tables, as SQL. Readers of the exported copy rely on them; haul-archive(5) has an
+ * overview. A change that an older program could not read raises LEDGER_VERSION, which stands in
+ * meta as `version`. */
 #ifndef HAUL_COLLECTOR_STORE_LEDGER_SCHEMA_H
 #define HAUL_COLLECTOR_STORE_LEDGER_SCHEMA_H
 
 #define LEDGER_APPLICATION_ID 1751217516 /* "haul" */
 #define LEDGER_VERSION        1
 
-/* Times are microseconds since 1970 unless the name says otherwise, offsets and lengths
- * are bytes, days are texts. Checksums are CRC-64/XZ in the 64 bits of an integer:
- * printf('%016x', crc) shows them as haul does. `sum` is that of the row's other columns
- * (ledger_tables, row_sum in sql.h): SQLite finds damage of its pages' structure, not of a number. */
+/* Times are microseconds since 1970 unless the name says otherwise, offsets and lengths are bytes,
+ * days are texts. Checksums are CRC-64/XZ in the 64 bits of an integer: printf('%016x', crc) shows
+ * them as haul does. `sum` is that of the row's other columns (ledger_tables, row_sum in sql.h):
+ * SQLite finds damage of its pages' structure, not of a number. */
 static const char ledger_schema[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;"
 
@@ -48,8 +49,8 @@ static const char ledger_schema[] =
 	"cause TEXT NOT NULL,"
 	" time_us INTEGER NOT NULL, sum INTEGER NOT NULL);"
 
-	/* state: live, closed, sealed, gone, deleted. crc NULL: not known, and then lines and
-	 * times are a lower bound. */
+	/* state: live, closed, sealed, gone, deleted. crc NULL: not known, and then lines and times
+	 * are a lower bound. */
 	"CREATE TABLE segment ("
 	" day TEXT NOT NULL, service TEXT NOT NULL, host TEXT NOT NULL, number INTEGER "
 	"NOT NULL,"
@@ -87,7 +88,8 @@ static const char ledger_schema[] =
 	"gap.stream"
 	" JOIN host ON host.id = stream.host;";
 
-/* What goes into each table's `sum`, in this order: all that is written, so not the ids that SQLite gives. */
+/* What goes into each table's `sum`, in this order: all that is written, so not the ids that SQLite
+ * gives. */
 static const struct ledger_table {
 	const char *name, *columns;
 } ledger_tables[] = {

@@ -1,8 +1,9 @@
 /* Limits of a host: see limits.h. Called by store_submit (judge.c) before it judges a batch.
  *
- * The question costs a comparison or two as long as the host is far from its limits. Near them it is answered exactly
- * for files, whose number is small, and to the safe side for streams: a stream that is begun twice within one batch
- * counts twice. Memory that runs out while counting puts the batch off as well. */
+ * The question costs a comparison or two as long as the host is far from its limits. Near them it
+ * is answered exactly for files, whose number is small, and to the safe side for streams: a stream
+ * that is begun twice within one batch counts twice. Memory that runs out while counting puts the
+ * batch off as well. */
 #include "collector/store/limits.h"
 
 #include "collector/store/core.h"
@@ -45,7 +46,8 @@ static size_t n_days(const struct submission *sub)
 	return n;
 }
 
-/* Repeats need no file. Of the others any may yet be taken, once those before it in the batch are. */
+/* Repeats need no file. Of the others any may yet be taken, once those before it in the batch
+ * are. */
 static bool is_repeat(const struct store *s, const struct host *host, const struct chunk *c)
 {
 	const struct stream *stream = streams_find(&s->streams, host, &c->stream);

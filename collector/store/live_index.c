@@ -1,8 +1,8 @@
-/* The index of live files, read: see live_index.h. Called by lookup.c for the reader, by live_indexer.c to go on
- * where a file of parts ends.
+/* The index of live files, read: see live_index.h. Called by lookup.c for the reader, by
+ * live_indexer.c to go on where a file of parts ends.
  *
- * Parts are read one at a time, so memory is that of the largest one. Blocks must follow one another without a
- * hole: a byte between two would be read by nobody. */
+ * Parts are read one at a time, so memory is that of the largest one. Blocks must follow one
+ * another without a hole: a byte between two would be read by nobody. */
 #include "collector/store/live_index.h"
 
 #include "collector/store/index_format.h"

@@ -1,12 +1,12 @@
 /* The index of live files, written: see live_indexer.h. Called by the janitor, pass after pass.
  *
- * A part is written behind those that are there, then the head says the new length. Nothing is synced: parts have
- * checksums, and who reads them stops at the first that is not whole. No file is ever cut: a reader may be in the
- * middle of it. What does not fit (another segment's, of lines that are not there any more) is removed, and the
- * next pass begins anew.
+ * A part is written behind those that are there, then the head says the new length. Nothing is
+ * synced: parts have checksums, and who reads them stops at the first that is not whole. No file is
+ * ever cut: a reader may be in the middle of it. What does not fit (another segment's, of lines
+ * that are not there any more) is removed, and the next pass begins anew.
  *
- * Only what the ledger has as the segment's length is read, so all that a part speaks of is durable and stays
- * where it is: recovery writes the same bytes to the same places. */
+ * Only what the ledger has as the segment's length is read, so all that a part speaks of is durable
+ * and stays where it is: recovery writes the same bytes to the same places. */
 #include "collector/store/live_indexer.h"
 
 #include "collector/store/filter.h"
@@ -213,7 +213,8 @@ static int digest_block(void *user, const struct sealed_block *b)
 	return 0;
 }
 
-/* Blocks of the live file from k->reach.covered on. -ENODATA: there is none, but the beginning of a line. */
+/* Blocks of the live file from k->reach.covered on. -ENODATA: there is none, but the beginning of a
+ * line. */
 static int make_part(struct live_indexer *x, const struct known *k, const struct segment_row *row,
 		     int fd)
 {

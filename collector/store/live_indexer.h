@@ -1,7 +1,8 @@
-/* Writes the index of live files (live_index.h): of those that have grown large, the whole blocks that are behind
- * a checkpoint. What it has written stays until the segment is sealed or gone.
+/* Writes the index of live files (live_index.h): of those that have grown large, the whole blocks
+ * that are behind a checkpoint. What it has written stays until the segment is sealed or gone.
  *
- * By one thread. An error costs speed only: what a file of parts says is forgotten, and made anew. */
+ * By one thread. An error costs speed only: what a file of parts says is forgotten, and made
+ * anew. */
 #ifndef HAUL_COLLECTOR_STORE_LIVE_INDEXER_H
 #define HAUL_COLLECTOR_STORE_LIVE_INDEXER_H
 
@@ -26,9 +27,9 @@ struct live_indexer_config {
 struct live_indexer *live_indexer_new(const struct live_indexer_config *config);
 void live_indexer_free(struct live_indexer *x);
 
-/* The segments as the ledger has them: what live ones have gained is added (unless `keep`: then nothing is
- * written), and what belongs to none of them that is live or closed is removed. Errors: -ECANCELED; -ENOSPC,
- * -errno: of the worst, others went on. */
+/* The segments as the ledger has them: what live ones have gained is added (unless `keep`: then
+ * nothing is written), and what belongs to none of them that is live or closed is removed. Errors:
+ * -ECANCELED; -ENOSPC, -errno: of the worst, others went on. */
 int live_indexer_pass(struct live_indexer *x, const struct segment_row *rows, size_t n,
 		      bool keep) MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* Parts of the index: see part.h. Called by indexer.c to make and gather them, by index.c
- * to read what is gathered.
+/* Parts of the index: see part.h. Called by indexer.c to make and gather them, by index.c to read
+ * what is gathered.
  *
  *     record    magic, length and checksum of the head, lengths and checksums of filters and counts
  *     head      the segment, then 56 bytes a block

@@ -1,6 +1,6 @@
-/* What the index has of one segment, or of 1,024 blocks of a large one: where each block
- * stands, its times, its filter. Parts are gathered in a file as they are sealed, and later
- * turned into slabs (slab.h).
+/* What the index has of one segment, or of 1,024 blocks of a large one: where each block stands,
+ * its times, its filter. Parts are gathered in a file as they are sealed, and later turned into
+ * slabs (slab.h).
  *
  * haul-index(5) has the format. All functions are pure. */
 #ifndef HAUL_COLLECTOR_STORE_PART_H
@@ -67,8 +67,8 @@ int part_encode(struct part *p, struct buf *out) MUST_CHECK;
 /* How long the record is that begins so. -EBADMSG. */
 int part_record_length(const char header[PART_HEADER_LEN], size_t *ret) MUST_CHECK;
 
-/* Takes one record off the front. The view points into `in`. With `whole` the filters are
- * checked, too. -ENODATA: `in` is empty. -EBADMSG. -ENOMEM. Free with part_free. */
+/* Takes one record off the front. The view points into `in`. With `whole` the filters are checked,
+ * too. -ENODATA: `in` is empty. -EBADMSG. -ENOMEM. Free with part_free. */
 int part_decode(struct span *in, bool whole, struct part *ret) MUST_CHECK;
 
 /* The coded counts of a view, if they are whole; else empty: then nothing is counted. */

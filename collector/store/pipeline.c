@@ -4,8 +4,8 @@
  *     append thread   takes what is durable -> queues lines by shard -> one write a shard -> lets go
  *
  * While one group is being synced the next one gathers: that is the group commit. A mark (of a
- * checkpoint) ends a group; the WAL thread goes over to the next file there, and the append thread reports
- * when everything before the mark stands in the files.
+ * checkpoint) ends a group; the WAL thread goes over to the next file there, and the append thread
+ * reports when everything before the mark stands in the files.
  *
  * What can go wrong:
  *   no room for the WAL    nothing is answered; the same group is tried again until there is room. New

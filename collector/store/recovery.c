@@ -1,4 +1,5 @@
-/* Recovery. store_open calls it before any thread runs; it can be killed at any point and begun again.
+/* Recovery. store_open calls it before any thread runs; it can be killed at any point and begun
+ * again.
  *
  *   1. the ledger: the newest whole one of three (base.c); its rows into the tables
  *   2. the WAL: every record that can be told apart (wal_scan.c)
@@ -230,8 +231,8 @@ static void say_damage(struct recovery *r, size_t file, uint64_t from, uint64_t 
 		  x < 0 ? strerror(-x) : aside);
 }
 
-/* Damaged bytes among what was durable once. What matters to nobody any more (records that the ledger
- * has) is told all the same: a disk that damages one record damages others. */
+/* Damaged bytes among what was durable once. What matters to nobody any more (records that the
+ * ledger has) is told all the same: a disk that damages one record damages others. */
 static void tell_damage(struct recovery *r)
 {
 	uint64_t expected = r->base.lsn + 1;

@@ -1,12 +1,12 @@
-/* Payload lines become stored lines: see render.h. Called by ingest before any lock and
- * by recovery at replay; both must get the same bytes, so nothing here looks at clocks or
- * configuration: what could change stands in `terms`.
+/* Payload lines become stored lines: see render.h. Called by ingest before any lock and by recovery
+ * at replay; both must get the same bytes, so nothing here looks at clocks or configuration: what
+ * could change stands in `terms`.
  *
  *     payload   TIMEFLAGS MESSAGE LF
  *     stored    TIME HOST SERVICE[/INSTANCE] FLAGS MESSAGE LF
  *
- * batch_parse has checked every line, so that a line is only copied here: its 27 bytes of
- * time, the columns in between, which are the same for the whole chunk, and the rest. */
+ * batch_parse has checked every line, so that a line is only copied here: its 27 bytes of time, the
+ * columns in between, which are the same for the whole chunk, and the rest. */
 #include "collector/store/render.h"
 
 #include "common/civil.h"

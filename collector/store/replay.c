@@ -188,8 +188,8 @@ static int write_rendered(struct replay *r, struct span host, const struct walre
 	return x < 0 ? x : fine;
 }
 
-/* All its lines stand on disk already: they are written over themselves, for what is in the page cache
- * need not be on the disk. 1: they do; 0: they do not. */
+/* All its lines stand on disk already: they are written over themselves, for what is in the page
+ * cache need not be on the disk. 1: they do; 0: they do not. */
 static int keep_standing(struct replay *r, struct span host, const struct walrecord_chunk *c)
 {
 	buf_clear(&r->kept);

@@ -156,8 +156,8 @@ static int note(struct restore *r, const struct restore_file *f, const char *wha
 	return appender_note(&r->s->appender, f->segment, what, from, to);
 }
 
-/* Bytes behind everything that any record names: a note somebody appended, or lines whose record is lost.
- * They stay; the next lines go behind them, unless that would glue two lines together. */
+/* Bytes behind everything that any record names: a note somebody appended, or lines whose record is
+ * lost. They stay; the next lines go behind them, unless that would glue two lines together. */
 static int take_tail(struct restore *r, struct restore_file *f, bool *ret_whole)
 {
 	struct segment *s = f->segment;

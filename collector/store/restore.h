@@ -9,9 +9,10 @@
  *     restore_waiting    what has waited there for a place that can be had again
  *     restore_finish     looks at what is there now; live segments become the appender's
  *
- * Nothing is ever cut, no byte that is not haul's is written over, nothing is put behind a hole. Where a
- * place cannot be had, the lines move to a new segment, said aloud, and durable in the WAL before the
- * first of them is written: so all of it can be begun again at any time, and gives the same files. */
+ * Nothing is ever cut, no byte that is not haul's is written over, nothing is put behind a hole.
+ * Where a place cannot be had, the lines move to a new segment, said aloud, and durable in the WAL
+ * before the first of them is written: so all of it can be begun again at any time, and gives the
+ * same files. */
 #ifndef HAUL_COLLECTOR_STORE_RESTORE_H
 #define HAUL_COLLECTOR_STORE_RESTORE_H
 
@@ -43,7 +44,8 @@ int restore_begin(struct restore *r) MUST_CHECK;
 /* Segments that the ledger does not know, found by walking over all directories. */
 int restore_walk(struct restore *r) MUST_CHECK;
 
-/* Without any of the above: do the lines stand where the record says, under either name of the segment? */
+/* Without any of the above: do the lines stand where the record says, under either name of the
+ * segment? */
 bool restore_stood(const struct store *s, struct span service, struct span host,
 		   const struct walrecord_lines *lines);
 

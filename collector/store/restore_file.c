@@ -1,11 +1,12 @@
-/* The files of segments as recovery finds them: see restore_file.h. restore.c and its parts call it.
+/* The files of segments as recovery finds them: see restore_file.h. restore.c and its parts call
+ * it.
  *
- * Which file is which. A segment's closed name (HOST.0001.log) says its number; the live name does not.
- * Segments of a shard are looked at from the oldest on: one that is not the newest belongs under its
- * closed name, and when it is not there, the file under the live name is it, and the rename that a crash
- * cut short is made up for. (The next one is made only after that rename.) An inode that the ledger knows
- * decides; where the tree was copied from somewhere else, so that inodes mean nothing, length and
- * checksum do. */
+ * Which file is which. A segment's closed name (HOST.0001.log) says its number; the live name does
+ * not. Segments of a shard are looked at from the oldest on: one that is not the newest belongs
+ * under its closed name, and when it is not there, the file under the live name is it, and the
+ * rename that a crash cut short is made up for. (The next one is made only after that rename.) An
+ * inode that the ledger knows decides; where the tree was copied from somewhere else, so that
+ * inodes mean nothing, length and checksum do. */
 #include "collector/store/restore_file.h"
 
 #include "common/crc64.h"
@@ -195,8 +196,8 @@ int restore_file_retire(struct restore *r, struct restore_file *f)
 	return e;
 }
 
-/* A segment is sealed when no record is ever to be written to it any more; that records of it are left
- * and read again is no reason to make its file anew. */
+/* A segment is sealed when no record is ever to be written to it any more; that records of it are
+ * left and read again is no reason to make its file anew. */
 static bool is_sealed(const struct restore *r, const struct restore_file *f)
 {
 	static const enum segment_form forms[] = {SEGMENT_ZSTD, SEGMENT_GZIP};

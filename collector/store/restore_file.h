@@ -1,5 +1,5 @@
-/* A segment's file during recovery: which one it is, under which name, and what stands in it. For restore.c and its parts
- * only; `struct restore` owns the files. Errors are -errno. */
+/* A segment's file during recovery: which one it is, under which name, and what stands in it. For
+ * restore.c and its parts only; `struct restore` owns the files. Errors are -errno. */
 #ifndef HAUL_COLLECTOR_STORE_RESTORE_FILE_H
 #define HAUL_COLLECTOR_STORE_RESTORE_FILE_H
 
@@ -26,7 +26,8 @@ int restore_file_block(struct restore *r, struct restore_file *f,
 /* Made when it is not there yet; NULL when memory is short. */
 struct restore_file *restore_file_get(struct restore *r, struct shard *shard, uint32_t number);
 
-/* The file in which the record's lines are to stand, and their place after all moves. NULL when memory is short. */
+/* The file in which the record's lines are to stand, and their place after all moves. NULL when
+ * memory is short. */
 struct restore_file *restore_file_at(struct restore *r, struct span service, struct span host,
 				     const struct walrecord_lines *lines, struct place *ret);
 
@@ -35,11 +36,13 @@ bool restore_file_is_newest(const struct restore_file *f);
 
 void restore_file_path(const struct restore_file *f, bool closed, char path[SEGMENT_PATH_MAX]);
 
-/* Opens it to read and write, with `flags` of open(2), when it is not open; others are closed when there are many. */
+/* Opens it to read and write, with `flags` of open(2), when it is not open; others are closed when
+ * there are many. */
 int restore_file_open(struct restore *r, struct restore_file *f, int flags) MUST_CHECK;
 void restore_file_close(struct restore *r, struct restore_file *f);
 
-/* Adds the bytes [from, to) to a checksum, counts their lines and gives the last one. -EIO: they are not all there. */
+/* Adds the bytes [from, to) to a checksum, counts their lines and gives the last one. -EIO: they
+ * are not all there. */
 int restore_file_sum(struct restore *r, struct restore_file *f, uint64_t from, uint64_t to,
 		     uint64_t *crc, uint64_t *lines, char *last) MUST_CHECK;
 

@@ -1,8 +1,8 @@
-/* Lines that wait beside the log for their place: see restore.h and waiting.h. Recovery calls it; store_open when the
- * first checkpoint went through.
+/* Lines that wait beside the log for their place: see restore.h and waiting.h. Recovery calls it;
+ * store_open when the first checkpoint went through.
  *
- * A place that the ledger knows as filled, or a segment that it knows as closed, has the lines already: a crash came
- * before they were forgotten. So everything here may be done twice. */
+ * A place that the ledger knows as filled, or a segment that it knows as closed, has the lines
+ * already: a crash came before they were forgotten. So everything here may be done twice. */
 #include "collector/store/restore_file.h"
 
 #include "common/log.h"

@@ -1,5 +1,6 @@
-/* What the directories say of segments that the ledger does not know: see restore.h. Recovery walks over them when the
- * ledger was lost or records are missing. What cannot be opened is not known: nothing fails for it. */
+/* What the directories say of segments that the ledger does not know: see restore.h. Recovery walks
+ * over them when the ledger was lost or records are missing. What cannot be opened is not known:
+ * nothing fails for it. */
 #include "collector/store/restore_file.h"
 
 #include "common/file.h"
@@ -11,8 +12,8 @@
 struct walk {
 	struct restore *r;
 	int dir; /* the directory at hand */
-	struct segment_name
-		name; /* of what is looked at; day and service are those of the directory */
+	/* of what is looked at; day and service are those of the directory */
+	struct segment_name name;
 };
 
 /* Calls `each` for the names in the directory at `path`. */

@@ -1,7 +1,8 @@
 /* Lines of the log written to their places: see restore.h. Replay calls it for each chunk.
  *
- * What may stand at a place already: nothing (the file ends before it), the same bytes, or zeros where a
- * power cut took what was not synced. Anything else was written by somebody else, and the lines move on. */
+ * What may stand at a place already: nothing (the file ends before it), the same bytes, or zeros
+ * where a power cut took what was not synced. Anything else was written by somebody else, and the
+ * lines move on. */
 #include "collector/store/restore_file.h"
 
 #include "common/crc64.h"

@@ -1,5 +1,5 @@
-/* Room on the disk: see room.h. Admission asks before a body is received, the checkpoint sees to the
- * ballast, whoever meets ENOSPC gives it up. */
+/* Room on the disk: see room.h. Admission asks before a body is received, the checkpoint sees to
+ * the ballast, whoever meets ENOSPC gives it up. */
 #include "collector/store/room.h"
 
 #include "common/clock.h"

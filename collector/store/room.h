@@ -1,9 +1,9 @@
 /* Room on the disk: what may be admitted, and a reserve for hard times.
  *
- * A batch needs room twice: in the WAL as it came, and for its rendered lines. What is admitted and not
- * yet written is counted against what is free, and `min_free` of the file system stays untouched. The
- * ballast is a file whose blocks are reserved; it is given up when there is no room left at all, so that a
- * start, a checkpoint and a deletion always work.
+ * A batch needs room twice: in the WAL as it came, and for its rendered lines. What is admitted and
+ * not yet written is counted against what is free, and `min_free` of the file system stays
+ * untouched. The ballast is a file whose blocks are reserved; it is given up when there is no room
+ * left at all, so that a start, a checkpoint and a deletion always work.
  *
  * Thread-safe, but for opening and closing. */
 #ifndef HAUL_COLLECTOR_STORE_ROOM_H
@@ -39,7 +39,8 @@ void room_figures(struct room *r, uint64_t *ret_free, uint64_t *ret_total, uint6
 
 /* Gives the ballast up; true when there was one. */
 bool room_drop_ballast(const struct tree *t);
-/* Makes it, when there is room for it and none is there. Nothing to say when that fails: next time. */
+/* Makes it, when there is room for it and none is there. Nothing to say when that fails: next
+ * time. */
 void room_make_ballast(struct room *r);
 
 #endif

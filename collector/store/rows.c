@@ -1,5 +1,5 @@
-/* Rows for the ledger: see rows.h. The checkpoint takes and puts them. Copying is a memcpy a row, so that
- * the lock is held for about a millisecond with some thousand rows. */
+/* Rows for the ledger: see rows.h. The checkpoint takes and puts them. Copying is a memcpy a row,
+ * so that the lock is held for about a millisecond with some thousand rows. */
 #include "collector/store/rows.h"
 
 #include <errno.h>

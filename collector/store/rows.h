@@ -1,5 +1,5 @@
-/* What one checkpoint brings to the ledger: copies of everything that changed since the one before, as of
- * one LSN. Taken under the store's lock, written without it. */
+/* What one checkpoint brings to the ledger: copies of everything that changed since the one before,
+ * as of one LSN. Taken under the store's lock, written without it. */
 #ifndef HAUL_COLLECTOR_STORE_ROWS_H
 #define HAUL_COLLECTOR_STORE_ROWS_H
 

@@ -1,13 +1,13 @@
 /* Sealing: see seal.h. Called by the janitor.
  *
- * Each block is digested, compressed in one go and written at once, so that memory is
- * that of a block (or of the longest line). A block also ends where its tokens would be
- * more than the largest filter is meant for. As the file grows its write-back is begun, so
- * that the fsync at the end is short and does not stand in the way of the WAL's.
+ * Each block is digested, compressed in one go and written at once, so that memory is that of a
+ * block (or of the longest line). A block also ends where its tokens would be more than the largest
+ * filter is meant for. As the file grows its write-back is begun, so that the fsync at the end is
+ * short and does not stand in the way of the WAL's.
  *
- * How far back zstd looks for a match decides what a match costs. Where lines are full of ids near ones are
- * worth more than far ones, in other logs it is the other way round: so the first block of a large segment is
- * compressed in both ways, and the better one is kept. */
+ * How far back zstd looks for a match decides what a match costs. Where lines are full of ids near
+ * ones are worth more than far ones, in other logs it is the other way round: so the first block of
+ * a large segment is compressed in both ways, and the better one is kept. */
 #include "collector/store/seal.h"
 
 #include "collector/store/filter.h"
@@ -30,7 +30,8 @@ enum {
 	TRIAL_BYTES = 8 << 20,
 };
 
-/* The two ways for zstd, as logarithms: 0 leaves it to the level. The first is for small segments, too. */
+/* The two ways for zstd, as logarithms: 0 leaves it to the level. The first is for small segments,
+ * too. */
 struct reach {
 	int window, hash;
 };

@@ -1,6 +1,6 @@
-/* Writes a closed segment in its sealed form: independent zstd frames (or gzip members)
- * of about 1 MiB of lines each, cut at line ends, one after another and nothing else. Any
- * zstd or gzip tool reads the whole; haul reads one block alone.
+/* Writes a closed segment in its sealed form: independent zstd frames (or gzip members) of about 1
+ * MiB of lines each, cut at line ends, one after another and nothing else. Any zstd or gzip tool
+ * reads the whole; haul reads one block alone.
  *
  * Only bytes from one descriptor to another: names, ledger and index are the caller's. */
 #ifndef HAUL_COLLECTOR_STORE_SEAL_H
@@ -42,8 +42,8 @@ struct sealer;
 struct sealer *sealer_new(void); /* NULL: no memory */
 void sealer_free(struct sealer *s);
 
-/* Nothing is synced but begun to be written back. Errors: -errno of reading (-EBADMSG:
- * the file is shorter than `length`), of writing. */
+/* Nothing is synced but begun to be written back. Errors: -errno of reading (-EBADMSG: the file is
+ * shorter than `length`), of writing. */
 int sealer_run(struct sealer *s, const struct seal_request *request,
 	       struct seal_result *ret) MUST_CHECK;
 

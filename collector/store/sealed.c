@@ -1,9 +1,9 @@
-/* Segments read block by block: see sealed.h. Called by seal.c, indexer.c and whoever
- * checks an archive.
+/* Segments read block by block: see sealed.h. Called by seal.c, indexer.c and whoever checks an
+ * archive.
  *
- * The input is a sliding window over the file: bytes before it are done with, and it
- * grows until a block is in it as a whole. Damage ends the walk: where the next block
- * begins is only known from the one before. */
+ * The input is a sliding window over the file: bytes before it are done with, and it grows until a
+ * block is in it as a whole. Damage ends the walk: where the next block begins is only known from
+ * the one before. */
 #include "collector/store/sealed.h"
 
 #include "common/buf.h"

@@ -1,5 +1,5 @@
-/* Reads a segment of any form block by block. Used to check what was sealed, to make its
- * index anew, and to seal.
+/* Reads a segment of any form block by block. Used to check what was sealed, to make its index
+ * anew, and to seal.
  *
  *     zstd    a block is a frame
  *     gzip    a member
@@ -21,8 +21,8 @@ struct sealed_block {
 	struct span plain;       /* valid during the call */
 };
 
-/* Calls back for each block in file order; a negative result stops and is returned.
- * Errors: -EBADMSG damaged, or cut short; -EFBIG a block is too large; -errno. */
+/* Calls back for each block in file order; a negative result stops and is returned. Errors:
+ * -EBADMSG damaged, or cut short; -EFBIG a block is too large; -errno. */
 int sealed_walk(int fd, enum segment_form form, uint64_t size,
 		int (*each)(void *user, const struct sealed_block *block), void *user) MUST_CHECK;
 
@@ -31,8 +31,8 @@ int sealed_walk_plain(int fd, uint64_t from, uint64_t to,
 		      int (*each)(void *user, const struct sealed_block *block),
 		      void *user) MUST_CHECK;
 
-/* Reads the whole file: how many plain bytes it holds, and their checksum. Errors: as
- * above; what `stop` returns when it is negative (asked after each block; may be NULL). */
+/* Reads the whole file: how many plain bytes it holds, and their checksum. Errors: as above; what
+ * `stop` returns when it is negative (asked after each block; may be NULL). */
 int sealed_sum(int fd, enum segment_form form, uint64_t size, int (*stop)(void *user), void *user,
 	       uint64_t *ret_bytes, uint64_t *ret_crc) MUST_CHECK;
 

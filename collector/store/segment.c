@@ -1,9 +1,8 @@
-/* Live files: see segment.h. The append thread drives it (appender.c), recovery makes and
- * opens files through it.
+/* Live files: see segment.h. The append thread drives it (appender.c), recovery makes and opens
+ * files through it.
  *
- * The look before an append and the append itself are two calls; who writes into the file
- * in between (O_APPEND: his bytes and ours stand one after another) is found out by the
- * next look. */
+ * The look before an append and the append itself are two calls; who writes into the file in
+ * between (O_APPEND: his bytes and ours stand one after another) is found out by the next look. */
 #include "collector/store/segment.h"
 
 #include "collector/store/blocked.h"
@@ -17,8 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Write-back begins when so much has gathered: small enough that a sync finds little
- * left, large enough for the disk. */
+/* Write-back begins when so much has gathered: small enough that a sync finds little left, large
+ * enough for the disk. */
 #define PUSH_BYTES (UINT64_C(1) << 20)
 
 enum { QUEUE_FIRST = 16, IOV_STEP = 256 };
@@ -255,8 +254,7 @@ void segment_note(struct segment *s, const struct segment_lines *lines)
 		s->crc = crc64_add(s->crc, lines->bytes.ptr, lines->bytes.len);
 }
 
-/* Sets the vector to the first entries of the queue, without the bytes that are written
- * already. */
+/* Sets the vector to the first entries of the queue, without the bytes that are written already. */
 static size_t fill(const struct segment *s, struct iovec iov[IOV_STEP])
 {
 	uint64_t skip = s->begun;

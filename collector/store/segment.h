@@ -1,10 +1,9 @@
 /* A segment as the append thread writes it: the live file of a shard.
  *
- * Before each append the file is looked at by its name: if it is not the file that was
- * written last, or not as long as it was left, somebody else has been at it (logrotate,
- * an editor, `> file`, rm). Then it is never written to again: what is left of it is
- * closed under its number, and the lines go on in a new segment. Lines are never put
- * behind a hole, never over other bytes.
+ * Before each append the file is looked at by its name: if it is not the file that was written
+ * last, or not as long as it was left, somebody else has been at it (logrotate, an editor, `>
+ * file`, rm). Then it is never written to again: what is left of it is closed under its number, and
+ * the lines go on in a new segment. Lines are never put behind a hole, never over other bytes.
  *
  * Owned by the append thread (recovery before it runs). */
 #ifndef HAUL_COLLECTOR_STORE_SEGMENT_H
@@ -24,8 +23,7 @@ enum segment_state {
 	SEGMENT_STATE_DELETED, /* by retention: its file is going */
 };
 
-/* What the ledger knows of a segment. Spans point to the shard, or to whatever was read.
- */
+/* What the ledger knows of a segment. Spans point to the shard, or to whatever was read. */
 struct segment_row {
 	int32_t day;
 	struct span service, host;
@@ -87,38 +85,35 @@ void segment_free(struct segment *s);
 
 void segment_path(const struct segment *s, char ret[SEGMENT_PATH_MAX]);
 
-/* Looks at the live file; ret_size is its size unless it is missing. -errno; of them those of blocked_error say that the
- * way to it is closed, and nothing is known of the file. */
+/* Looks at the live file; ret_size is its size unless it is missing. -errno; of them those of
+ * blocked_error say that the way to it is closed, and nothing is known of the file. */
 int segment_look(const struct tree *t, const struct segment *s, enum segment_trouble *ret_trouble,
 		 uint64_t *ret_size) MUST_CHECK;
 
-/* A directory on the way to the live file is a link or a file: somebody has put it there, and one such name must not
- * stop the others. It is set aside (said aloud), and so the live file is not there any more. Did it find any?
- * -errno. */
+/* A directory on the way to the live file is a link or a file: somebody has put it there, and one
+ * such name must not stop the others. It is set aside (said aloud), and so the live file is not
+ * there any more. Did it find any? -errno. */
 int segment_clear_way(const struct tree *t, const struct segment *s) MUST_CHECK;
 
-/* Makes the live file, or opens it again. A file that stands in the way and is not empty
- * is set aside (said aloud). -errno. */
+/* Makes the live file, or opens it again. A file that stands in the way and is not empty is set
+ * aside (said aloud). -errno. */
 int segment_make(const struct tree *t, struct segment *s) MUST_CHECK;
 /* -ESTALE when it is another file by now, or its directory is not what it was. */
 int segment_reopen(const struct tree *t, struct segment *s) MUST_CHECK;
 
-/* Gives the live file its number. One that has that name already is set aside. -ESTALE: it is not there any more;
- * -errno. */
+/* Gives the live file its number. One that has that name already is set aside. -ESTALE: it is not
+ * there any more; -errno. */
 int segment_retire(const struct tree *t, const struct segment *s) MUST_CHECK;
 
-/* Lines to be written behind what is queued. The bytes stay where they are until then.
- * -ENOMEM. */
+/* Lines to be written behind what is queued. The bytes stay where they are until then. -ENOMEM. */
 int segment_queue(struct segment *s, const struct segment_lines *lines) MUST_CHECK;
 
-/* Writes the queue to the open file. After an error (-errno) it can be called again and
- * goes on where it stopped. Begins the write-back of full pieces, so that a later sync
- * has little to do. */
+/* Writes the queue to the open file. After an error (-errno) it can be called again and goes on
+ * where it stopped. Begins the write-back of full pieces, so that a later sync has little to do. */
 int segment_write(struct segment *s) MUST_CHECK;
 
-/* The file is given up: of a queue that a failed write has begun, the lines that stand in
- * it whole are counted and forgotten; `length` is where the first one ends that does not.
- */
+/* The file is given up: of a queue that a failed write has begun, the lines that stand in it whole
+ * are counted and forgotten; `length` is where the first one ends that does not. */
 void segment_settle(struct segment *s);
 
 /* What `from` has queued, and settled, goes to `to`. -ENOMEM: nothing has changed. */

@@ -1,5 +1,5 @@
-/* Paths of segments, written and read: see segment_name.h. The store names its files by
- * it, recovery and the reader recognise them. */
+/* Paths of segments, written and read: see segment_name.h. The store names its files by it,
+ * recovery and the reader recognise them. */
 #include "collector/store/segment_name.h"
 
 #include "common/num.h"

@@ -1,12 +1,12 @@
-/* Where a segment stands below DATA_DIR, and what such a path says. Pure; users know the
- * form from haul-archive(5):
+/* Where a segment stands below DATA_DIR, and what such a path says. Pure; users know the form from
+ * haul-archive(5):
  *
  *     2026-11-22/checkout/web-01.log             live
  *     2026-11-22/checkout/web-01.0001.log        closed
  *     2026-11-22/checkout/web-01.0001.log.zst    sealed (.log.gz likewise)
  *
- * A host's name never ends in '.' and four or more digits (name_valid_host), so that a
- * path says one thing only. */
+ * A host's name never ends in '.' and four or more digits (name_valid_host), so that a path says
+ * one thing only. */
 #ifndef HAUL_COLLECTOR_STORE_SEGMENT_NAME_H
 #define HAUL_COLLECTOR_STORE_SEGMENT_NAME_H
 
@@ -37,8 +37,8 @@ size_t segment_name_path(char dst[SEGMENT_PATH_MAX], const struct segment_name *
 /* The path's directory, "DAY/SERVICE", and its last part. */
 size_t segment_name_dir(char dst[SEGMENT_PATH_MAX], int32_t day, struct span service);
 
-/* Takes a whole path, or a file's name in its directory (day and service are then left as
- * they are). -EINVAL when it is no segment's. Spans point into the text. */
+/* Takes a whole path, or a file's name in its directory (day and service are then left as they
+ * are). -EINVAL when it is no segment's. Spans point into the text. */
 int segment_name_parse(struct span path, struct segment_name *ret) MUST_CHECK;
 int segment_name_parse_file(struct span file, struct segment_name *ret) MUST_CHECK;
 

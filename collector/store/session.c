@@ -1,5 +1,5 @@
-/* Hosts and sessions: see session.h. Called by the store under its lock, and by recovery.
- * Hosts are never forgotten: there are as many as agents with a right to a name. */
+/* Hosts and sessions: see session.h. Called by the store under its lock, and by recovery. Hosts are
+ * never forgotten: there are as many as agents with a right to a name. */
 #include "collector/store/session.h"
 
 #include <assert.h>
@@ -88,8 +88,8 @@ static size_t keep(char *dst, size_t max, struct span s)
 
 int session_open(struct hosts *h, struct host *host, const struct session *s)
 {
-	/* First add, then remove: only the first can fail. The entry's key is the host's
-	 * own number. */
+	/* First add, then remove: only the first can fail. The entry's key is the host's own
+	 * number. */
 	uint64_t before = host->session;
 	int r = map_reserve(&h->by_session, 1);
 	if (r < 0)
@@ -110,7 +110,8 @@ int session_open(struct hosts *h, struct host *host, const struct session *s)
 	return 0;
 }
 
-/* What is e times as old weighs a third; a batch each quarter of a second or one a minute both give a steady figure. */
+/* What is e times as old weighs a third; a batch each quarter of a second or one a minute both give
+ * a steady figure. */
 static const double RATE_SPAN_S = 60;
 
 double host_rate(const struct host *host, int64_t now_us)

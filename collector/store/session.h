@@ -1,7 +1,6 @@
-/* Hosts and their sessions. An agent opens a session when it starts; batches of older
- * sessions of the same host are then refused, so that a request that was under way during
- * a restart cannot commit behind the new agent's back. Numbers grow over all hosts and
- * are never used again.
+/* Hosts and their sessions. An agent opens a session when it starts; batches of older sessions of
+ * the same host are then refused, so that a request that was under way during a restart cannot
+ * commit behind the new agent's back. Numbers grow over all hosts and are never used again.
  *
  * Guarded by the store's lock. */
 #ifndef HAUL_COLLECTOR_STORE_SESSION_H
@@ -18,8 +17,7 @@
 #define SESSION_MACHINE_MAX 128
 #define SESSION_AGENT_MAX   64
 
-/* For so long after its last sign of life an agent's host name is not given to another
- * machine. */
+/* For so long after its last sign of life an agent's host name is not given to another machine. */
 #define SESSION_MACHINE_QUIET_US (INT64_C(5) * 60 * 1000000)
 
 struct host {

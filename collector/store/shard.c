@@ -1,8 +1,7 @@
-/* The table of shards and the places in them: see shard.h. Called by judging for each
- * committed chunk, by the append thread when a file is not what it was, by the checkpoint
- * to close segments, and by recovery. Every shard that still has a segment anywhere is
- * here (some 150 bytes each), so that a late line for an old day finds the right number
- * without asking the disk. */
+/* The table of shards and the places in them: see shard.h. Called by judging for each committed
+ * chunk, by the append thread when a file is not what it was, by the checkpoint to close segments,
+ * and by recovery. Every shard that still has a segment anywhere is here (some 150 bytes each), so
+ * that a late line for an old day finds the right number without asking the disk. */
 #include "collector/store/shard.h"
 
 #include <assert.h>
@@ -132,7 +131,8 @@ int shard_move(struct shards *t, struct shard *s, struct place from, bool gone)
 	struct move moves[2] = {{.from = from, .to = to, .gone = gone}};
 	int n = 1;
 	if (from.number != next.number) {
-		/* The checkpoint closed the segment while its last lines were still to be written. */
+		/* The checkpoint closed the segment while its last lines were still to be
+		 * written. */
 		assert(s->closed_end.number == from.number);
 		assert(from.position <= s->closed_end.position);
 		to.position = s->closed_end.position - from.position;

@@ -1,16 +1,13 @@
-/* A shard is the lines of one day, service and host; they go to one file after another,
- * its segments, numbered from 1. Here is what judging needs of it: the segment and
- * position that the next lines will have. Places are given under the store's lock, in the
- * order in which records get their numbers, and lines are written in that order: so
- * positions never have a hole.
+/* A shard is the lines of one day, service and host; they go to one file after another, its
+ * segments, numbered from 1. Here is what judging needs of it: the segment and position that the
+ * next lines will have. Places are given under the store's lock, in the order in which records get
+ * their numbers, and lines are written in that order: so positions never have a hole.
  *
- * When a file turns out to be cut, renamed or longer than it should be, the lines whose
- * places are in it and not yet written *move* to a new segment. A move is a WAL record of
- * its own, durable before the first moved byte is written, so that recovery finds the
- * lines where they are.
+ * When a file turns out to be cut, renamed or longer than it should be, the lines whose places are
+ * in it and not yet written *move* to a new segment. A move is a WAL record of its own, durable
+ * before the first moved byte is written, so that recovery finds the lines where they are.
  *
- * Guarded by the store's lock. What the append thread knows of the file is `segment`, its
- * own. */
+ * Guarded by the store's lock. What the append thread knows of the file is `segment`, its own. */
 #ifndef HAUL_COLLECTOR_STORE_SHARD_H
 #define HAUL_COLLECTOR_STORE_SHARD_H
 
@@ -26,8 +23,8 @@ struct place {
 	uint64_t position;
 };
 
-/* What was to be written at (from.number, from.position + n) is written at (to.number, to.position + n),
- * for all n. `gone`: the old segment has no file any more. */
+/* What was to be written at (from.number, from.position + n) is written at (to.number, to.position
+ * + n), for all n. `gone`: the old segment has no file any more. */
 struct move {
 	struct place from, to;
 	bool gone;
@@ -37,12 +34,12 @@ struct segment;
 
 struct shard {
 	int32_t day;
-	struct place next;       /* of the next lines */
-	uint32_t last_number;    /* the greatest that was ever given */
-	struct place closed_end; /* where the segment before it was closed; number 0:
-				    unknown */
-	int64_t last_mono_ns;    /* of the last place given */
-	struct move *moves;      /* oldest first; forgotten at a checkpoint */
+	struct place next;    /* of the next lines */
+	uint32_t last_number; /* the greatest that was ever given */
+	/* where the segment before it was closed; number 0: unknown */
+	struct place closed_end;
+	int64_t last_mono_ns; /* of the last place given */
+	struct move *moves;   /* oldest first; forgotten at a checkpoint */
 	size_t n_moves;
 	struct list_node live; /* linked: next.position > 0 */
 	bool walked;           /* recovery has seen its live file */
@@ -98,10 +95,9 @@ void shard_close(struct shard *s);
 /* Recovery and the ledger: lines end here. */
 void shard_set_next(struct shards *t, struct shard *s, struct place next);
 
-/* All lines that are to be written at `from` and behind it move to a new segment. Appends
- * to the shard's moves the one or two that say so: a second one when a later segment was
- * begun already, whose lines then follow in the same new one. Returns how many, or
- * -ENOMEM. */
+/* All lines that are to be written at `from` and behind it move to a new segment. Appends to the
+ * shard's moves the one or two that say so: a second one when a later segment was begun already,
+ * whose lines then follow in the same new one. Returns how many, or -ENOMEM. */
 int shard_move(struct shards *t, struct shard *s, struct place from, bool gone) MUST_CHECK;
 
 /* A move that a WAL record tells. -ENOMEM. */

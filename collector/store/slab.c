@@ -1,5 +1,4 @@
-/* Reading slabs: see slab.h. Called by index.c for the reader, by indexer.c to look after
- * them.
+/* Reading slabs: see slab.h. Called by index.c for the reader, by indexer.c to look after them.
  *
  * Of a slab its header and meta are read when it is opened; of the rest only the rows, block
  * entries and counts that a question needs. Everything that is read has a checksum: a bit that

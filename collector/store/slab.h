@@ -1,7 +1,7 @@
-/* A slab: the index of some thousand blocks, immutable. Their filters stand in it bit by
- * bit: row i of a group holds bit i of all its blocks (those whose filters have the same
- * size), so that the blocks that may hold a token are found by reading 7 rows, whatever
- * the filters weigh. haul-index(5) has the format.
+/* A slab: the index of some thousand blocks, immutable. Their filters stand in it bit by bit: row i
+ * of a group holds bit i of all its blocks (those whose filters have the same size), so that the
+ * blocks that may hold a token are found by reading 7 rows, whatever the filters weigh.
+ * haul-index(5) has the format.
  *
  * Reading: a slab may be used by one thread at a time. */
 #ifndef HAUL_COLLECTOR_STORE_SLAB_H
@@ -16,8 +16,8 @@
 
 /* --- what is asked --- */
 
-/* One of these words stands in the line: words without terms say nothing, and then neither
- * does the need. */
+/* One of these words stands in the line: words without terms say nothing, and then neither does the
+ * need. */
 struct slab_need {
 	const struct token_terms *words;
 	size_t n;
@@ -56,23 +56,23 @@ bool slab_asks_block(const struct slab_query *q, const struct part_block *b);
 
 struct slab;
 
-/* Takes the descriptor, also on error. -EBADMSG: damaged; -EPROTONOSUPPORT: of another
- * haul; -errno. */
+/* Takes the descriptor, also on error. -EBADMSG: damaged; -EPROTONOSUPPORT: of another haul;
+ * -errno. */
 int slab_open(int fd, struct slab **ret) MUST_CHECK;
 void slab_free(struct slab *s);
 
 size_t slab_segments(const struct slab *s);
 /* Spans are valid as long as the slab. */
 const struct part_segment *slab_segment(const struct slab *s, size_t i);
-/* What is counted of a segment's blocks, coded (counts.h), into `ret`, which is emptied before. Any thread.
- * -EBADMSG, -errno: nothing is known. */
+/* What is counted of a segment's blocks, coded (counts.h), into `ret`, which is emptied before. Any
+ * thread. -EBADMSG, -errno: nothing is known. */
 int slab_counts(const struct slab *s, size_t i, struct buf *ret) MUST_CHECK;
 int32_t slab_first_day(const struct slab *s);
 int32_t slab_last_day(const struct slab *s);
 size_t slab_blocks(const struct slab *s); /* all there are */
 
-/* The blocks that have to be read, appended. -EBADMSG, -errno of reading, -ENOMEM: then
- * nothing is known of any of them. */
+/* The blocks that have to be read, appended. -EBADMSG, -errno of reading, -ENOMEM: then nothing is
+ * known of any of them. */
 int slab_search(struct slab *s, const struct slab_query *q, struct slab_hits *ret) MUST_CHECK;
 
 /* Checks all of it: -EBADMSG when a bit has changed. */

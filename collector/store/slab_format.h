@@ -7,8 +7,8 @@
  *     counts     of each segment, one after another (counts.h)
  *     meta       groups, 24 bytes each; lengths and checksums of the counts; then the segments
  *
- * A row is a bit a column, the first the lowest of the first byte, and two bytes of
- * checksum. Each group begins at a column that is a multiple of eight. */
+ * A row is a bit a column, the first the lowest of the first byte, and two bytes of checksum. Each
+ * group begins at a column that is a multiple of eight. */
 #ifndef HAUL_COLLECTOR_STORE_SLAB_FORMAT_H
 #define HAUL_COLLECTOR_STORE_SLAB_FORMAT_H
 

@@ -1,8 +1,8 @@
 /* Writing slabs: see slab.h. Called by indexer.c.
  *
- * Blocks are ordered by the size of their filters, so that those of one size make a group;
- * then the filters are turned: 64 rows at a time, eight blocks by eight bits in a step.
- * Needs the memory of 64 rows beside the parts. */
+ * Blocks are ordered by the size of their filters, so that those of one size make a group; then the
+ * filters are turned: 64 rows at a time, eight blocks by eight bits in a step. Needs the memory of
+ * 64 rows beside the parts. */
 #include "collector/store/slab.h"
 
 #include "collector/store/filter.h"
@@ -82,8 +82,8 @@ static int gather(struct writing *w, const struct part *parts, size_t n)
 	return 0;
 }
 
-/* Moves the groups apart, so that each begins at a multiple of eight. From the last to the
- * first; the table has room for it. */
+/* Moves the groups apart, so that each begins at a multiple of eight. From the last to the first;
+ * the table has room for it. */
 static int pad(struct writing *w)
 {
 	uint32_t columns = 0;
@@ -165,8 +165,8 @@ static int write_traits(struct writing *w)
 
 /* --- matrices --- */
 
-/* Eight rows of eight bits, a byte each (row i is byte i): turned, so that bit i of byte k
- * becomes bit k of byte i. Hacker's Delight, 7-3. */
+/* Eight rows of eight bits, a byte each (row i is byte i): turned, so that bit i of byte k becomes
+ * bit k of byte i. Hacker's Delight, 7-3. */
 static uint64_t turn(uint64_t x)
 {
 	uint64_t t = (x ^ (x >> 7)) & UINT64_C(0x00aa00aa00aa00aa);

@@ -1,8 +1,8 @@
 /* Copies of the ledger: see snapshot.h.
  *
- * A copy is written under another name, synced and renamed: the one before counts until then. Where there
- * is no room for two, the one before goes first; a crash in that moment leaves the ledger alone, which is
- * no less than a collector without copies has. */
+ * A copy is written under another name, synced and renamed: the one before counts until then. Where
+ * there is no room for two, the one before goes first; a crash in that moment leaves the ledger
+ * alone, which is no less than a collector without copies has. */
 #include "collector/store/snapshot.h"
 
 #include "common/clock.h"
@@ -18,8 +18,8 @@
 #define NEW_PATH   TREE_WAL "/snapshot.new"
 #define EXPORT_NEW TREE_HAUL "/ledger-export.new"
 
-/* A copy costs what the ledger is large. So it is made when so many times as much WAL has gathered, or
- * after a time that grows with the ledger: a small one is copied at every quiet checkpoint. */
+/* A copy costs what the ledger is large. So it is made when so many times as much WAL has gathered,
+ * or after a time that grows with the ledger: a small one is copied at every quiet checkpoint. */
 #define WAL_MIN    (UINT64_C(64) << 20)
 #define WAL_FACTOR 4
 #define TIME_NS    (10 * NUM_SEC_NS)

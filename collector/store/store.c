@@ -1,5 +1,5 @@
-/* The store as a whole: see store.h for what it promises, core.h for how its parts fit together. Ingest
- * and the program call these functions. */
+/* The store as a whole: see store.h for what it promises, core.h for how its parts fit together.
+ * Ingest and the program call these functions. */
 #include "collector/store/store.h"
 
 #include "collector/store/core.h"
@@ -92,9 +92,9 @@ static int open_tree(struct store *s, struct conf_error *err)
 	return r;
 }
 
-/* Only what is durable in the ledger, too, is built upon. With no room for that it can be read from and deleted
- * from, and store_admit lets nothing in before a checkpoint went through. But a uuid that agents bind themselves to is not
- * given out before it is durable. */
+/* Only what is durable in the ledger, too, is built upon. With no room for that it can be read from
+ * and deleted from, and store_admit lets nothing in before a checkpoint went through. But a uuid
+ * that agents bind themselves to is not given out before it is durable. */
 static int first_checkpoint(struct store *s, struct conf_error *err)
 {
 	int r = checkpoint_now(s);

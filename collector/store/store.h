@@ -3,8 +3,8 @@
  *
  *     judge -> place -> log ahead (WAL, group commit) -> answer -> append -> checkpoint
  *
- * Threads: any thread may call; store_submit and its like never wait for the disk. Call-backs come from
- * a thread of the store: they must be short and must not call back into the store except for
+ * Threads: any thread may call; store_submit and its like never wait for the disk. Call-backs come
+ * from a thread of the store: they must be short and must not call back into the store except for
  * submission_unref. */
 #ifndef HAUL_COLLECTOR_STORE_STORE_H
 #define HAUL_COLLECTOR_STORE_STORE_H
@@ -29,15 +29,15 @@ struct store_config {
 	uint64_t host_files;    /* new files that a host may begin in a day; 0: 10,000 */
 	int64_t close_after_ns; /* a quiet segment is closed so long after its day; 0: 1 h */
 	int64_t clock_ns;       /* the clock is believed in steps of so much; 0: 1 h */
-	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be called
-	 * from any thread. */
+	/* Oldest day that the retention of a service keeps (its max_age); INT32_MIN: all. May be
+	 * called from any thread. */
 	int32_t (*oldest_day)(void *user, struct span service, int64_t now_us);
 	void *user;
 };
 
-/* Opens DATA_DIR (made when missing), takes its lock, recovers, checkpoints. Damage never keeps it from
- * opening: what is found is said aloud, set aside under .haul/quarantine and recorded. Errors, with
- * `err`: -EWOULDBLOCK another collector has the directory; -errno of an I/O error. */
+/* Opens DATA_DIR (made when missing), takes its lock, recovers, checkpoints. Damage never keeps it
+ * from opening: what is found is said aloud, set aside under .haul/quarantine and recorded. Errors,
+ * with `err`: -EWOULDBLOCK another collector has the directory; -errno of an I/O error. */
 int store_open(const struct store_config *config, struct store **ret,
 	       struct conf_error *err) MUST_CHECK;
 
@@ -47,20 +47,21 @@ void store_close(struct store *s);
 /* The collector's identity, made at the first start: 36 characters. */
 const char *store_uuid(const struct store *s);
 
-/* 0 while all is well. After a failed write or sync of WAL, shards or ledger the store takes nothing
- * more (-EIO to every submission): the error, and ret_what says on what. The way back is store_close
- * and store_open. */
+/* 0 while all is well. After a failed write or sync of WAL, shards or ledger the store takes
+ * nothing more (-EIO to every submission): the error, and ret_what says on what. The way back is
+ * store_close and store_open. */
 int store_failure(struct store *s, char *ret_what, size_t size);
 
-/* How many places of the archive cannot be written, and of the first ret_what says which and why. Only the streams whose
- * lines belong there wait. */
+/* How many places of the archive cannot be written, and of the first ret_what says which and why.
+ * Only the streams whose lines belong there wait. */
 size_t store_blocked(const struct store *s, char *ret_what, size_t size);
 
-/* Can one of them be written again? Then closing and opening the store lets its lines in. May wait for the disk. */
+/* Can one of them be written again? Then closing and opening the store lets its lines in. May wait
+ * for the disk. */
 bool store_unblocked(const struct store *s);
 
-/* -ENOSPC when `wal_bytes` of body and `rendered_bytes` of lines would pass min_free, counting what is
- * admitted and not yet written. */
+/* -ENOSPC when `wal_bytes` of body and `rendered_bytes` of lines would pass min_free, counting what
+ * is admitted and not yet written. */
 int store_admit(struct store *s, uint64_t wal_bytes, uint64_t rendered_bytes) MUST_CHECK;
 
 /* The terms for chunks of a service received now. */
@@ -75,16 +76,16 @@ struct session_request {
 	int64_t received_us;
 };
 
-/* Opens a session: durable before `done` (result 0 and its number; session numbers grow over all hosts
- * and restarts, and are never used again). Results: -EBUSY another machine's agent has been active under
- * this host within 5 minutes; -EIO the store has failed. The call itself gives 0 when `done` will be
- * called, else -errno and it will not. */
+/* Opens a session: durable before `done` (result 0 and its number; session numbers grow over all
+ * hosts and restarts, and are never used again). Results: -EBUSY another machine's agent has been
+ * active under this host within 5 minutes; -EIO the store has failed. The call itself gives 0 when
+ * `done` will be called, else -errno and it will not. */
 int store_session_open(struct store *s, const struct session_request *request,
 		       void (*done)(void *user, int result, uint64_t session),
 		       void *user) MUST_CHECK;
 
-/* The host of a session number: 0 and `ret_host`; -ESTALE when a newer session of that host is open;
- * -ENOENT when no such session was ever opened here. */
+/* The host of a session number: 0 and `ret_host`; -ESTALE when a newer session of that host is
+ * open; -ENOENT when no such session was ever opened here. */
 int store_session_host(struct store *s, uint64_t session,
 		       char ret_host[NAME_MAX_LEN + 1]) MUST_CHECK;
 
@@ -97,8 +98,9 @@ struct store_item {
 	uint64_t lsn; /* of its WAL record; 0: it has none */
 };
 
-/* One batch on its way. Made by ingest; from store_submit until `answered` it belongs to the store, and
- * afterwards the memory lives until both sides have let go (lines are appended after the answer). */
+/* One batch on its way. Made by ingest; from store_submit until `answered` it belongs to the store,
+ * and afterwards the memory lives until both sides have let go (lines are appended after the
+ * answer). */
 struct submission {
 	/* by ingest */
 	char host[NAME_MAX_LEN + 1];
@@ -110,14 +112,14 @@ struct submission {
 	struct rendered_chunk *rendered; /* one a chunk; empty for refused ones */
 	void (*answered)(struct submission *sub, void *user);
 	void *user;
-	/* Called by the last submission_unref, when the memory is gone: ingest counts what is in flight
-	 * until then. May be NULL; any thread; short, and never back into the store. */
+	/* Called by the last submission_unref, when the memory is gone: ingest counts what is in
+	 * flight until then. May be NULL; any thread; short, and never back into the store. */
 	void (*released)(void *user);
 	void *released_user;
 
 	/* by the store, valid in `answered` */
-	/* 0; -ESTALE older session; -EDQUOT its host is at a limit; -EIO the store has failed: nothing
-	 * was taken then */
+	/* 0; -ESTALE older session; -EDQUOT its host is at a limit; -EIO the store has failed:
+	 * nothing was taken then */
 	int result;
 	const char *beyond;             /* with -EDQUOT: which limit, a static text */
 	struct chunk_verdict *verdicts; /* one a chunk, allocated by ingest */
@@ -129,8 +131,8 @@ struct submission {
 	struct order *order;
 };
 
-/* A new one has one reference, ingest's; store_submit takes another. The last unref frees everything the
- * submission holds. Thread-safe. NULL when memory is short. */
+/* A new one has one reference, ingest's; store_submit takes another. The last unref frees
+ * everything the submission holds. Thread-safe. NULL when memory is short. */
 struct submission *submission_new(void);
 void submission_unref(struct submission *sub);
 
@@ -141,9 +143,9 @@ void store_submit(struct store *s, struct submission *sub);
 
 /* --- reading --- */
 
-/* Streams of a host as lines of JSON (stream_row_encode), unfinished ones first, each group by id; those
- * after `after` in that order (NULL: from the beginning), at most `limit`. `done` comes when what they
- * say is durable; `rows` is valid during the call only. */
+/* Streams of a host as lines of JSON (stream_row_encode), unfinished ones first, each group by id;
+ * those after `after` in that order (NULL: from the beginning), at most `limit`. `done` comes when
+ * what they say is durable; `rows` is valid during the call only. */
 int store_streams(struct store *s, struct span host, const struct stream_id *after, size_t limit,
 		  void (*done)(void *user, int result, struct span rows), void *user) MUST_CHECK;
 
@@ -160,7 +162,8 @@ struct store_counters {
 	uint64_t free_bytes, total_bytes, reserve_bytes; /* of the disk; so much stays free */
 	uint64_t queued_submissions, queued_bytes;       /* not yet appended */
 	int64_t last_checkpoint_us;
-	int64_t sure_clock_us; /* of the last checkpoint whose clock could be believed, also before a restart */
+	/* of the last checkpoint whose clock could be believed, also before a restart */
+	int64_t sure_clock_us;
 };
 void store_counters(struct store *s, struct store_counters *ret);
 
@@ -195,11 +198,12 @@ const struct tree *store_tree(const struct store *s);
 int store_segments(struct store *s, int (*each)(void *user, const struct segment_row *row),
 		   void *user) MUST_CHECK;
 
-/* To segments that were closed before this call nothing will ever be written again, whatever is lost
- * and recovered: their files are then the caller's to seal. -errno. */
+/* To segments that were closed before this call nothing will ever be written again, whatever is
+ * lost and recovered: their files are then the caller's to seal. -errno. */
 int store_settle(struct store *s) MUST_CHECK;
 
-/* Writes rows, or removes them: all or none, durable on return. For segments that are not live. -errno. */
+/* Writes rows, or removes them: all or none, durable on return. For segments that are not live.
+ * -errno. */
 int store_put_segments(struct store *s, const struct segment_row *rows, size_t n) MUST_CHECK;
 int store_remove_segments(struct store *s, const struct segment_row *rows, size_t n) MUST_CHECK;
 

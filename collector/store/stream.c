@@ -1,5 +1,5 @@
-/* Compare and append: see stream.h. Called by the store under its lock for each chunk that arrives, and
- * by recovery for each chunk that a WAL record says was taken.
+/* Compare and append: see stream.h. Called by the store under its lock for each chunk that arrives,
+ * and by recovery for each chunk that a WAL record says was taken.
  *
  * The rules, in the order in which they are asked:
  *
@@ -12,9 +12,10 @@
  *   to <= offset                                            duplicate
  *   else                                                    conflict
  *
- * Offsets are never compared without the checksum: a replaced file that shares its first bytes with the
- * old one would skip lines that nobody has seen. A loss obeys the same rules; that it sets `base` anew is
- * the chunk's own word. A stream that has ended may go on: its remainder may be found weeks later. */
+ * Offsets are never compared without the checksum: a replaced file that shares its first bytes with
+ * the old one would skip lines that nobody has seen. A loss obeys the same rules; that it sets
+ * `base` anew is the chunk's own word. A stream that has ended may go on: its remainder may be
+ * found weeks later. */
 #include "collector/store/stream.h"
 
 #include <assert.h>

@@ -1,13 +1,11 @@
-/* One stream as the collector knows it, and the rule by which chunks are taken: compare
- * and append.
+/* One stream as the collector knows it, and the rule by which chunks are taken: compare and append.
  *
- * A stream's position is the pair (offset, checksum of the source bytes before it). A
- * chunk is appended only when its `from` and `crc_from` are that pair. Judging is pure:
- * it reads a stream and a chunk, nothing else, and the same function serves live traffic
- * and its tests.
+ * A stream's position is the pair (offset, checksum of the source bytes before it). A chunk is
+ * appended only when its `from` and `crc_from` are that pair. Judging is pure: it reads a stream
+ * and a chunk, nothing else, and the same function serves live traffic and its tests.
  *
- * A gap is a range below the offset whose record was damaged on this side; a chunk with
- * `repair` may fill it, from its beginning and never beyond its end.
+ * A gap is a range below the offset whose record was damaged on this side; a chunk with `repair`
+ * may fill it, from its beginning and never beyond its end.
  *
  * Guarded by the store's lock. */
 #ifndef HAUL_COLLECTOR_STORE_STREAM_H
@@ -69,8 +67,7 @@ static inline bool stream_taken(enum stream_judgement j)
 /* `s` is NULL when the host has no such stream. */
 enum stream_judgement stream_judge(const struct stream *s, const struct chunk *c);
 
-/* A stream that stands at the chunk's start, with its identity; NULL when memory is
- * short. */
+/* A stream that stands at the chunk's start, with its identity; NULL when memory is short. */
 struct stream *stream_new(struct host *host, const struct chunk *c);
 void stream_free(struct stream *s);
 
@@ -83,22 +80,20 @@ struct span stream_state(const struct stream *s);
 size_t stream_weight(const struct stream *s);
 size_t stream_weight_with(const struct chunk *c);
 
-/* Does the chunk tell another service, instance, path, inode or birth time than the
- * stream has? */
+/* Does the chunk tell another service, instance, path, inode or birth time than the stream has? */
 bool stream_identity_differs(const struct stream *s, const struct chunk *c);
 
-/* Makes what stream_apply then needs and cannot ask for: -ENOMEM, and nothing has
- * changed. */
+/* Makes what stream_apply then needs and cannot ask for: -ENOMEM, and nothing has changed. */
 int stream_prepare(struct stream *s, const struct chunk *c) MUST_CHECK;
 
-/* Takes a chunk that was judged so and prepared for: position, state, sums. `stored` is
- * the length of its rendered lines. With `identity` the chunk's own is taken, too:
- * -ENOMEM, then all else has happened and the stream keeps the old one. */
+/* Takes a chunk that was judged so and prepared for: position, state, sums. `stored` is the length
+ * of its rendered lines. With `identity` the chunk's own is taken, too: -ENOMEM, then all else has
+ * happened and the stream keeps the old one. */
 int stream_apply(struct stream *s, const struct chunk *c, enum stream_judgement how,
 		 uint64_t stored, int64_t received_us, bool identity) MUST_CHECK;
 
-/* Recovery: the record that brought the stream to the chunk's `from` is damaged. Leaves a
- * gap and goes there. -ENOMEM. */
+/* Recovery: the record that brought the stream to the chunk's `from` is damaged. Leaves a gap and
+ * goes there. -ENOMEM. */
 int stream_jump(struct stream *s, const struct chunk *c) MUST_CHECK;
 int stream_add_gap(struct stream *s, struct gap gap) MUST_CHECK;
 

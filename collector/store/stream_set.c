@@ -1,7 +1,8 @@
 /* Streams by id: see stream_set.h. Called by streams.c.
  *
- * A treap: a search tree by id that is a heap by priority. With random priorities it is, whatever is added and removed
- * in whatever order, a tree as if all had come in random order: some 25 steps deep with 100,000 streams. */
+ * A treap: a search tree by id that is a heap by priority. With random priorities it is, whatever
+ * is added and removed in whatever order, a tree as if all had come in random order: some 25 steps
+ * deep with 100,000 streams. */
 #include "collector/store/stream_set.h"
 
 #include "collector/store/stream.h"

@@ -1,5 +1,5 @@
-/* Streams in the order of their ids: the links are in the streams themselves, so that nothing here takes memory or can
- * fail, and a birth among a million costs what one among a hundred does.
+/* Streams in the order of their ids: the links are in the streams themselves, so that nothing here
+ * takes memory or can fail, and a birth among a million costs what one among a hundred does.
  *
  * Guarded by the store's lock. */
 #ifndef HAUL_COLLECTOR_STORE_STREAM_SET_H

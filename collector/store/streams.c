@@ -1,6 +1,6 @@
-/* The table of streams: see streams.h. A page is a walk over the host's sets; who ended when is a list
- * beside them. Nothing but the table itself takes memory, so that a stream that ends cannot fail to
- * change sets. */
+/* The table of streams: see streams.h. A page is a walk over the host's sets; who ended when is a
+ * list beside them. Nothing but the table itself takes memory, so that a stream that ends cannot
+ * fail to change sets. */
 #include "collector/store/streams.h"
 
 #include "collector/store/session.h"

@@ -1,5 +1,5 @@
-/* The last time that is known to be right: see sure_clock.h. Called by the checkpointer. When the file cannot be
- * written the next checkpoint tries again. */
+/* The last time that is known to be right: see sure_clock.h. Called by the checkpointer. When the
+ * file cannot be written the next checkpoint tries again. */
 #include "collector/store/sure_clock.h"
 
 #include "common/file.h"

@@ -1,5 +1,4 @@
-/* The links under today/: see today.h. The append thread calls both, so that they never
- * meet. */
+/* The links under today/: see today.h. The append thread calls both, so that they never meet. */
 #include "collector/store/today.h"
 
 #include "collector/store/segment_name.h"

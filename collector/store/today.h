@@ -2,12 +2,11 @@
  *
  *     tail -F DATA_DIR/today/checkout/web-01.log
  *
- * goes on past midnight. Each link is replaced by rename when the new day's first line is
- * written. A link to the day's directory would not do: tail never crosses one that is
- * retargeted.
+ * goes on past midnight. Each link is replaced by rename when the new day's first line is written.
+ * A link to the day's directory would not do: tail never crosses one that is retargeted.
  *
- * "Today" is the collector's clock, UTC. Nothing here is ever fatal or in the way of an
- * answer; links are not synced, for they are made again when they are missing. */
+ * "Today" is the collector's clock, UTC. Nothing here is ever fatal or in the way of an answer;
+ * links are not synced, for they are made again when they are missing. */
 #ifndef HAUL_COLLECTOR_STORE_TODAY_H
 #define HAUL_COLLECTOR_STORE_TODAY_H
 

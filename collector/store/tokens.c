@@ -1,10 +1,9 @@
-/* Text to tokens: see tokens.h. Called at sealing and reindexing for every line, and by
- * the reader for what is looked for.
+/* Text to tokens: see tokens.h. Called at sealing and reindexing for every line, and by the reader
+ * for what is looked for.
  *
- * A text is classified 64 bytes at a time into a mask (bit: belongs to a token) and a copy
- * in lower case, in loops that the compiler makes vectors of; runs are then found by
- * counting zeros. Both sides, text and needle, walk the same runs, so that they agree.
- * Fails only for want of memory. */
+ * A text is classified 64 bytes at a time into a mask (bit: belongs to a token) and a copy in lower
+ * case, in loops that the compiler makes vectors of; runs are then found by counting zeros. Both
+ * sides, text and needle, walk the same runs, so that they agree. Fails only for want of memory. */
 #include "collector/store/tokens.h"
 
 #include <endian.h>
@@ -186,8 +185,8 @@ static int make_room(struct tokenizer *t, size_t len)
 typedef uint8_t lanes __attribute__((vector_size(16)));
 typedef int8_t lane_mask __attribute__((vector_size(16)));
 
-/* One bit a byte, of bytes that are all ones or zeros: by a product that brings the lowest
- * bits of eight bytes together. */
+/* One bit a byte, of bytes that are all ones or zeros: by a product that brings the lowest bits of
+ * eight bytes together. */
 static uint64_t bits_of(lane_mask m)
 {
 	uint64_t words[2];
@@ -235,8 +234,8 @@ static int classify(struct tokenizer *t, struct span text)
 	return 0;
 }
 
-/* The first position from `at` on that is in a token (or is not, with `flip` all ones);
- * `len` or more: none. */
+/* The first position from `at` on that is in a token (or is not, with `flip` all ones); `len` or
+ * more: none. */
 static inline size_t find_bit(const uint64_t *mask, size_t at, size_t len, uint64_t flip)
 {
 	size_t word = at / WORD;
@@ -295,9 +294,8 @@ static bool is_uuid_group(const uint8_t *p, size_t len)
 /* The hex digits of a UUID, a bit each: groups of 8, 4, 4, 4 and 12. */
 #define UUID_HEX UINT64_C(0xfff7bdeff)
 
-/* Does a UUID's first group end with the run [from, to)? What stands before it and behind
- * it is not asked. The run that is its last group begins UUID_LEN - UUID_LAST behind its
- * start. */
+/* Does a UUID's first group end with the run [from, to)? What stands before it and behind it is not
+ * asked. The run that is its last group begins UUID_LEN - UUID_LAST behind its start. */
 static inline bool uuid_begins(const struct tokenizer *t, size_t len, size_t from, size_t to)
 {
 	const uint8_t *dash = t->folded + to;
@@ -449,9 +447,8 @@ static bool is_high(const struct demand *d, size_t at)
 	return d->folded[at] >= 0x80;
 }
 
-/* Does a part of the needle that begins (ends) here begin (end) there in any line, too? A
- * part is one of ASCII: at the needle's edge `whole` says so, inside it what stands
- * beside. */
+/* Does a part of the needle that begins (ends) here begin (end) there in any line, too? A part is
+ * one of ASCII: at the needle's edge `whole` says so, inside it what stands beside. */
 static bool starts_surely(const struct demand *d, size_t from)
 {
 	return from > 0 || d->whole;

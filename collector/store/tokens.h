@@ -1,16 +1,15 @@
-/* The words by which blocks of the archive are found: what the index remembers of a line,
- * and what a string that is looked for demands of a line. haul-index(5) has the rules for
- * users; here is why they are so.
+/* The words by which blocks of the archive are found: what the index remembers of a line, and what
+ * a string that is looked for demands of a line. haul-index(5) has the rules for users; here is why
+ * they are so.
  *
- * A token is a run of letters, digits, '_' and bytes from 0x80 on, folded to lower case
- * (ASCII). Each random token costs some 13 bits a block, so what costs more than it finds
- * is left out:
+ * A token is a run of letters, digits, '_' and bytes from 0x80 on, folded to lower case (ASCII).
+ * Each random token costs some 13 bits a block, so what costs more than it finds is left out:
  *   - tokens of one and two bytes, numbers of three digits: they are everywhere;
  *   - fractions of a second ("123456Z"): every line has another one;
  *   - the five groups of a UUID, which is one token instead.
  *
- * Nothing that might match may be left out of a search, also where the string that is
- * looked for may stand inside a longer token ("grep 4bf92f35..."). So there are more:
+ * Nothing that might match may be left out of a search, also where the string that is looked for
+ * may stand inside a longer token ("grep 4bf92f35..."). So there are more:
  *   - a UUID counts wherever its 36 bytes stand, also with more hex digits around it;
  *   - an id is a run of 16 and more letters and digits, 4 digits among them; one that is
  *     a part of a token counts as well ("req_01ARZ3NDEKTSV4RRFFQ69G5FAV"). The set
@@ -80,13 +79,13 @@ struct token_terms {
 	size_t n; /* all of them; 0: any block may hold the string */
 };
 
-/* What a block demands of which a line holds `needle`, in any case of its ASCII letters.
- * `whole`: what stands before and behind it is no ASCII letter, digit or '_'. -ENOMEM. */
+/* What a block demands of which a line holds `needle`, in any case of its ASCII letters. `whole`:
+ * what stands before and behind it is no ASCII letter, digit or '_'. -ENOMEM. */
 int token_terms_of(struct tokenizer *t, struct span needle, bool whole,
 		   struct token_terms *ret) MUST_CHECK;
 
-/* The hash of a token as it stands in the index: of its bytes, folded. For tests and for
- * who reads the format. */
+/* The hash of a token as it stands in the index: of its bytes, folded. For tests and for who reads
+ * the format. */
 uint64_t token_hash(struct span token);
 
 #endif

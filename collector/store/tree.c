@@ -1,8 +1,7 @@
-/* The tree below DATA_DIR: see tree.h. The append thread, the checkpoint and recovery use
- * it.
+/* The tree below DATA_DIR: see tree.h. The append thread, the checkpoint and recovery use it.
  *
- * Renames and removals open the directory first, beneath the root, and then name the last
- * part only: so they cannot be led astray either. */
+ * Renames and removals open the directory first, beneath the root, and then name the last part
+ * only: so they cannot be led astray either. */
 #include "collector/store/tree.h"
 
 #include "common/clock.h"
@@ -40,8 +39,7 @@ static int open_beneath(int root, const char *path, int flags, mode_t mode)
 		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
 		if (fd >= 0)
 			return (int)fd;
-		/* EAGAIN: something was renamed meanwhile, and the kernel could not be
-		 * sure. */
+		/* EAGAIN: something was renamed meanwhile, and the kernel could not be sure. */
 		if (errno != EINTR && errno != EAGAIN)
 			return -errno;
 	}
@@ -287,8 +285,8 @@ int tree_sync_dir(const struct tree *t, const char *path)
 
 int tree_sync_all(const struct tree *t)
 {
-	/* On the descriptor that was opened before anything was written: it sees every
-	 * error since. */
+	/* On the descriptor that was opened before anything was written: it sees every error
+	 * since. */
 	return syncfs(t->root) < 0 ? -errno : 0;
 }
 

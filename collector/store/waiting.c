@@ -1,8 +1,9 @@
 /* Lines beside the log: see waiting.h. restore_waiting.c is the only user.
  *
- * The checksum covers the header, too. What is no whole record is passed over up to the next one, wherever that begins: it is
- * damage, said aloud and copied to quarantine, and costs no other record. What follows the last one may be a record that
- * a crash has cut, and that the log still has. */
+ * The checksum covers the header, too. What is no whole record is passed over up to the next one,
+ * wherever that begins: it is damage, said aloud and copied to quarantine, and costs no other
+ * record. What follows the last one may be a record that a crash has cut, and that the log still
+ * has. */
 #include "collector/store/waiting.h"
 
 #include "collector/store/room.h"
@@ -50,7 +51,8 @@ static struct span take_word(struct span *rest)
 	return word;
 }
 
-/* Takes a header without its LF apart; spans point into it, and the record's bytes have a length only. */
+/* Takes a header without its LF apart; spans point into it, and the record's bytes have a length
+ * only. */
 static bool parse_header(struct span line, struct waiting_record *ret, uint64_t *ret_sum,
 			 uint64_t *ret_crc)
 {
@@ -78,8 +80,8 @@ struct reading {
 	char header[HEADER_MAX];
 	struct buf bytes;
 	struct waiting_record record;
-	uint64_t
-		next; /* where the record that was looked at last ends by its header; 0: that is none */
+	/* where the record that was looked at last ends by its header; 0: that is none */
+	uint64_t next;
 };
 
 /* Is there a whole record at `at`? 1 or 0. */
@@ -108,8 +110,8 @@ static int read_record(struct reading *x, uint64_t at)
 	return crc64_add(sum, x->bytes.ptr, len) == crc;
 }
 
-/* The first whole record behind *at, where none is: each begins behind an LF, and where the one before ends by its header
- * if that LF is damaged. 1 or 0. */
+/* The first whole record behind *at, where none is: each begins behind an LF, and where the one
+ * before ends by its header if that LF is damaged. 1 or 0. */
 static int find_record(struct reading *x, uint64_t *at)
 {
 	char window[WINDOW];
@@ -194,7 +196,8 @@ static int each_record(int fd, const struct finder *f, uint64_t *ret_end)
 
 /* --- the file --- */
 
-/* Whatever has its name and is no file of ours is put out of the way: it keeps nobody from starting. */
+/* Whatever has its name and is no file of ours is put out of the way: it keeps nobody from
+ * starting. */
 static int refuse_others(const struct tree *t)
 {
 	struct stat st;

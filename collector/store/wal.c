@@ -1,7 +1,7 @@
 /* Writes the WAL: see wal.h.
  *
- * Happy path: the WAL thread puts the records of all that wait into a group, writes it with one pwritev
- * behind the last one, over blocks that the file has already, and syncs once.
+ * Happy path: the WAL thread puts the records of all that wait into a group, writes it with one
+ * pwritev behind the last one, over blocks that the file has already, and syncs once.
  *
  * What can go wrong:
  *   the write fails or is short   the file's end does not move; the same group may be written again at
@@ -237,8 +237,8 @@ static uint64_t size_in(const struct wal_file *f, const struct wal_group *g)
 	return g->size + (f->end ? 0 : WAL_FILE_HEAD);
 }
 
-/* Goes over to the next file when the group does not fit into this one; else it has to grow. After a write that
- * failed it stays where it is: no record may stand in two files. */
+/* Goes over to the next file when the group does not fit into this one; else it has to grow. After
+ * a write that failed it stays where it is: no record may stand in two files. */
 static void make_fit(struct wal *w, const struct wal_group *g)
 {
 	const struct wal_file *f = &w->current;

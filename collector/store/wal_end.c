@@ -68,7 +68,8 @@ static void set_cut(const struct wal_log *log, size_t keep, struct wal_end *end)
 		if (log->files[i].size <= from)
 			continue;
 		end->cut = true;
-		/* A file that was made ready and not used has a size of 0: nothing was torn there. */
+		/* A file that was made ready and not used has a size of 0: nothing was torn
+		 * there. */
 		end->torn_bytes += log->files[i].size - from;
 	}
 }
@@ -88,7 +89,8 @@ struct wal_end wal_find_end(const struct wal_log *log, uint64_t base_lsn,
 		at = find_break(log, i, durable + 1, &lsn);
 	}
 	struct wal_end end = {.n_entries = at, .last_lsn = lsn - 1};
-	/* What is damaged at the very end of what was durable is kept for a look; what is torn goes. */
+	/* What is damaged at the very end of what was durable is kept for a look; what is torn
+	 * goes. */
 	if (at < log->n_entries || (at ? log->entries[at - 1].head.lsn : base_lsn) >= durable)
 		set_cut(log, at, &end);
 	return end;

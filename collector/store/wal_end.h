@@ -1,11 +1,12 @@
-/* Where the WAL ends after a crash, and what in it is damaged. Pure decisions on what wal_scan found.
+/* Where the WAL ends after a crash, and what in it is damaged. Pure decisions on what wal_scan
+ * found.
  *
- * A record that is not whole was either torn (the crash came before its sync, nobody was told about it,
- * and nothing behind it was ever answered either) or it was durable once and has been damaged since. The
- * two ask for opposite things: a torn one and all behind it must be forgotten, a damaged one must not be
- * taken for something that never happened. Evidence that an LSN was durable: a later record says so in its
- * head; a later file begins behind it; the ledger is past it; or its lines stand in their segments, which
- * are written only after the sync. */
+ * A record that is not whole was either torn (the crash came before its sync, nobody was told about
+ * it, and nothing behind it was ever answered either) or it was durable once and has been damaged
+ * since. The two ask for opposite things: a torn one and all behind it must be forgotten, a damaged
+ * one must not be taken for something that never happened. Evidence that an LSN was durable: a
+ * later record says so in its head; a later file begins behind it; the ledger is past it; or its
+ * lines stand in their segments, which are written only after the sync. */
 #ifndef HAUL_COLLECTOR_STORE_WAL_END_H
 #define HAUL_COLLECTOR_STORE_WAL_END_H
 
@@ -20,8 +21,8 @@ struct wal_end {
 	uint64_t torn_bytes; /* of all that goes, zeros at the very end not counted */
 };
 
-/* `stands` says whether the entry (its meta is good) has lines that stand on disk as it says. Asked only
- * where nothing else is known. */
+/* `stands` says whether the entry (its meta is good) has lines that stand on disk as it says. Asked
+ * only where nothing else is known. */
 struct wal_end wal_find_end(const struct wal_log *log, uint64_t base_lsn,
 			    bool (*stands)(void *user, const struct wal_entry *e), void *user);
 

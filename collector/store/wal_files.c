@@ -1,10 +1,11 @@
-/* The log's files: see wal_files.h. The writer (wal.c) takes them, the checkpoint drops them, and a thread makes them
- * ready as soon as the log is used in earnest: at first two, more when the writer has found none.
+/* The log's files: see wal_files.h. The writer (wal.c) takes them, the checkpoint drops them, and a
+ * thread makes them ready as soon as the log is used in earnest: at first two, more when the writer
+ * has found none.
  *
  *     made ready -> current -> old -> needed no more -> removed, or made ready again under the next number
  *
- * A file has its name, and the directory is synced, before a record is written to it: in a file that a crash takes out
- * of its directory a record would be durable for nothing.
+ * A file has its name, and the directory is synced, before a record is written to it: in a file
+ * that a crash takes out of its directory a record would be durable for nothing.
  *
  * What can go wrong:
  *   no file can be made       the writer goes on in the one at hand, which grows
@@ -52,8 +53,8 @@ struct wal_files {
 	uint64_t file_bytes;
 	pthread_t thread;
 
-	/* Held while files are made or removed, so that one thread at a time takes from the front of `old`. Before
-	 * `lock`. */
+	/* Held while files are made or removed, so that one thread at a time takes from the front
+	 * of `old`. Before `lock`. */
 	pthread_mutex_t making;
 	uint64_t next_sequence;
 

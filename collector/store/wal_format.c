@@ -1,5 +1,4 @@
-/* The frame of the WAL: see wal_format.h. The writer and the reader of recovery share it.
- */
+/* The frame of the WAL: see wal_format.h. The writer and the reader of recovery share it. */
 #include "collector/store/wal_format.h"
 
 #include "collector/store/le.h"

@@ -15,15 +15,16 @@
  *                                                         the sequence number
  *                                                 then meta, body, zeros to the next multiple of 8
  *
- * Behind the last record come 64 zeros at least, or the end of the file; bytes behind them mean nothing.
+ * Behind the last record come 64 zeros at least, or the end of the file; bytes behind them mean
+ * nothing.
  *
- * LSNs go up by one from record to record, over all files. Head, meta and body have checksums of their
- * own, so that damage to one says nothing about the others. The sequence number in the record's checksum
- * keeps a file from being read under another name.
+ * LSNs go up by one from record to record, over all files. Head, meta and body have checksums of
+ * their own, so that damage to one says nothing about the others. The sequence number in the
+ * record's checksum keeps a file from being read under another name.
  *
- * Beside each file stands its mirror, SEQUENCE.meta: the same file head, and of each record head and meta
- * (padded likewise). It is written, but never waited for: when a record is damaged, the mirror most likely
- * still tells what it said, and only its body is lost. */
+ * Beside each file stands its mirror, SEQUENCE.meta: the same file head, and of each record head
+ * and meta (padded likewise). It is written, but never waited for: when a record is damaged, the
+ * mirror most likely still tells what it said, and only its body is lost. */
 #ifndef HAUL_COLLECTOR_STORE_WAL_FORMAT_H
 #define HAUL_COLLECTOR_STORE_WAL_FORMAT_H
 

@@ -1,14 +1,13 @@
 /* Reads the WAL: see wal_scan.h. Called once, by recovery.
  *
- * A file is walked record by record. Where no valid head stands, the next one is searched
- * for at every multiple of 8, and what lies between is junk; so one damaged record never
- * hides those behind it. A head is trusted by its checksum, which also covers the file's
- * sequence number; its lengths are then used to step over the record even if meta or body
- * are damaged. LSNs must go up: a record that does not is junk. Behind the last record a file may
- * have room, zeros first and then whatever (see wal.h), which is not counted as its own.
+ * A file is walked record by record. Where no valid head stands, the next one is searched for at
+ * every multiple of 8, and what lies between is junk; so one damaged record never hides those
+ * behind it. A head is trusted by its checksum, which also covers the file's sequence number; its
+ * lengths are then used to step over the record even if meta or body are damaged. LSNs must go up:
+ * a record that does not is junk. Behind the last record a file may have room, zeros first and then
+ * whatever (see wal.h), which is not counted as its own.
  *
- * An unreadable block (EIO) reads as zeros: then the checksums say which records it has
- * hit. */
+ * An unreadable block (EIO) reads as zeros: then the checksums say which records it has hit. */
 #include "collector/store/wal_scan.h"
 
 #include "common/array.h"

@@ -1,6 +1,6 @@
-/* The write-ahead log as recovery finds it: every record that can be told apart, and
- * every stretch of bytes that cannot. Nothing is changed here, and nothing is judged:
- * what damage means is for recovery to say. */
+/* The write-ahead log as recovery finds it: every record that can be told apart, and every stretch
+ * of bytes that cannot. Nothing is changed here, and nothing is judged: what damage means is for
+ * recovery to say. */
 #ifndef HAUL_COLLECTOR_STORE_WAL_SCAN_H
 #define HAUL_COLLECTOR_STORE_WAL_SCAN_H
 
@@ -47,15 +47,16 @@ struct wal_log {
 	size_t n_files, n_entries, n_junk, n_mirrors;
 };
 
-/* Reads all files of the directory. Records whose head or meta is damaged are taken from the mirrors where
- * those have them; a body that cannot be found any more is then what is damaged (at is 0). Bodies of records up to `trusted_lsn` are not read
- * (they are counted as good), for nobody will ask for them. -errno of the directory;
- * -ENOMEM. Blocks that cannot be read are damage like any other. */
+/* Reads all files of the directory. Records whose head or meta is damaged are taken from the
+ * mirrors where those have them; a body that cannot be found any more is then what is damaged (at
+ * is 0). Bodies of records up to `trusted_lsn` are not read (they are counted as good), for nobody
+ * will ask for them. -errno of the directory; -ENOMEM. Blocks that cannot be read are damage like
+ * any other. */
 int wal_scan(int dir, uint64_t trusted_lsn, struct wal_log *ret) MUST_CHECK;
 void wal_log_free(struct wal_log *log);
 
-/* Cuts off each mirror what it says of records behind `lsn`: they have not happened, and their LSNs will be
- * given again. -errno. */
+/* Cuts off each mirror what it says of records behind `lsn`: they have not happened, and their LSNs
+ * will be given again. -errno. */
 int wal_cut_mirrors(int dir, const struct wal_log *log, uint64_t lsn) MUST_CHECK;
 
 /* The bytes of an entry's meta and body, appended. -errno. */

@@ -1,5 +1,6 @@
-/* The WAL thread: what waits in the queue is encoded into a group, written and synced, and answered in order; what is to be
- * appended goes on to the append thread. See pipeline.c for what can go wrong. */
+/* The WAL thread: what waits in the queue is encoded into a group, written and synced, and answered
+ * in order; what is to be appended goes on to the append thread. See pipeline.c for what can go
+ * wrong. */
 #include "collector/store/pipeline_inside.h"
 
 #include "common/clock.h"
@@ -211,8 +212,8 @@ static int sync_group(struct store *s, uint64_t lsn)
 	return r;
 }
 
-/* Takes items into the group as long as they fit; *item is then the first that is not in it. A mark is
- * the last of its group. */
+/* Takes items into the group as long as they fit; *item is then the first that is not in it. A mark
+ * is the last of its group. */
 static int gather(struct wal_group *g, struct store_item **item, uint64_t *ret_lsn,
 		  struct mark **ret_mark)
 {
@@ -274,8 +275,8 @@ void *wal_thread_run(void *arg)
 	for (;;) {
 		while (!s->queue.first && !s->wal_stop)
 			(void)pthread_cond_wait(&s->queued, &s->lock);
-		/* The append thread is behind: agents are to wait, memory is not to grow. It must not
-		 * be waited for while it waits for us. */
+		/* The append thread is behind: agents are to wait, memory is not to grow. It must
+		 * not be waited for while it waits for us. */
 		while (s->append_bytes > STORE_APPEND_QUEUE_BYTES && !s->append_waits &&
 		       !s->failure && !s->wal_stop)
 			(void)pthread_cond_wait(&s->progress, &s->lock);

@@ -1,9 +1,9 @@
-/* WAL records' contents: see walrecord.h. The WAL thread codes, recovery decodes.
- * haul-archive(5) has an overview; the exact fields stand in the functions below, writer
- * and reader side by side, little-endian.
+/* WAL records' contents: see walrecord.h. The WAL thread codes, recovery decodes. haul-archive(5)
+ * has an overview; the exact fields stand in the functions below, writer and reader side by side,
+ * little-endian.
  *
- * A decoder trusts nothing: counts are checked against the bytes that are there before
- * memory is taken. */
+ * A decoder trusts nothing: counts are checked against the bytes that are there before memory is
+ * taken. */
 #include "collector/store/walrecord.h"
 
 #include "collector/store/le.h"
@@ -84,8 +84,8 @@ int walrecord_add_chunk(const struct walrecord_chunk *c, struct buf *out)
 	return w.error;
 }
 
-/* Names become paths, texts are copied into fixed limits: what could not have been taken
- * is damage. */
+/* Names become paths, texts are copied into fixed limits: what could not have been taken is
+ * damage. */
 static bool plausible(const struct walrecord_chunk *c)
 {
 	const struct chunk *h = &c->header;

@@ -1,13 +1,12 @@
 /* What WAL records say, coded and decoded; the frame around them is wal_format.h's. Pure.
  *
- * A record of a batch has two parts. Its *meta* is everything that judging decided: the
- * chunks that were taken, how, under which terms of rendering, and the places of their
- * lines. Its *body* is the gzip body as it came. From the meta alone recovery knows every
- * stream's position; the body is needed for lines that do not yet stand in their
- * segments. So a body that is damaged after its lines were written is no loss.
+ * A record of a batch has two parts. Its *meta* is everything that judging decided: the chunks that
+ * were taken, how, under which terms of rendering, and the places of their lines. Its *body* is the
+ * gzip body as it came. From the meta alone recovery knows every stream's position; the body is
+ * needed for lines that do not yet stand in their segments. So a body that is damaged after its
+ * lines were written is no loss.
  *
- * A chunk's identity (instance, path, inode, birth time) is in the meta only when it is
- * new. */
+ * A chunk's identity (instance, path, inode, birth time) is in the meta only when it is new. */
 #ifndef HAUL_COLLECTOR_STORE_WALRECORD_H
 #define HAUL_COLLECTOR_STORE_WALRECORD_H
 
@@ -56,8 +55,8 @@ struct walrecord_move {
 	struct move move;
 };
 
-/* Coding a batch: its head, then each chunk that was taken with its lines. Errors are
- * -ENOMEM; what was appended before stays. */
+/* Coding a batch: its head, then each chunk that was taken with its lines. Errors are -ENOMEM; what
+ * was appended before stays. */
 int walrecord_begin_batch(const struct walrecord_batch *head, size_t n_lines,
 			  struct buf *out) MUST_CHECK;
 int walrecord_add_chunk(const struct walrecord_chunk *c, struct buf *out) MUST_CHECK;
@@ -65,8 +64,7 @@ int walrecord_add_chunk(const struct walrecord_chunk *c, struct buf *out) MUST_C
 int walrecord_encode_session(const struct session *s, struct buf *out) MUST_CHECK;
 int walrecord_encode_move(const struct walrecord_move *m, struct buf *out) MUST_CHECK;
 
-/* Spans of what is decoded point into `meta`. -EBADMSG when it is not such a record;
- * -ENOMEM. */
+/* Spans of what is decoded point into `meta`. -EBADMSG when it is not such a record; -ENOMEM. */
 int walrecord_decode_batch(struct span meta, struct walrecord_batch *ret) MUST_CHECK;
 void walrecord_batch_free(struct walrecord_batch *b);
 int walrecord_decode_session(struct span meta, struct session *ret) MUST_CHECK;

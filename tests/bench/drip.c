@@ -2,10 +2,11 @@
  *
  *     drip [--files N] [--rate LINES] [--seconds N] [--disk FILE] DIR
  *
- * LINES a second in all, spread evenly over the N files DIR/app-00001.log ..., each line written alone and with the time
- * of its writing in it. With --disk, FILE (which need not exist yet) is read every millisecond meanwhile, and the time
- * from the writing of each line to its standing there is told: p50, p99 and the most. Exit 0; 1 when lines have not
- * arrived within 30 seconds of the last one. */
+ * LINES a second in all, spread evenly over the N files DIR/app-00001.log ..., each line written
+ * alone and with the time of its writing in it. With --disk, FILE (which need not exist yet) is
+ * read every millisecond meanwhile, and the time from the writing of each line to its standing
+ * there is told: p50, p99 and the most. Exit 0; 1 when lines have not arrived within 30 seconds of
+ * the last one. */
 #include "common/clock.h"
 #include "common/num.h"
 

@@ -1,16 +1,14 @@
 /* Makes log lines for benchmarks and tests: the same seed gives the same bytes.
  *
  *     gen --seed 1 --bytes 1G --services 10 --hosts 5              messages to stdout
- *     gen --seed 1 --bytes 1G --services 10 --hosts 5 --tree DIR   an archive of live
- * files below DIR
+ *     gen --seed 1 --bytes 1G --services 10 --hosts 5 --tree DIR   an archive of live files below DIR
  *
- * The lines are what services write: JSON, some 300 bytes, with a request id that recurs
- * in every service a request crosses. --trace N: N of 1,000 lines are followed by a stack
- * trace; --text N and
- * --logfmt N: N of 1,000 lines are plain text, key=value; --late N: N of 1,000 lines of a
- * tree stand later in their file than their time says. --stay: a request stays with its
- * service and host, so that its id recurs in one file, over six lines on average: gzip -6
- * makes 0.100 of a tree of such lines and 0.149 of others. */
+ * The lines are what services write: JSON, some 300 bytes, with a request id that recurs in every
+ * service a request crosses. --trace N: N of 1,000 lines are followed by a stack trace; --text N
+ * and --logfmt N: N of 1,000 lines are plain text, key=value; --late N: N of 1,000 lines of a tree
+ * stand later in their file than their time says. --stay: a request stays with its service and
+ * host, so that its id recurs in one file, over six lines on average: gzip -6 makes 0.100 of a tree
+ * of such lines and 0.149 of others. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -386,8 +384,7 @@ static void day_begin(struct gen *g, unsigned day)
 	int year, month, first;
 	if (sscanf(g->o.first_day, "%d-%d-%d", &year, &month, &first) != 3)
 		die("not a day", g->o.first_day);
-	/* Days from a civil date, and back (Howard Hinnant's algorithms), for any run of
-	 * days. */
+	/* Days from a civil date, and back (Howard Hinnant's algorithms), for any run of days. */
 	int y = year - (month <= 2), era = y / 400, yoe = y - era * 400;
 	int doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + first - 1;
 	int z = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy + (int)day;

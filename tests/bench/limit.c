@@ -4,16 +4,17 @@
  *     limit receive WAL
  *     limit drain
  *
- * send: reads the file, puts the 29 bytes of time and flags before each line, compresses a MiB with one call of
- * ISA-L at the agent's level, posts it and waits for the answer; nothing else: no rotation, no names, no checksum, no
- * memory of what was sent, and no search for a time (it is copied from where the generator's lines have it, so that the
- * same bytes are compressed).
- * receive: takes batches from any number of connections, inflates them, puts host and service into each line,
- * appends the lines to one file, syncs it once for all batches of a round, and answers; no checks, no shards, no ledger.
- * drain: takes whatever comes over TCP and forgets it: where other programs ship to.
+ * send: reads the file, puts the 29 bytes of time and flags before each line, compresses a MiB with
+ * one call of ISA-L at the agent's level, posts it and waits for the answer; nothing else: no
+ * rotation, no names, no checksum, no memory of what was sent, and no search for a time (it is
+ * copied from where the generator's lines have it, so that the same bytes are compressed). receive:
+ * takes batches from any number of connections, inflates them, puts host and service into each
+ * line, appends the lines to one file, syncs it once for all batches of a round, and answers; no
+ * checks, no shards, no ledger. drain: takes whatever comes over TCP and forgets it: where other
+ * programs ship to.
  *
- * receive and drain print their port, and end with SIGTERM. Each talks the protocol as far as its partner here, `load` and
- * haul's own programs do, no further. */
+ * receive and drain print their port, and end with SIGTERM. Each talks the protocol as far as its
+ * partner here, `load` and haul's own programs do, no further. */
 #include "common/isal.h"
 #include "common/line.h"
 #include "common/num.h"
@@ -67,7 +68,8 @@ static void send_all(int fd, const char *bytes, size_t len)
 
 /* --- send --- */
 
-/* Puts the prefix before each whole line. Returns the bytes made; *ret_taken of the source were used. */
+/* Puts the prefix before each whole line. Returns the bytes made; *ret_taken of the source were
+ * used. */
 static size_t put_prefixes(const char *source, size_t len, char *out, size_t *ret_taken,
 			   size_t *ret_lines)
 {

@@ -2,18 +2,21 @@
  *
  *     load [--agents N] [--streams N] [--batch BYTES] [--warm N] [--seconds N] [--pause MS] [--pid PID] HOST:PORT
  *
- * Each agent has a connection, a host name (host-0001), a session and so many streams (services svc-01 ...), and one
- * unanswered batch at a time: a chunk a stream, together about BYTES of JSON lines. The lines are compressed once, at the
- * start, in blocks that can be put together with any headers; so playing costs little more than sending, and what is
- * measured beside it is the collector.
+ * Each agent has a connection, a host name (host-0001), a session and so many streams (services
+ * svc-01 ...), and one unanswered batch at a time: a chunk a stream, together about BYTES of JSON
+ * lines. The lines are compressed once, at the start, in blocks that can be put together with any
+ * headers; so playing costs little more than sending, and what is measured beside it is the
+ * collector.
  *
- * --pause: after an answer so long until the next batch, more or less (from nothing to twice as long, at random), and
- * the first ones spread over that time: hosts do not march in step. Without it the next batch comes at once.
- * --warm: so many seconds before the figures begin: sessions are opened and files made then, which a day does once.
- * --pid: of the collector: its CPU time and memory are read from /proc.
+ * --pause: after an answer so long until the next batch, more or less (from nothing to twice as
+ * long, at random), and the first ones spread over that time: hosts do not march in step. Without
+ * it the next batch comes at once. --warm: so many seconds before the figures begin: sessions are
+ * opened and files made then, which a day does once. --pid: of the collector: its CPU time and
+ * memory are read from /proc.
  *
- * Prints the rate of lines' bytes, the collector's CPU seconds per GiB, percentiles of the time from the first byte of a
- * batch to its answer, and the answers by status. Exit 0; 1 when anything but 200, 429, 503 or 507 came. */
+ * Prints the rate of lines' bytes, the collector's CPU seconds per GiB, percentiles of the time
+ * from the first byte of a batch to its answer, and the answers by status. Exit 0; 1 when anything
+ * but 200, 429, 503 or 507 came. */
 #include "common/chunk.h"
 #include "common/clock.h"
 #include "common/line.h"

@@ -1,12 +1,14 @@
-/* Measures the store alone: what it costs to judge, log, sync, append and checkpoint lines that are already checked
- * and rendered.
+/* Measures the store alone: what it costs to judge, log, sync, append and checkpoint lines that are
+ * already checked and rendered.
  *
  *     store [--hosts N] [--services N] [--batch BYTES] [--bytes BYTES] [--sync-ms MS] DATA_DIR
  *
- * Each host has one unanswered batch at a time, a chunk a service, together about BYTES of lines; --bytes of lines go
- * through in all. The gzip body is noise of a seventh of the lines' size, for the store never looks into it.
+ * Each host has one unanswered batch at a time, a chunk a service, together about BYTES of lines;
+ * --bytes of lines go through in all. The gzip body is noise of a seventh of the lines' size, for
+ * the store never looks into it.
  *
- * Prints the rate, the CPU time of the store's threads a GiB, how long an answer took, and what the disk was asked. */
+ * Prints the rate, the CPU time of the store's threads a GiB, how long an answer took, and what the
+ * disk was asked. */
 #include "collector/store/store.h"
 #include "common/civil.h"
 #include "common/clock.h"

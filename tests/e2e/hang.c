@@ -1,5 +1,6 @@
-/* Preloaded into the agent by a scenario: whatever looks at, opens or reads a file below HANG_BELOW waits for as long as the
- * file HANG_WHILE is there, as it would on a network file system whose server is away. */
+/* Preloaded into the agent by a scenario: whatever looks at, opens or reads a file below HANG_BELOW
+ * waits for as long as the file HANG_WHILE is there, as it would on a network file system whose
+ * server is away. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
-/* A plain main for a fuzz target: runs every file of the folders and files named on the
- * command line through it once. So `make check` holds all inputs that ever mattered
- * against the sanitizers, with any compiler; libFuzzer brings a main of its own. Fails
- * when there was no input at all. */
+/* A plain main for a fuzz target: runs every file of the folders and files named on the command
+ * line through it once. So `make check` holds all inputs that ever mattered against the sanitizers,
+ * with any compiler; libFuzzer brings a main of its own. Fails when there was no input at all. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -23,8 +22,7 @@ static void fail(const char *path)
 static void run_file(const char *path, size_t size)
 {
 	FILE *f = fopen(path, "re");
-	/* Exactly as large as the input, so that the sanitizer sees a read behind its
-	 * end. */
+	/* Exactly as large as the input, so that the sanitizer sees a read behind its end. */
 	uint8_t *data = malloc(size ? size : 1);
 	if (!f || !data || fread(data, 1, size, f) != size)
 		fail(path);

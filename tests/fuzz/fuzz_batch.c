@@ -1,5 +1,5 @@
-/* Bodies of batches, inflated: cut into chunks, checked line by line, rendered. Whatever is taken stands in the archive
- * as lines of haul's, under the host that was authenticated. */
+/* Bodies of batches, inflated: cut into chunks, checked line by line, rendered. Whatever is taken
+ * stands in the archive as lines of haul's, under the host that was authenticated. */
 #include "tests/fuzz/rendered.h"
 
 #include <errno.h>

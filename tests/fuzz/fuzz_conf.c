@@ -1,6 +1,5 @@
-/* The configuration reader: any bytes are either read or refused with an error that
- * begins with the file and a line; what is read prints as a text that reads and prints
- * the same again. */
+/* The configuration reader: any bytes are either read or refused with an error that begins with the
+ * file and a line; what is read prints as a text that reads and prints the same again. */
 #include "common/conf.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
-/* Any bytes as a body, held against zlib: both take it or neither does, and both make the same of it.
- * As checksums keep a fuzzer out, the bytes are also put into a good frame as bare deflate. And they
- * are compressed, in pieces, and must come back. */
+/* Any bytes as a body, held against zlib: both take it or neither does, and both make the same of
+ * it. As checksums keep a fuzzer out, the bytes are also put into a good frame as bare deflate. And
+ * they are compressed, in pieces, and must come back. */
 #include "common/gzip.h"
 
 #include <stdint.h>

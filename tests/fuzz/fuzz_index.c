@@ -1,5 +1,5 @@
-/* The index's decoders: any bytes are a file of parts, a slab, or refused; and what is taken can be asked
- * and checked without harm. The first byte chooses. */
+/* The index's decoders: any bytes are a file of parts, a slab, or refused; and what is taken can be
+ * asked and checked without harm. The first byte chooses. */
 #include "collector/store/index_format.h"
 #include "collector/store/slab.h"
 #include "common/file.h"

@@ -1,5 +1,5 @@
-/* Join strings, as somebody may have copied or made them up: what is taken is fit for a configuration file and a URL,
- * and is written again so that it reads the same. */
+/* Join strings, as somebody may have copied or made them up: what is taken is fit for a
+ * configuration file and a URL, and is written again so that it reads the same. */
 #include "common/join.h"
 
 #include <stdint.h>

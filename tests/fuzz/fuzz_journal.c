@@ -1,5 +1,6 @@
-/* What comes back to a journal's streams from registry and collector, and what journals say of an entry: a state that
- * is taken is written back as one that says the same, and names are always valid. */
+/* What comes back to a journal's streams from registry and collector, and what journals say of an
+ * entry: a state that is taken is written back as one that says the same, and names are always
+ * valid. */
 #include "agent/journal/record.h"
 #include "agent/journal/stream.h"
 #include "common/name.h"

@@ -1,5 +1,5 @@
-/* Any bytes as JSON: no crash, no read outside; what is read is UTF-8, and written again it reads the
- * same. */
+/* Any bytes as JSON: no crash, no read outside; what is read is UTF-8, and written again it reads
+ * the same. */
 #include "common/json.h"
 
 #include "common/utf8.h"

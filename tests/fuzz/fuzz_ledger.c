@@ -1,6 +1,7 @@
-/* Rows of a ledger that somebody or something has written to: each is read or refused, and what is read keeps to its
- * limits. An input is text, a row a line: a letter for the table (m h s g e, as in `tables`), and its columns, each behind
- * a `|` and begun by a letter for its type: i integer, r real, t text, b blob, n NULL. */
+/* Rows of a ledger that somebody or something has written to: each is read or refused, and what is
+ * read keeps to its limits. An input is text, a row a line: a letter for the table (m h s g e, as
+ * in `tables`), and its columns, each behind a `|` and begun by a letter for its type: i integer, r
+ * real, t text, b blob, n NULL. */
 #include "collector/store/ledger.h"
 #include "common/buf.h"
 #include "common/civil.h"

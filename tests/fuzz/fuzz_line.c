@@ -1,5 +1,6 @@
-/* Any bytes as a message, as payload of a batch and as a stored line: the fast scanners agree with the
- * rules written down plainly, escapes are undone exactly, and what one side writes the other takes. */
+/* Any bytes as a message, as payload of a batch and as a stored line: the fast scanners agree with
+ * the rules written down plainly, escapes are undone exactly, and what one side writes the other
+ * takes. */
 #include "common/line.h"
 
 #include "common/line_scan.h"

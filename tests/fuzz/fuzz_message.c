@@ -1,5 +1,5 @@
-/* Any bytes as a stored line: fields, members, pairs and templates lie in it, walks over it end, and the same line gives
- * the same template. */
+/* Any bytes as a stored line: fields, members, pairs and templates lie in it, walks over it end,
+ * and the same line gives the same template. */
 #include "collector/query/template.h"
 #include "common/columns.h"
 #include "common/field.h"

@@ -1,6 +1,7 @@
-/* A pattern and lines: the first byte has the flags, the first line of the rest is the pattern. Whatever compiles finds
- * in a walk over all lines those that it finds in each by itself, and each of them holds one of the strings that the
- * pattern is said to require: else the index would hide a line. */
+/* A pattern and lines: the first byte has the flags, the first line of the rest is the pattern.
+ * Whatever compiles finds in a walk over all lines those that it finds in each by itself, and each
+ * of them holds one of the strings that the pattern is said to require: else the index would hide a
+ * line. */
 #include "collector/query/matcher.h"
 
 #include <stdint.h>

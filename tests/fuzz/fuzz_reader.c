@@ -1,6 +1,6 @@
-/* Any bytes as a segment: the first byte chooses the form. What the reader gives is whole lines at places that go up, and
- * it comes to an end; of a plain file it is all lines, wherever the file is parted, and all with a string when those without
- * may be passed over. */
+/* Any bytes as a segment: the first byte chooses the form. What the reader gives is whole lines at
+ * places that go up, and it comes to an end; of a plain file it is all lines, wherever the file is
+ * parted, and all with a string when those without may be passed over. */
 #include "collector/query/reader.h"
 #include "common/file.h"
 
@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { BYTES_MAX = 64 << 20, STEPS_MAX = 1 << 20 };
 
-/* How many bytes of lines a piece has; at most BYTES_MAX, for frames of nothing but headers may inflate to much. */
+/* How many bytes of lines a piece has; at most BYTES_MAX, for frames of nothing but headers may
+ * inflate to much. */
 static uint64_t read_piece(struct reader *r, enum segment_form form, int fd, uint64_t size,
 			   struct piece piece)
 {

@@ -1,14 +1,16 @@
-/* The whole receive path: a request from its header, through authentication, body, memory, inflating, cutting, checking
- * and rendering, to the store's door and back to its answer. Only the two ends pretend: here is the server that knows
- * no sockets (http.h) and the store that knows no disk (store.h). What must hold, whatever comes:
+/* The whole receive path: a request from its header, through authentication, body, memory,
+ * inflating, cutting, checking and rendering, to the store's door and back to its answer. Only the
+ * two ends pretend: here is the server that knows no sockets (http.h) and the store that knows no
+ * disk (store.h). What must hold, whatever comes:
  *
  *     each request ends with one answer, or with the end of its connection
  *     nobody gets at another host's data
  *     what reaches the store is as rendered.h says
  *     all memory, passes and submissions come back
  *
- * The first bytes of an input say what kind of request it is and what happens around it; the rest is path or body. So
- * that mutations come further than gzip's checksum, the body may also be compressed here. */
+ * The first bytes of an input say what kind of request it is and what happens around it; the rest
+ * is path or body. So that mutations come further than gzip's checksum, the body may also be
+ * compressed here. */
 #include "collector/ingest/request.h"
 #include "collector/ingest/scratch.h"
 #include "collector/store/store.h"

@@ -1,5 +1,5 @@
-/* Sealed segments: any bytes are walked block by block or refused; a block lies in the file. The first
- * byte chooses the form. */
+/* Sealed segments: any bytes are walked block by block or refused; a block lies in the file. The
+ * first byte chooses the form. */
 #include "collector/store/sealed.h"
 #include "common/file.h"
 

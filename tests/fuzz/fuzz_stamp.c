@@ -1,8 +1,8 @@
-/* Lines of one file, through each mode. The first byte chooses mode and zone, the rest
- * are the lines.
+/* Lines of one file, through each mode. The first byte chooses mode and zone, the rest are the
+ * lines.
  *
- * Holds: a time that is found lies in the years 1970 to 9999; the same line once more
- * gives the same. */
+ * Holds: a time that is found lies in the years 1970 to 9999; the same line once more gives the
+ * same. */
 #include "agent/stamp/stamp.h"
 #include "common/civil.h"
 

@@ -1,5 +1,5 @@
-/* Any text as a time, and as a length of time: taken with a time that can be written, or refused with a place in the
- * text; and a time that was written as haul's lines have it is read back. */
+/* Any text as a time, and as a length of time: taken with a time that can be written, or refused
+ * with a place in the text; and a time that was written as haul's lines have it is read back. */
 #include "collector/query/timearg.h"
 
 #include "common/civil.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a tokens file, and as the token that is looked for in it: what is taken can be looked up, and nothing
- * but a whole token is found. */
+/* Any bytes as a tokens file, and as the token that is looked for in it: what is taken can be
+ * looked up, and nothing but a whole token is found. */
 #include "collector/ingest/tokens.h"
 
 #include <stdint.h>

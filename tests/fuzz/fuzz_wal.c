@@ -1,5 +1,5 @@
-/* A write-ahead log that was damaged anywhere (wal_script.h): what is found in it can be read, its end is found, and a
- * log that was cut there is whole. */
+/* A write-ahead log that was damaged anywhere (wal_script.h): what is found in it can be read, its
+ * end is found, and a log that was cut there is whole. */
 #include "collector/store/wal_end.h"
 #include "tests/fuzz/wal_script.h"
 

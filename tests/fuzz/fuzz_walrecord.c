@@ -1,5 +1,5 @@
-/* Any bytes as what a record of the write-ahead log says: taken as something that could have been written, or refused.
- * The first byte chooses the type. Readers and recovery decode them. */
+/* Any bytes as what a record of the write-ahead log says: taken as something that could have been
+ * written, or refused. The first byte chooses the type. Readers and recovery decode them. */
 #include "collector/store/walrecord.h"
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* A condition and lines: the first line is the condition. Whatever is taken can be asked of any line, gives one answer,
- * and a line that fulfils it holds what the condition is said to need: else the index would hide the line. */
+/* A condition and lines: the first line is the condition. Whatever is taken can be asked of any
+ * line, gives one answer, and a line that fulfils it holds what the condition is said to need: else
+ * the index would hide the line. */
 #include "collector/query/where.h"
 
 #include <stdint.h>

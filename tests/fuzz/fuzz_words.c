@@ -1,5 +1,5 @@
-/* Words of the index: whatever a line is, each part of it is a needle whose demands the line satisfies: else a search
- * would leave the line out. The first two bytes choose the part. */
+/* Words of the index: whatever a line is, each part of it is a needle whose demands the line
+ * satisfies: else a search would leave the line out. The first two bytes choose the part. */
 #include "collector/store/tokens.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* A file of the tz database, or (behind a byte that is not T) a POSIX TZ string.
  *
- * Holds: what is accepted answers for every year, local times do not leave the
- * neighbourhood of UTC, and the cache gives what the look-up gave. */
+ * Holds: what is accepted answers for every year, local times do not leave the neighbourhood of
+ * UTC, and the cache gives what the look-up gave. */
 #include "agent/stamp/zone.h"
 #include "agent/stamp/zone_rule.h"
 #include "common/civil.h"

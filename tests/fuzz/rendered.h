@@ -1,5 +1,5 @@
-/* What must be true of lines on their way to the archive, whatever a peer has sent: for the fuzz targets of the receive
- * path. */
+/* What must be true of lines on their way to the archive, whatever a peer has sent: for the fuzz
+ * targets of the receive path. */
 #ifndef HAUL_TESTS_FUZZ_RENDERED_H
 #define HAUL_TESTS_FUZZ_RENDERED_H
 
@@ -19,7 +19,8 @@ static inline void fuzz_check(bool ok)
 		abort();
 }
 
-/* Each is one line of haul's with the host that was authenticated, clean, of the day it is filed under. */
+/* Each is one line of haul's with the host that was authenticated, clean, of the day it is filed
+ * under. */
 static inline uint64_t fuzz_check_day(const struct rendered *day, struct span host)
 {
 	struct span rest = buf_span(&day->bytes);

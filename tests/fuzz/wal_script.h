@@ -1,4 +1,5 @@
-/* Bytes as a script that writes a write-ahead log: whole records with right checksums, and all that can happen to them.
+/* Bytes as a script that writes a write-ahead log: whole records with right checksums, and all that
+ * can happen to them.
  *
  *     op % 8   0        the next file
  *              1 to 3   a record of that type: bytes of meta and of body (one byte each, twofold), then these

@@ -1,4 +1,5 @@
-/* Certificates for tests, made anew each time: P-256 keys, written as PEM files. Asserts that it works. */
+/* Certificates for tests, made anew each time: P-256 keys, written as PEM files. Asserts that it
+ * works. */
 #ifndef HAUL_TESTS_LIB_CERTS_H
 #define HAUL_TESTS_LIB_CERTS_H
 

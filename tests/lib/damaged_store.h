@@ -1,9 +1,9 @@
-/* A collector that dies, somebody who damages what it has left, and an agent that comes back: what the tests of damage to
- * the store have in common.
+/* A collector that dies, somebody who damages what it has left, and an agent that comes back: what
+ * the tests of damage to the store have in common.
  *
- * A child process is the collector that dies (kill -9 at a chosen moment); then the test does the damage,
- * and the agent comes back as agents do: it asks where its stream stands and goes on from there, back, too,
- * for it has kept its file.
+ * A child process is the collector that dies (kill -9 at a chosen moment); then the test does the
+ * damage, and the agent comes back as agents do: it asks where its stream stands and goes on from
+ * there, back, too, for it has kept its file.
  *
  * Included by one file of a test program. */
 #ifndef HAUL_TESTS_LIB_DAMAGED_STORE_H
@@ -56,8 +56,8 @@ static void send(struct make_source *s, size_t n)
 	ck_assert_int_eq((int)make_send(store, HOST, session, s, n), CHUNK_COMMITTED);
 }
 
-/* So that the lines of the one before are in the files: the next answer comes after its append began, a
- * checkpoint when it has ended. */
+/* So that the lines of the one before are in the files: the next answer comes after its append
+ * began, a checkpoint when it has ended. */
 static void wait_for_appends(void)
 {
 	struct store_counters n;
@@ -130,8 +130,8 @@ static void expect(const struct make_source *s)
 	make_lines_free(&l);
 }
 
-/* As every test ends: the agent is back, all lines are there once; so they are after another restart,
- * which finds nothing to do. */
+/* As every test ends: the agent is back, all lines are there once; so they are after another
+ * restart, which finds nothing to do. */
 static void all_is_well(void)
 {
 	open_again();

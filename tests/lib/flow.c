@@ -39,7 +39,7 @@ void flow_free(struct flow *f)
 	buf_free(&f->lines);
 }
 
-/* --- the collector ---------------------------------------------------------------------------------- */
+/* --- the collector --- */
 
 static void list_streams(struct flow *f)
 {
@@ -156,7 +156,7 @@ static bool work(struct flow *f)
 	return true;
 }
 
-/* --- the agent -------------------------------------------------------------------------------------- */
+/* --- the agent --- */
 
 void flow_start(struct flow *f)
 {

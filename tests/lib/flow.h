@@ -1,6 +1,6 @@
-/* The whole flow on a host (tests/lib/host.h): the agent's own shipper on real files, and a collector in memory that
- * compares and appends to the letter. Batches come by a ferry, so the test decides when one is judged and whether the
- * agent hears of it. */
+/* The whole flow on a host (tests/lib/host.h): the agent's own shipper on real files, and a
+ * collector in memory that compares and appends to the letter. Batches come by a ferry, so the test
+ * decides when one is judged and whether the agent hears of it. */
 #ifndef HAUL_TESTS_LIB_FLOW_H
 #define HAUL_TESTS_LIB_FLOW_H
 

@@ -24,7 +24,7 @@ struct host_batch {
 	const char *loss;
 };
 
-/* --- time ------------------------------------------------------------------------------------------- */
+/* --- time --- */
 
 static int64_t skew_ns;
 
@@ -46,7 +46,7 @@ static int64_t real(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
-/* --- the host --------------------------------------------------------------------------------------- */
+/* --- the host --- */
 
 void host_init(struct host *h, const char *where)
 {
@@ -198,7 +198,7 @@ void host_kill(struct host *h)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* --- the collector ---------------------------------------------------------------------------------- */
+/* --- the collector --- */
 
 static struct host_stream *known_stream(struct host *h, const struct stream_id *id)
 {
@@ -270,7 +270,7 @@ static void acknowledge(struct host *h)
 	h->arena = 0;
 }
 
-/* --- the pump --------------------------------------------------------------------------------------- */
+/* --- the pump --- */
 
 static struct host_batch *add_batch(struct host *h, struct source *s, const struct position *to)
 {

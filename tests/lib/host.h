@@ -1,6 +1,7 @@
-/* A host for tests of what finds and reads files: the agent's table, registry and discover on a real directory,
- * a pump that only cuts lines, and a collector in memory that compares and appends to the letter: it aborts the test
- * when a chunk does not follow what it has. Time goes on when the test says. */
+/* A host for tests of what finds and reads files: the agent's table, registry and discover on a
+ * real directory, a pump that only cuts lines, and a collector in memory that compares and appends
+ * to the letter: it aborts the test when a chunk does not follow what it has. Time goes on when the
+ * test says. */
 #ifndef HAUL_TESTS_LIB_HOST_H
 #define HAUL_TESTS_LIB_HOST_H
 
@@ -37,7 +38,8 @@ struct host {
 	struct host_stream *streams;
 	size_t n_streams;
 	unsigned arrived; /* chunks */
-	bool down; /* the collector does not answer: what is read waits in a batch, as far as it goes */
+	/* the collector does not answer: what is read waits in a batch, as far as it goes */
+	bool down;
 	uint64_t arena_max; /* then so much is read at most */
 	uint64_t arena;
 	char *buffer;
@@ -59,7 +61,8 @@ void host_stop(struct host *h);
 /* As by kill -9: what the registry has not written is not written. */
 void host_kill(struct host *h);
 
-/* Turns of the agent's loop until nothing happens any more, over at least `ms` of time (which does not pass). */
+/* Turns of the agent's loop until nothing happens any more, over at least `ms` of time (which does
+ * not pass). */
 void host_run(struct host *h);
 /* The clocks go on so much, with turns in between. */
 void host_pass(struct host *h, int64_t seconds);

@@ -1,5 +1,5 @@
-/* Changes the rows of a ledger that is closed, as somebody would who knows of their sums: what the rows say then is the
- * reader's to judge.
+/* Changes the rows of a ledger that is closed, as somebody would who knows of their sums: what the
+ * rows say then is the reader's to judge.
  *
  * Included by one file of a test program. */
 #ifndef HAUL_TESTS_LIB_LEDGER_BY_HAND_H

@@ -1,5 +1,6 @@
-/* A few agents for tests in which the collector dies: each time they open sessions, ask where their streams stand, go
- * on from there, and remember what was acknowledged. Kept in shared memory, they outlive the process that played them. */
+/* A few agents for tests in which the collector dies: each time they open sessions, ask where their
+ * streams stand, go on from there, and remember what was acknowledged. Kept in shared memory, they
+ * outlive the process that played them. */
 #ifndef HAUL_TESTS_LIB_MAKE_AGENTS_H
 #define HAUL_TESTS_LIB_MAKE_AGENTS_H
 
@@ -15,8 +16,8 @@ struct make_agents {
 
 /* A new directory, new sources. */
 void make_agents_begin(struct make_agents *agents);
-/* Opens the store, works, closes it. True: all was committed. False, only when `may_fail`: the store has failed and
- * said so. */
+/* Opens the store, works, closes it. True: all was committed. False, only when `may_fail`: the
+ * store has failed and said so. */
 bool make_agents_work(struct make_agents *agents, bool may_fail);
 /* The oracle: whatever was acknowledged is on disk, once and in order. */
 void make_agents_check(const struct make_agents *agents);

@@ -1,6 +1,6 @@
-/* Batches by hand, for tests of the store: sources that write numbered lines, agents' chunks of them,
- * submissions as ingest would make them; and the oracle that reads the archive back. Asserts (check.h)
- * that what must work does. */
+/* Batches by hand, for tests of the store: sources that write numbered lines, agents' chunks of
+ * them, submissions as ingest would make them; and the oracle that reads the archive back. Asserts
+ * (check.h) that what must work does. */
 #ifndef HAUL_TESTS_LIB_MAKE_BATCH_H
 #define HAUL_TESTS_LIB_MAKE_BATCH_H
 
@@ -49,7 +49,8 @@ void make_answer_free(struct make_answer *answer);
 
 uint64_t make_session(struct store *s, const char *host, const char *machine, int *ret_result);
 
-/* Asks where the host's streams stand; each row is valid during its call. 0, or what the answer was. */
+/* Asks where the host's streams stand; each row is valid during its call. 0, or what the answer
+ * was. */
 int make_rows(struct store *s, const char *host,
 	      void (*each)(void *user, const struct stream_row *row), void *user);
 /* Lets the source go on where the collector stands: the lines up to there are made again. */
@@ -59,8 +60,8 @@ struct store *make_store(const char *data_dir, const struct store_config *config
 
 /* --- the oracle --- */
 
-/* All stored lines below data_dir whose message begins with "NAME " and a number, in the order of days,
- * and of segments within them. */
+/* All stored lines below data_dir whose message begins with "NAME " and a number, in the order of
+ * days, and of segments within them. */
 struct make_lines {
 	uint64_t *numbers;
 	size_t n;
@@ -70,8 +71,8 @@ struct make_lines {
 void make_read_archive(const char *data_dir, struct make_lines *ret);
 void make_lines_free(struct make_lines *l);
 
-/* The lines of one source: 1 to at least `acknowledged`, each once, in order, and none beyond `sent`. Aborts the test
- * otherwise. */
+/* The lines of one source: 1 to at least `acknowledged`, each once, in order, and none beyond
+ * `sent`. Aborts the test otherwise. */
 void make_check(const struct make_lines *l, const char *name, uint64_t acknowledged, uint64_t sent);
 
 #endif

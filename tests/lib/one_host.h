@@ -11,8 +11,8 @@ extern struct host h; /* the test's; without `prepare` it has no inputs yet */
 /* All lines that have arrived. */
 #define LINES(text) ck_assert_str_eq(host_lines(&h), text)
 
-/* Runs the tests that `add` adds, each on a host of its own that `prepare` (may be NULL) has prepared. The exit code of
- * main. */
+/* Runs the tests that `add` adds, each on a host of its own that `prepare` (may be NULL) has
+ * prepared. The exit code of main. */
 int one_host_run(const char *name, void (*prepare)(void), void (*add)(TCase *tcase));
 
 #endif

@@ -1,4 +1,5 @@
-/* One store in a directory of its own, with a session of web-01: what many tests of the store have in common. */
+/* One store in a directory of its own, with a session of web-01: what many tests of the store have
+ * in common. */
 #ifndef HAUL_TESTS_LIB_ONE_STORE_H
 #define HAUL_TESTS_LIB_ONE_STORE_H
 

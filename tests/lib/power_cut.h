@@ -1,9 +1,10 @@
-/* Power cuts: what was written and not synced may be gone, all of it or in part, and so may renames and removals that no
- * sync of their directory followed. A child process works and ends at some I/O call; every change since the last sync of
- * its file is known, with what stood there before. power_cut then takes back all of them, or some, or parts of some.
+/* Power cuts: what was written and not synced may be gone, all of it or in part, and so may renames
+ * and removals that no sync of their directory followed. A child process works and ends at some I/O
+ * call; every change since the last sync of its file is known, with what stood there before.
+ * power_cut then takes back all of them, or some, or parts of some.
  *
- * Names are taken back from the last one on: a journal keeps their order. Files that were made stay (they may be empty
- * then); directories too.
+ * Names are taken back from the last one on: a journal keeps their order. Files that were made stay
+ * (they may be empty then); directories too.
  *
  * Included by one file of one test program, behind wrap_io.h. */
 #ifndef HAUL_TESTS_LIB_POWER_CUT_H
@@ -41,8 +42,8 @@ struct unname {
 	enum wrap_kind kind; /* WRAP_RENAME, WRAP_UNLINK, WRAP_LINK */
 	ino_t in, to_in;     /* the directories */
 	char path[PATH_LEN], to[PATH_LEN];
-	unsigned
-		spare; /* what stood at `to`, or was removed, is kept under this number; 0: nothing */
+	/* what stood at `to`, or was removed, is kept under this number; 0: nothing */
+	unsigned spare;
 	bool synced;
 };
 
@@ -147,8 +148,8 @@ static void note_sync(const struct stat *st, bool all)
 			power->names[i].synced = true;
 }
 
-/* A sync counts as done when it begins: what is written while it runs is noted behind it. That is kinder than a disk
- * for the call at which the child ends, so such a call does not count. */
+/* A sync counts as done when it begins: what is written while it runs is noted behind it. That is
+ * kinder than a disk for the call at which the child ends, so such a call does not count. */
 static enum wrap_action watch(const struct wrap_call *c)
 {
 	struct stat st;
@@ -260,7 +261,8 @@ static void cut_file(const char *path, ino_t inode, enum cut cut)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
-	/* A page of a database that is torn is SQLite's business, and has its journal: whole changes, in order. */
+	/* A page of a database that is torn is SQLite's business, and has its journal: whole
+	 * changes, in order. */
 	bool sectors = cut == CUT_SECTORS && !is_database(path);
 	size_t keep = cut == CUT_ALL ? 0 : (size_t)rand() % (power->n_undo + 1);
 	for (size_t i = power->n_undo; i > 0; i--) {
@@ -300,7 +302,8 @@ static ino_t inode_of(const char *path)
 	return lstat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-/* One change of names. The child may have ended before it was made: then there is nothing to take back. */
+/* One change of names. The child may have ended before it was made: then there is nothing to take
+ * back. */
 static void unname(const struct unname *u)
 {
 	char spare[PATH_LEN] = "";

@@ -2,7 +2,8 @@
 #ifndef HAUL_TESTS_LIB_TEMP_DIR_H
 #define HAUL_TESTS_LIB_TEMP_DIR_H
 
-/* Makes it. `path` ends in six characters that are replaced; the same path may be given again and again. */
+/* Makes it. `path` ends in six characters that are replaced; the same path may be given again and
+ * again. */
 void temp_dir_make(char *path);
 /* Removes it with all that is in it. */
 void temp_dir_remove(const char *path);

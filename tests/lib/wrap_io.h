@@ -1,9 +1,9 @@
-/* Stands between a test program and the kernel: every write, sync, truncation and change of names of the
- * program and its libraries (SQLite, too) passes `wrap_hook` first, which may let it pass, make it fail,
- * or end the process before, after or in the middle of it.
+/* Stands between a test program and the kernel: every write, sync, truncation and change of names
+ * of the program and its libraries (SQLite, too) passes `wrap_hook` first, which may let it pass,
+ * make it fail, or end the process before, after or in the middle of it.
  *
- * Defines the functions of libc; included by one file of one test program, never part of the test library,
- * for it would be in every test then. */
+ * Defines the functions of libc; included by one file of one test program, never part of the test
+ * library, for it would be in every test then. */
 #ifndef HAUL_TESTS_LIB_WRAP_IO_H
 #define HAUL_TESTS_LIB_WRAP_IO_H
 

@@ -1,5 +1,5 @@
-/* The private authority: what it issues is verified by any TLS library for the names it was asked for, and for no
- * other; keys are kept when asked. */
+/* The private authority: what it issues is verified by any TLS library for the names it was asked
+ * for, and for no other; keys are kept when asked. */
 #include "collector/authority.h"
 
 #include <check.h>

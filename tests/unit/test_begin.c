@@ -44,8 +44,8 @@ START_TEST(from_the_end_while_the_collector_is_away)
 }
 END_TEST
 
-/* The collector's oldest day is 30 days ago, whenever the test runs; the file was written so many hours after its
- * beginning. */
+/* The collector's oldest day is 30 days ago, whenever the test runs; the file was written so many
+ * hours after its beginning. */
 static void written_after_oldest_day(struct host *host, const char *name, int hours)
 {
 	const int64_t day_ns = 86400 * NUM_SEC_NS;
@@ -92,7 +92,8 @@ START_TEST(old_files_at_the_very_first_start)
 }
 END_TEST
 
-/* Nor at a first start, when the collector does not say how long it keeps lines, or knows the host already. */
+/* Nor at a first start, when the collector does not say how long it keeps lines, or knows the host
+ * already. */
 START_TEST(old_files_that_are_not_skipped)
 {
 	host_input(&h, "logs", "*.log", "");

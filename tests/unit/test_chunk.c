@@ -1,4 +1,5 @@
-/* Chunk headers: the example of haul-protocol(7), every field there and back, and what is refused. */
+/* Chunk headers: the example of haul-protocol(7), every field there and back, and what is
+ * refused. */
 #include "common/chunk.h"
 
 #include <check.h>
@@ -116,8 +117,8 @@ START_TEST(every_field_survives)
 }
 END_TEST
 
-/* The example with one piece of its text replaced by another. `fault` is a part of what is said; NULL:
- * it is fine. */
+/* The example with one piece of its text replaced by another. `fault` is a part of what is said;
+ * NULL: it is fine. */
 static const struct {
 	const char *find, *replace, *fault;
 } CHANGES[] = {

@@ -31,8 +31,7 @@ static void expected(char dst[64], int64_t us)
 		       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)micro);
 }
 
-/* Plain ifs: an assertion of check costs a system call, and there are millions of
- * instants. */
+/* Plain ifs: an assertion of check costs a system call, and there are millions of instants. */
 static void check_instant(int64_t us)
 {
 	char want[64], text[CIVIL_TIME_LEN + 1] = {0}, day[CIVIL_DAY_LEN + 1] = {0};

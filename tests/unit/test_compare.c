@@ -1,4 +1,5 @@
-/* One reading of a file, many checksums: each is judged as if it were the only one, in plain and in gzip files. */
+/* One reading of a file, many checksums: each is judged as if it were the only one, in plain and in
+ * gzip files. */
 #include "agent/files/compare.h"
 
 #include "common/crc64.h"

@@ -1,4 +1,5 @@
-/* Keys taken out of a configuration: they and what goes on with them, in their section, and nothing else. */
+/* Keys taken out of a configuration: they and what goes on with them, in their section, and nothing
+ * else. */
 #include "common/conf_unset.h"
 
 #include <check.h>

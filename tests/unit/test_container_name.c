@@ -1,4 +1,5 @@
-/* Names of containers from what the runtimes keep beside their logs, and the services made of them. */
+/* Names of containers from what the runtimes keep beside their logs, and the services made of
+ * them. */
 #include "agent/files/container_name.h"
 #include "agent/files/service_name.h"
 #include "common/file.h"

@@ -56,7 +56,8 @@ START_TEST(copytruncate_copy_seen_first)
 }
 END_TEST
 
-/* cp has stopped at 900 lines, the writer went on to 1,000, all of which were read, then the truncation came. */
+/* cp has stopped at 900 lines, the writer went on to 1,000, all of which were read, then the
+ * truncation came. */
 START_TEST(copy_shorter_than_what_was_read)
 {
 	with(globs[_i]);
@@ -120,7 +121,8 @@ START_TEST(copytruncate_twice_while_down)
 }
 END_TEST
 
-/* The collector knows two streams of its inode. The file is one of them, and is cut while the other is still looked for. */
+/* The collector knows two streams of its inode. The file is one of them, and is cut while the other
+ * is still looked for. */
 START_TEST(copytruncated_after_the_registry_was_lost)
 {
 	with(globs[_i]);
@@ -145,8 +147,8 @@ START_TEST(copytruncated_after_the_registry_was_lost)
 }
 END_TEST
 
-/* The registry is lost, and the file is cut after it was seen, before the collector's streams have come: what was seen is
- * the stream that the collector has. */
+/* The registry is lost, and the file is cut after it was seen, before the collector's streams have
+ * come: what was seen is the stream that the collector has. */
 START_TEST(copytruncated_before_the_streams_came)
 {
 	bool unread = _i & 2, compressed = _i & 4, noticed = _i & 8;
@@ -179,7 +181,8 @@ START_TEST(copytruncated_before_the_streams_came)
 }
 END_TEST
 
-/* An old registry has a file that nothing had been shipped of; since then it has been, as another stream, and is a copy. */
+/* An old registry has a file that nothing had been shipped of; since then it has been, as another
+ * stream, and is a copy. */
 START_TEST(shipped_as_another_since_the_registry)
 {
 	bool compressed = _i & 2, ended = _i & 4, unread = _i & 8;

@@ -1,4 +1,5 @@
-/* What is left of a rotated file after a while: compressed, deleted, or with another's inode. Each line once. */
+/* What is left of a rotated file after a while: compressed, deleted, or with another's inode. Each
+ * line once. */
 #include "tests/lib/one_host.h"
 
 #include <check.h>

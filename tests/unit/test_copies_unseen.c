@@ -21,7 +21,8 @@ START_TEST(copied_and_truncated_before_it_was_seen)
 }
 END_TEST
 
-/* What comes to the new name of a file that is known need not be that file: here it is a copy of the next one. */
+/* What comes to the new name of a file that is known need not be that file: here it is a copy of
+ * the next one. */
 START_TEST(renamed_and_then_copied_to_the_same_name)
 {
 	host_input(&h, "logs", "*.log", "");
@@ -42,8 +43,8 @@ START_TEST(renamed_and_then_copied_to_the_same_name)
 }
 END_TEST
 
-/* Two files of one size, of which the second could not be opened before it was gone: what was made of the first is not its
- * rest. */
+/* Two files of one size, of which the second could not be opened before it was gone: what was made
+ * of the first is not its rest. */
 START_TEST(not_opened_and_as_long_as_another)
 {
 	bool deleted = _i;
@@ -152,7 +153,8 @@ START_TEST(copies_of_what_was_skipped_are_skipped)
 }
 END_TEST
 
-/* A plain file that is deleted as soon as it is compressed is open here; both have the same bytes. */
+/* A plain file that is deleted as soon as it is compressed is open here; both have the same
+ * bytes. */
 START_TEST(copied_and_compressed_while_nobody_reads)
 {
 	host_input(&h, "logs", globs[_i], "");
@@ -176,7 +178,8 @@ START_TEST(copied_and_compressed_while_nobody_reads)
 }
 END_TEST
 
-/* All files of the log begin with the same line; the one that has ended was first seen with nothing else. */
+/* All files of the log begin with the same line; the one that has ended was first seen with nothing
+ * else. */
 START_TEST(like_one_that_ended_but_for_its_banner)
 {
 	static const char banner[] =

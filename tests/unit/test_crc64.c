@@ -1,5 +1,5 @@
-/* CRC-64/XZ: the catalogue's check value, chaining at every place, and zeros that are
- * never read against zeros that are. */
+/* CRC-64/XZ: the catalogue's check value, chaining at every place, and zeros that are never read
+ * against zeros that are. */
 #include "common/crc64.h"
 
 #include <check.h>

@@ -152,8 +152,8 @@ START_TEST(registry_lost)
 }
 END_TEST
 
-/* The agent is there before its collector is, and is restarted: what it had seen is no old archive, whatever it is called
- * now. */
+/* The agent is there before its collector is, and is restarted: what it had seen is no old archive,
+ * whatever it is called now. */
 START_TEST(rotated_before_the_collector_was_there)
 {
 	bool down = _i & 1, killed = _i & 2, compressed = _i & 4, after = _i & 8;

@@ -145,7 +145,8 @@ START_TEST(all_bytes_at_all_places)
 }
 END_TEST
 
-/* Escapes in any order and at any distance: what is read at once means what yajl reads one by one. */
+/* Escapes in any order and at any distance: what is read at once means what yajl reads one by
+ * one. */
 START_TEST(any_mixture_of_escapes)
 {
 	static const char *const parts[] = {

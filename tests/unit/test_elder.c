@@ -1,5 +1,5 @@
-/* Files of one log go in order: what a rotated file has left comes before the first line of the file behind it, and nobody
- * waits for ever. Lines that go on from file to file: test_pieces.c. */
+/* Files of one log go in order: what a rotated file has left comes before the first line of the
+ * file behind it, and nobody waits for ever. Lines that go on from file to file: test_pieces.c. */
 #include "agent/files/elder.h"
 
 #include "common/clock.h"

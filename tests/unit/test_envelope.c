@@ -1,4 +1,5 @@
-/* Container lines through the pump, on real files: pieces, outputs, restarts, rewinds, rotations. */
+/* Container lines through the pump, on real files: pieces, outputs, restarts, rewinds,
+ * rotations. */
 #include "agent/lines/envelope.h"
 
 #include "agent/files/identity.h"

@@ -108,8 +108,7 @@ END_TEST
 
 START_TEST(a_pattern_that_explodes_fails_to_its_safe_side)
 {
-	/* Quadratic or worse backtracking over many bytes runs into PCRE2's match limit.
-	 */
+	/* Quadratic or worse backtracking over many bytes runs into PCRE2's match limit. */
 	static char text[65536];
 	memset(text, 'a', sizeof(text));
 	text[sizeof(text) - 1] = 'b';

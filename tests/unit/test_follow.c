@@ -1,4 +1,5 @@
-/* Reading at the cursor, the ladder, gzip by offsets, and comparing files with what is remembered. */
+/* Reading at the cursor, the ladder, gzip by offsets, and comparing files with what is
+ * remembered. */
 #include "agent/files/descriptor.h"
 #include "agent/files/follow.h"
 #include "agent/files/probe.h"
@@ -360,7 +361,7 @@ START_TEST(not_there)
 }
 END_TEST
 
-/* --- the ladder ------------------------------------------------------------------------------------- */
+/* --- the ladder --- */
 
 START_TEST(ladder)
 {
@@ -386,7 +387,7 @@ START_TEST(ladder)
 }
 END_TEST
 
-/* --- gzip ------------------------------------------------------------------------------------------- */
+/* --- gzip --- */
 
 static int open_path(const char *name)
 {
@@ -453,7 +454,7 @@ START_TEST(gzip_that_grows)
 }
 END_TEST
 
-/* --- copies ----------------------------------------------------------------------------------------- */
+/* --- copies --- */
 
 static enum probe_result probe_file(const char *name, const struct ladder *l, struct rung *ret)
 {
@@ -507,7 +508,7 @@ START_TEST(copies)
 }
 END_TEST
 
-/* --- text ------------------------------------------------------------------------------------------- */
+/* --- text --- */
 
 START_TEST(text_or_not)
 {

@@ -1,5 +1,5 @@
-/* Globs, as tables; against the C library where both speak the same language; and
- * patterns that are made to take for ever. */
+/* Globs, as tables; against the C library where both speak the same language; and patterns that are
+ * made to take for ever. */
 #include "common/glob.h"
 
 #include <check.h>
@@ -389,8 +389,8 @@ static void random_text(char *dst, size_t most, const char *letters)
 	dst[len] = '\0';
 }
 
-/* fnmatch knows neither ** nor {}; a set that is never closed, or holds a slash, is left
- * out because the two differ there by intention. */
+/* fnmatch knows neither ** nor {}; a set that is never closed, or holds a slash, is left out
+ * because the two differ there by intention. */
 START_TEST(as_fnmatch)
 {
 	for (int i = 0; i < 400000; i++) {
@@ -454,8 +454,8 @@ START_TEST(as_the_definition)
 		char pattern[14], text[12];
 		random_text(pattern, sizeof(pattern), "a.*****///");
 		random_text(text, sizeof(text), "aa.//");
-		/* "*" then "**" at the start of a component may be empty and then whole:
-		 * not asked. */
+		/* "*" then "**" at the start of a component may be empty and then whole: not
+		 * asked. */
 		if (strstr(pattern, "***"))
 			continue;
 		if (glob_match(pattern, text) != naive(pattern, text, true))

@@ -1,6 +1,5 @@
-/* gzip: what we write zlib reads; what zlib writes, at every level and with every header
- * field, we read; damage, truncation, bombs and trailing bytes are refused and leave the
- * output as it was. */
+/* gzip: what we write zlib reads; what zlib writes, at every level and with every header field, we
+ * read; damage, truncation, bombs and trailing bytes are refused and leave the output as it was. */
 #include "common/gzip.h"
 
 #include <check.h>
@@ -223,8 +222,7 @@ START_TEST(truncation_anywhere_is_refused)
 	for (int level = 0; level <= 9; level += 3) {
 		struct buf body = zlib_deflate(buf_span(&data), level, Z_DEFAULT_STRATEGY);
 		for (size_t len = 0; len < body.len; len++) {
-			/* Of its own length, so that the sanitizer sees a byte read too
-			 * many. */
+			/* Of its own length, so that the sanitizer sees a byte read too many. */
 			char *exact = malloc(len ? len : 1);
 			ck_assert_ptr_nonnull(exact);
 			memcpy(exact, body.ptr, len);
@@ -260,8 +258,8 @@ START_TEST(trailing_bytes_are_refused)
 }
 END_TEST
 
-/* The checksum and the length in the trailer catch whatever the blocks let pass. Four
- * bytes of time, one of extra flags and one of the system are free to change. */
+/* The checksum and the length in the trailer catch whatever the blocks let pass. Four bytes of
+ * time, one of extra flags and one of the system are free to change. */
 START_TEST(every_flipped_bit_is_noticed)
 {
 	struct buf data = make_data(TEXT, 600);

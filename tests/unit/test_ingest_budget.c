@@ -136,8 +136,8 @@ START_TEST(grows)
 }
 END_TEST
 
-/* Threads take, wait and give: whatever the order, everyone is decided on once and all
- * comes back. */
+/* Threads take, wait and give: whatever the order, everyone is decided on once and all comes
+ * back. */
 enum { THREADS = 4, ROUNDS = 3000 };
 
 struct worker {

@@ -50,7 +50,8 @@ START_TEST(full)
 }
 END_TEST
 
-/* Sealing each ten minutes gives half of what came back: the line goes through the teeth of the saw. */
+/* Sealing each ten minutes gives half of what came back: the line goes through the teeth of the
+ * saw. */
 START_TEST(saw)
 {
 	struct forecast *f;

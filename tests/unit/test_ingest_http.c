@@ -269,8 +269,8 @@ START_TEST(held_before_its_body)
 }
 END_TEST
 
-/* The peer goes while its request is held: nothing happens until it is resumed, and then
- * it is over once. */
+/* The peer goes while its request is held: nothing happens until it is resumed, and then it is over
+ * once. */
 START_TEST(gone_while_held)
 {
 	start(2, roomy);

@@ -1,4 +1,5 @@
-/* The store's keeper, with a store that only pretends: opening, failing, opening again, stopping at any moment. */
+/* The store's keeper, with a store that only pretends: opening, failing, opening again, stopping at
+ * any moment. */
 #include "collector/keeper.h"
 
 #include "common/clock.h"

@@ -1,5 +1,5 @@
-/* Batches over real HTTP, with a store that only pretends: what is answered to which header and body, and that nothing is
- * answered before the store has spoken. */
+/* Batches over real HTTP, with a store that only pretends: what is answered to which header and
+ * body, and that nothing is answered before the store has spoken. */
 #include "collector/ingest/request.h"
 #include "common/gzip.h"
 #include "common/num.h"

@@ -1,4 +1,5 @@
-/* Who may ask for what over real HTTP: tokens, sessions, streams, status, metrics, and what the manual says of these. */
+/* Who may ask for what over real HTTP: tokens, sessions, streams, status, metrics, and what the
+ * manual says of these. */
 #include "collector/ingest/request.h"
 #include "common/clock.h"
 #include "common/file.h"

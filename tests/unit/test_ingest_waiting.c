@@ -1,5 +1,6 @@
-/* Requests that wait for memory or for the store, over real HTTP: they are let in or sent away, one host does not take what
- * others need, and a peer that goes while it waits takes no memory with it. */
+/* Requests that wait for memory or for the store, over real HTTP: they are let in or sent away, one
+ * host does not take what others need, and a peer that goes while it waits takes no memory with
+ * it. */
 #include "collector/ingest/request.h"
 #include "common/num.h"
 #include "tests/lib/fakes/receiver.h"
@@ -54,7 +55,8 @@ START_TEST(waits_for_memory_in_vain)
 }
 END_TEST
 
-/* Short lines under a long name are six times as large when they are rendered: that is known before. */
+/* Short lines under a long name are six times as large when they are rendered: that is known
+ * before. */
 START_TEST(short_lines_under_long_names)
 {
 	struct buf plain = BUF_EMPTY;

@@ -55,7 +55,8 @@ START_TEST(a_lost_index_is_made_again)
 }
 END_TEST
 
-/* Cut: found when it is read for the index, counted once however often that is, and nobody else's matter. */
+/* Cut: found when it is read for the index, counted once however often that is, and nobody else's
+ * matter. */
 START_TEST(a_damaged_file_is_counted)
 {
 	fresh();

@@ -1,5 +1,5 @@
-/* The janitor on a real store, broken off anywhere: the next start finishes it; no line is lost, none
- * stands twice, nothing is left over. */
+/* The janitor on a real store, broken off anywhere: the next start finishes it; no line is lost,
+ * none stands twice, nothing is left over. */
 #include "collector/janitor.h"
 #include "collector/store/index.h"
 #include "tests/lib/janitor_store.h"
@@ -76,7 +76,8 @@ START_TEST(sealing_is_broken_off_anywhere)
 		make_closed(today - 1, 2, 7);
 		code = crash_child(at);
 		ck_assert(code == 9 || code == 0);
-		/* The plain file goes last: what the ledger does not know as sealed still has it. */
+		/* The plain file goes last: what the ledger does not know as sealed still has
+		 * it. */
 		for (uint32_t n = 1; n <= 2; n++) {
 			bool sealed = state(n) == SEGMENT_STATE_SEALED;
 			ck_assert(there(today - 1, n, SEGMENT_CLOSED) || sealed);
@@ -109,7 +110,8 @@ START_TEST(deleting_is_broken_off_anywhere)
 		make_closed(today - 40, 3, 7);
 		code = crash_child(at);
 		ck_assert(code == 9 || code == 0);
-		/* The ledger says it first and forgets it last: no file is missed, none is unknown. */
+		/* The ledger says it first and forgets it last: no file is missed, none is
+		 * unknown. */
 		for (uint32_t n = 2; n <= 3; n++) {
 			bool file = there(today - 40, n, SEGMENT_CLOSED) ||
 				    there(today - 40, n, SEGMENT_ZSTD);

@@ -307,8 +307,8 @@ static int accept(void *user, struct span key, struct json_value v)
 	return 0;
 }
 
-/* What takes most memory: half a pair, an escaped key, a string whose escapes make yajl's buffer grow
- * step by step until the string is just longer, and then one that the text's end cuts off. */
+/* What takes most memory: half a pair, an escaped key, a string whose escapes make yajl's buffer
+ * grow step by step until the string is just longer, and then one that the text's end cuts off. */
 START_TEST(memory_at_its_limits)
 {
 	for (size_t power = 512; power <= 1 << 17; power *= 2) {

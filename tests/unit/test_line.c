@@ -1,5 +1,5 @@
-/* The line format: flags, escapes, payload lines as they are written and as they are
- * checked, stored lines as they are split. */
+/* The line format: flags, escapes, payload lines as they are written and as they are checked,
+ * stored lines as they are split. */
 #include "common/line.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
-/* The scanner, in both of its forms, against the rules written down plainly: every pair
- * of bytes, every character of Unicode, every sequence of three bytes that could be one,
- * random lines at every length and alignment, and buffers that end where memory does. */
+/* The scanner, in both of its forms, against the rules written down plainly: every pair of bytes,
+ * every character of Unicode, every sequence of three bytes that could be one, random lines at
+ * every length and alignment, and buffers that end where memory does. */
 #include "common/line_scan.h"
 
 #include "common/line.h"

@@ -106,8 +106,7 @@ START_TEST(names_are_made)
 }
 END_TEST
 
-/* The hash is that of what the name was made of, so that names differ when their sources
- * do. */
+/* The hash is that of what the name was made of, so that names differ when their sources do. */
 static void assert_shortened(struct span from, const char *kept)
 {
 	struct buf out = BUF_EMPTY;

@@ -39,8 +39,8 @@ static void teardown(void)
 	unsetenv("NOTIFY_SOCKET");
 }
 
-/* The next datagram, "" when there is none: a datagram on a local socket is there once it
- * is sent. */
+/* The next datagram, "" when there is none: a datagram on a local socket is there once it is
+ * sent. */
 static const char *received(void)
 {
 	static char text[4096];

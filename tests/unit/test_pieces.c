@@ -1,6 +1,7 @@
-/* Random lives of a container's log: lines in pieces on both outputs, rotated and compressed as the runtimes do it, step by
- * step, while the agent looks, is held up, stops and is killed. Each piece arrives once, with its neighbours.
- * HAUL_SEEDS=FIRST-LAST runs others than the usual ones, HAUL_DUMP=1 shows the sources before each step. */
+/* Random lives of a container's log: lines in pieces on both outputs, rotated and compressed as the
+ * runtimes do it, step by step, while the agent looks, is held up, stops and is killed. Each piece
+ * arrives once, with its neighbours. HAUL_SEEDS=FIRST-LAST runs others than the usual ones,
+ * HAUL_DUMP=1 shows the sources before each step. */
 #include "tests/lib/flow.h"
 
 #include "common/file.h"
@@ -46,7 +47,7 @@ static void note(const char *what)
 		fprintf(stderr, "%s\n", what);
 }
 
-/* --- the container ---------------------------------------------------------------------------------- */
+/* --- the container --- */
 
 /* A line of an output, of which `left` pieces are still to be written. */
 static struct output {
@@ -119,7 +120,7 @@ static void write_pieces(void)
 		write_piece(choose(2));
 }
 
-/* --- rotation --------------------------------------------------------------------------------------- */
+/* --- rotation --- */
 
 static void look_now_and_then(void)
 {
@@ -248,7 +249,7 @@ static void rotate_cri(unsigned rotation)
 	log_create();
 }
 
-/* --- the agent -------------------------------------------------------------------------------------- */
+/* --- the agent --- */
 
 static void start(void)
 {
@@ -415,8 +416,9 @@ static void take_message(struct span line)
 		      o->kills[last.line - 1]);
 }
 
-/* Each piece is there once, in a message with its neighbours. Only a line that lies in several files may come in parts, which
- * is said by their flags, when the agent was killed after it began; and that is rare. */
+/* Each piece is there once, in a message with its neighbours. Only a line that lies in several
+ * files may come in parts, which is said by their flags, when the agent was killed after it began;
+ * and that is rare. */
 static void expect_lines(void)
 {
 	struct span left = buf_span(&flow.lines);

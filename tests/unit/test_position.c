@@ -1,5 +1,4 @@
-/* The frame state's text form: what is written is read back, and nothing else is taken.
- */
+/* The frame state's text form: what is written is read back, and nothing else is taken. */
 #include "agent/lines/position.h"
 
 #include <check.h>

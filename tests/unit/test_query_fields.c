@@ -1,5 +1,5 @@
-/* Values in messages: the JSON scanner, key=value pairs, fields by name, conditions, and the sieve that puts
- * them together. */
+/* Values in messages: the JSON scanner, key=value pairs, fields by name, conditions, and the sieve
+ * that puts them together. */
 #include "collector/query/sieve.h"
 #include "collector/query/where.h"
 #include "common/field.h"

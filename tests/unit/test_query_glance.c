@@ -1,5 +1,5 @@
-/* Lines that are passed over at a glance: never one with a string that is looked for, wherever it stands; and many of the
- * others. Files that are cut short under the map do no harm. */
+/* Lines that are passed over at a glance: never one with a string that is looked for, wherever it
+ * stands; and many of the others. Files that are cut short under the map do no harm. */
 #include "collector/query/reader.h"
 #include "common/file.h"
 
@@ -128,7 +128,8 @@ START_TEST(nothing_is_missed)
 }
 END_TEST
 
-/* Somebody cuts the file while it is looked at: what is left of it is found, and nothing else happens. */
+/* Somebody cuts the file while it is looked at: what is left of it is found, and nothing else
+ * happens. */
 START_TEST(a_file_is_cut_short)
 {
 	struct buf lines = make_lines(4 << 20, 50000, 1000, true), found = BUF_EMPTY;

@@ -30,8 +30,8 @@ static const char *find_slowly(struct span needle, bool ignore_case, const char 
 	return NULL;
 }
 
-/* Texts of few different bytes, so that there are many near misses; at the end of a mapping of their own
- * size, so that a byte read too far is seen by the sanitizer. */
+/* Texts of few different bytes, so that there are many near misses; at the end of a mapping of
+ * their own size, so that a byte read too far is seen by the sanitizer. */
 START_TEST(finds_what_is_there)
 {
 	for (unsigned round = 0; round < 20000; round++) {

@@ -1,4 +1,5 @@
-/* What is proven of a stream: every byte from its start to its offset is told once, as proven, lost or gap. */
+/* What is proven of a stream: every byte from its start to its offset is told once, as proven, lost
+ * or gap. */
 #include "collector/query/proof.h"
 
 #include <check.h>

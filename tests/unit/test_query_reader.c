@@ -1,4 +1,5 @@
-/* Readers: however a segment is parted, every line comes out once, in order, at a place that finds it again. */
+/* Readers: however a segment is parted, every line comes out once, in order, at a place that finds
+ * it again. */
 #include "collector/query/blocks.h"
 #include "collector/query/reader.h"
 #include "common/buf.h"
@@ -169,7 +170,8 @@ START_TEST(plain_ranges)
 }
 END_TEST
 
-/* A line without LF at the end of the file is shown; one that got its end meanwhile is shown whole. */
+/* A line without LF at the end of the file is shown; one that got its end meanwhile is shown
+ * whole. */
 START_TEST(plain_unfinished)
 {
 	struct window w;
@@ -207,7 +209,8 @@ static int64_t read_unfinished_ns(enum segment_form form, int fd)
 	return clock_mono_ns() - start_ns;
 }
 
-/* A wait is never shorter than 200 ms; of some tries without one some are, however busy the machine is. */
+/* A wait is never shorter than 200 ms; of some tries without one some are, however busy the machine
+ * is. */
 static bool is_waited_for(enum segment_form form, int fd)
 {
 	for (int i = 0; i < 5; i++)
@@ -318,7 +321,8 @@ static void sealed_free(struct sealed *s)
 	buf_free(&s->lines);
 }
 
-/* Reads [from, to) of `file` and appends what comes. Returns how often damage was told; `ret_at` the last place. */
+/* Reads [from, to) of `file` and appends what comes. Returns how often damage was told; `ret_at`
+ * the last place. */
 static int read_damaged(enum segment_form form, struct span file, uint64_t from, uint64_t to,
 			struct buf *out, uint64_t *ret_at)
 {
@@ -350,7 +354,8 @@ static bool is_without(struct span out, const struct sealed *s, size_t lost)
 		      out.len - s->lines_end[lost - 1]) == 0;
 }
 
-/* A byte is wrong: all of its part is left out and nothing else, whichever pieces the file is read in. */
+/* A byte is wrong: all of its part is left out and nothing else, whichever pieces the file is read
+ * in. */
 START_TEST(a_wrong_byte)
 {
 	const struct form *form = &sealed_forms[_i];

@@ -1,5 +1,5 @@
-/* A day read in rounds gives the same lines in the same order as `sort -s -k1,1` over its files, each once, however the
- * times lie in them, and its first lines before all is read. */
+/* A day read in rounds gives the same lines in the same order as `sort -s -k1,1` over its files,
+ * each once, however the times lie in them, and its first lines before all is read. */
 #include "collector/query/hits.h"
 #include "common/file.h"
 
@@ -36,7 +36,8 @@ static void teardown(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* Lines of a file: times that go up and, with `disorder`, jump back now and then; some with continuations. */
+/* Lines of a file: times that go up and, with `disorder`, jump back now and then; some with
+ * continuations. */
 static void make_lines(struct buf *out, unsigned file, unsigned disorder)
 {
 	int64_t us = below(1000000), step = 40000000000 / (FILE_BYTES / 130);

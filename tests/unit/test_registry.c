@@ -1,4 +1,5 @@
-/* The registry: what it remembers, when it is written, and that it needs no room and no directory. */
+/* The registry: what it remembers, when it is written, and that it needs no room and no
+ * directory. */
 #include "agent/files/descriptor.h"
 #include "agent/files/past.h"
 #include "common/clock.h"

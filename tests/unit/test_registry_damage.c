@@ -1,5 +1,5 @@
-/* The registry, damaged, cut, or never finished: what it still gives is true, and what it does not know any more it does not
- * claim. */
+/* The registry, damaged, cut, or never finished: what it still gives is true, and what it does not
+ * know any more it does not claim. */
 #include "agent/files/registry_format.h"
 #include "common/file.h"
 #include "common/num.h"
@@ -61,8 +61,8 @@ static void write_file(const char *name, struct span bytes)
 	close(fd);
 }
 
-/* Whatever stands in the file: it opens, every source that it gives is one that was written, at a place where it
- * was, and it can be written again. */
+/* Whatever stands in the file: it opens, every source that it gives is one that was written, at a
+ * place where it was, and it can be written again. */
 static void survives(unsigned sources, unsigned commits)
 {
 	open_it();
@@ -252,7 +252,8 @@ START_TEST(lines_that_are_wrong)
 }
 END_TEST
 
-/* The two uuids that the agent had, as far as it still has them: never others that are nearly the same. */
+/* The two uuids that the agent had, as far as it still has them: never others that are nearly the
+ * same. */
 static void keeps_or_forgets(const char *agent, const char *collector, bool *ret_agent,
 			     bool *ret_collector)
 {

@@ -1,7 +1,8 @@
-/* Power cuts of the agent's state directory: see power_cut.h. A child works with the registry and ends at some I/O call;
- * then what was not synced is taken back. The registry opens on whatever is left, what it says of a source was true once
- * (an offset with that offset's checksum, never a mixture), and it is not older than what it had when it was closed
- * properly. The agent keeps its name. */
+/* Power cuts of the agent's state directory: see power_cut.h. A child works with the registry and
+ * ends at some I/O call; then what was not synced is taken back. The registry opens on whatever is
+ * left, what it says of a source was true once (an offset with that offset's checksum, never a
+ * mixture), and it is not older than what it had when it was closed properly. The agent keeps its
+ * name. */
 #include "tests/lib/power_cut.h"
 
 #include "agent/files/registry.h"

@@ -1,5 +1,5 @@
-/* Retention, table by table: what goes for its age, for its bytes, for room, and what
- * stays whatever the limits say. */
+/* Retention, table by table: what goes for its age, for its bytes, for room, and what stays
+ * whatever the limits say. */
 #include "collector/retention.h"
 #include "common/num.h"
 

@@ -1,6 +1,6 @@
-/* Random lives of a log file: written, rotated in every way, compressed, while the agent runs, stops, is killed or is
- * held up. Each line arrives once. HAUL_SEEDS=FIRST-LAST runs others than the usual ones, HAUL_DUMP=1
- * shows the sources and the files before each step. */
+/* Random lives of a log file: written, rotated in every way, compressed, while the agent runs,
+ * stops, is killed or is held up. Each line arrives once. HAUL_SEEDS=FIRST-LAST runs others than
+ * the usual ones, HAUL_DUMP=1 shows the sources and the files before each step. */
 #include "tests/lib/host.h"
 
 #include <check.h>
@@ -103,17 +103,17 @@ static void compress(void)
 	host_shell(&h, command);
 }
 
-/* --- step by step ----------------------------------------------------------------------------------- */
+/* --- step by step --- */
 
-/* What another program is about, a step at a time, while the agent looks and dies: a copy that is being made and then
- * truncated, or a file that is being compressed in place, as Docker does it. */
+/* What another program is about, a step at a time, while the agent looks and dies: a copy that is
+ * being made and then truncated, or a file that is being compressed in place, as Docker does it. */
 static struct {
 	enum { IDLE, COPYING, PACKING } what;
 	unsigned step;
 } job;
 
-/* Bytes of `from` from the middle on, or up to there, go to the end of `to`; one past the middle are all that are left.
- */
+/* Bytes of `from` from the middle on, or up to there, go to the end of `to`; one past the middle
+ * are all that are left. */
 static void copy_half(const char *from, const char *to, bool second)
 {
 	char command[256];
@@ -190,13 +190,14 @@ static void job_begin(void)
 	job.step = 0;
 }
 
-/* What is written between the copying and the truncation is lost: that is copytruncate's own affair. */
+/* What is written between the copying and the truncation is lost: that is copytruncate's own
+ * affair. */
 static bool may_write(void)
 {
 	return job.what != COPYING || job.step < 2;
 }
 
-/* --- the agent -------------------------------------------------------------------------------------- */
+/* --- the agent --- */
 
 static void stop(bool kill)
 {
@@ -339,15 +340,16 @@ START_TEST(cut_and_copied_in_one_turn)
 }
 END_TEST
 
-/* The registry knew how the file began, nothing of it had been shipped, and it was copied, emptied and renamed while the
- * agent was away. */
+/* The registry knew how the file began, nothing of it had been shipped, and it was copied, emptied
+ * and renamed while the agent was away. */
 START_TEST(emptied_while_the_agent_was_away)
 {
 	check_life(3038, true);
 }
 END_TEST
 
-/* What came to the new name of a known file was a copy that was still being made, shorter than the head of what it is of. */
+/* What came to the new name of a known file was a copy that was still being made, shorter than the
+ * head of what it is of. */
 START_TEST(renamed_and_half_copied)
 {
 	check_life(35, true);

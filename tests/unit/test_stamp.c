@@ -1,5 +1,5 @@
-/* The dispatcher: modes and their errors, what is remembered from line to line, and what
- * is not. Forms and JSON have tests of their own. */
+/* The dispatcher: modes and their errors, what is remembered from line to line, and what is not.
+ * Forms and JSON have tests of their own. */
 #include "agent/stamp/stamp.h"
 
 #include "agent/stamp/moment.h"
@@ -92,8 +92,8 @@ END_TEST
 
 /* --- memory --- */
 
-/* Each of these as a source of its own, with others' lines between: every line gives what
- * it gives alone. */
+/* Each of these as a source of its own, with others' lines between: every line gives what it gives
+ * alone. */
 START_TEST(forms_change_from_line_to_line)
 {
 	static const char *const lines[] = {
@@ -173,8 +173,8 @@ START_TEST(impossible_times_are_not_remembered)
 }
 END_TEST
 
-/* However many lines had none, a time at the start is found at once, one behind a prefix
- * within 16 lines. */
+/* However many lines had none, a time at the start is found at once, one behind a prefix within 16
+ * lines. */
 START_TEST(found_again_after_many_without)
 {
 	struct stamp *s = stamp_of("auto", "UTC");
@@ -219,8 +219,7 @@ START_TEST(any_memory_is_harmless)
 }
 END_TEST
 
-/* Local times over the change of the clocks, in the order of a file, each as it is
- * written. */
+/* Local times over the change of the clocks, in the order of a file, each as it is written. */
 START_TEST(local_times_over_a_change)
 {
 	static const struct {

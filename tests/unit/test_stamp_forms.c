@@ -1,6 +1,5 @@
-/* Every textual form of a timestamp with what it must give, and what looks like one and
- * is none. Each line goes through stamp_find as the first of its file, so nothing is
- * remembered. */
+/* Every textual form of a timestamp with what it must give, and what looks like one and is none.
+ * Each line goes through stamp_find as the first of its file, so nothing is remembered. */
 #include "agent/stamp/stamp.h"
 
 #include "agent/stamp/stamp_forms.h"
@@ -396,8 +395,8 @@ TABLE_TEST(odd_ones, "+02:00")
 TABLE_TEST(none, "UTC")
 TABLE_TEST(listings, "UTC")
 
-/* Cut at every length, and followed by bytes of all kinds, a line is read without going
- * astray (the sanitizers look), and what is found lies in the years 1970 to 9999. */
+/* Cut at every length, and followed by bytes of all kinds, a line is read without going astray (the
+ * sanitizers look), and what is found lies in the years 1970 to 9999. */
 static void hold_cut(const struct example *e)
 {
 	struct stamp *s;
@@ -433,8 +432,7 @@ CUT_TEST(access_logs)
 CUT_TEST(prefixes)
 CUT_TEST(odd_ones)
 
-/* The year that the line leaves out is the one that puts it nearest before now + 1 day.
- */
+/* The year that the line leaves out is the one that puts it nearest before now + 1 day. */
 static const struct {
 	const char *line;
 	const char *now;

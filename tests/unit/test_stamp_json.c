@@ -1,6 +1,5 @@
-/* JSON lines: which key is the time, which values are, and that only the outermost object
- * counts. Where a table says so the line is read with and without the memory of another.
- */
+/* JSON lines: which key is the time, which values are, and that only the outermost object counts.
+ * Where a table says so the line is read with and without the memory of another. */
 #include "agent/stamp/stamp.h"
 
 #include "agent/stamp/stamp_key.h"
@@ -155,8 +154,8 @@ static const struct example objects[] = {
 	{"{\"created_at\":\"2026-11-22T05:40:00Z\"}", "none"},
 };
 
-/* What is no JSON may give anything, but alone it gives nothing, and reading stays within
- * the line. */
+/* What is no JSON may give anything, but alone it gives nothing, and reading stays within the
+ * line. */
 static const struct example broken[] = {
 	{"{\"ts\"}", "none"},
 	{"{\"ts\":}", "none"},
@@ -182,8 +181,8 @@ START_TEST(objects_hold)
 }
 END_TEST
 
-/* After each of these, lines of a source that has its time elsewhere give the same as
- * they do alone; but a key that the source has had goes before a more preferred one. */
+/* After each of these, lines of a source that has its time elsewhere give the same as they do
+ * alone; but a key that the source has had goes before a more preferred one. */
 START_TEST(objects_hold_with_any_memory)
 {
 	struct stamp *s = stamp_of("auto");
@@ -324,8 +323,7 @@ START_TEST(keys_change)
 }
 END_TEST
 
-/* A source without times is looked at in full now and then: late keys are found within 16
- * lines. */
+/* A source without times is looked at in full now and then: late keys are found within 16 lines. */
 START_TEST(found_again_after_many_without)
 {
 	struct stamp *s = stamp_of("auto");
@@ -350,8 +348,8 @@ START_TEST(found_again_after_many_without)
 }
 END_TEST
 
-/* A number that goes on behind the bytes that are looked at is not cut, nor is one taken
- * at a line's end. */
+/* A number that goes on behind the bytes that are looked at is not cut, nor is one taken at a
+ * line's end. */
 START_TEST(numbers_are_whole)
 {
 	struct stamp *s = stamp_of("auto");
@@ -417,8 +415,7 @@ START_TEST(given_keys_hold)
 }
 END_TEST
 
-/* Every key of the table is found by its name (the shortcuts in stamp_key_find fit the
- * table). */
+/* Every key of the table is found by its name (the shortcuts in stamp_key_find fit the table). */
 START_TEST(all_keys_are_found)
 {
 	for (int n = 0; n < STAMP_KEYS; n++)

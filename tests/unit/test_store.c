@@ -1,5 +1,5 @@
-/* The store as a whole, without HTTP: what is acknowledged stands on disk, once, and what it says is what it
- * will say after a restart. */
+/* The store as a whole, without HTTP: what is acknowledged stands on disk, once, and what it says
+ * is what it will say after a restart. */
 #include "collector/store/core.h"
 #include "common/clock.h"
 #include "common/num.h"

@@ -1,5 +1,6 @@
-/* The account: what a reader finds of streams, losses, gaps and segments is what the collector has answered, also
- * when the copy of the ledger is older than that, and nothing that is damaged counts. */
+/* The account: what a reader finds of streams, losses, gaps and segments is what the collector has
+ * answered, also when the copy of the ledger is older than that, and nothing that is damaged
+ * counts. */
 #include "collector/store/account.h"
 #include "collector/store/wal_scan.h"
 
@@ -53,7 +54,8 @@ static struct account *open_account(void)
 	return account;
 }
 
-/* The stream of a source; false: there is none. Its gaps and losses are valid until the account is closed. */
+/* The stream of a source; false: there is none. Its gaps and losses are valid until the account is
+ * closed. */
 static bool find(struct account *account, const struct make_source *s, struct account_stream *ret)
 {
 	struct account_stream row;

@@ -1,5 +1,6 @@
-/* A directory of the archive that the collector may not write: what is to stand there waits, everything else goes on; and
- * wherever the process is killed while it finds out, or while it makes up for it, each line stands once in the end. */
+/* A directory of the archive that the collector may not write: what is to stand there waits,
+ * everything else goes on; and wherever the process is killed while it finds out, or while it makes
+ * up for it, each line stands once in the end. */
 #include "tests/lib/wrap_io.h"
 
 #include "tests/lib/make_batch.h"

@@ -1,5 +1,6 @@
-/* Lines counted by minute and level: what is coded is what is read, whatever the order of the lines; what
- * would be too much is not counted at all; and any bytes are refused or read without harm. */
+/* Lines counted by minute and level: what is coded is what is read, whatever the order of the
+ * lines; what would be too much is not counted at all; and any bytes are refused or read without
+ * harm. */
 #include "collector/store/counts.h"
 
 #include "common/civil.h"

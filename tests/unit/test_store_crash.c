@@ -1,10 +1,12 @@
-/* The collector's store, killed at every write, sync and rename that it makes: before it, after it, and in
- * the middle of a write; while it works, and again while it recovers. And the same calls failing, one at a
- * time, with EIO or ENOSPC: then it may say no, but what it has said yes to stays.
+/* The collector's store, killed at every write, sync and rename that it makes: before it, after it,
+ * and in the middle of a write; while it works, and again while it recovers. And the same calls
+ * failing, one at a time, with EIO or ENOSPC: then it may say no, but what it has said yes to
+ * stays.
  *
- * A child process plays the agents: it opens a session, asks where its streams stand, goes on from there,
- * and writes down in shared memory what was acknowledged. It ends at the I/O call that it was told. The
- * oracle: whatever was acknowledged is on disk, once and in order, and the streams say so. */
+ * A child process plays the agents: it opens a session, asks where its streams stand, goes on from
+ * there, and writes down in shared memory what was acknowledged. It ends at the I/O call that it
+ * was told. The oracle: whatever was acknowledged is on disk, once and in order, and the streams
+ * say so. */
 #include "tests/lib/wrap_io.h"
 
 #include "tests/lib/make_agents.h"
@@ -82,7 +84,8 @@ static const enum wrap_action hows[] = {WRAP_END_BEFORE, WRAP_END_AFTER, WRAP_EN
 START_TEST(at_every_call)
 {
 	unsigned calls = calls_of_a_run();
-	/* All of them with HAUL_TORTURE; else every fifth, beginning at another one for each way to end. */
+	/* All of them with HAUL_TORTURE; else every fifth, beginning at another one for each way to
+	 * end. */
 	unsigned step = getenv("HAUL_TORTURE") ? 1 : 5;
 	for (unsigned n = 1 + (unsigned)_i; n < calls; n += step) {
 		make_agents_begin(&shared->agents);

@@ -1,4 +1,5 @@
-/* Damage to the log and the ledger: the store opens, says it, and loses nothing that is still anywhere. */
+/* Damage to the log and the ledger: the store opens, says it, and loses nothing that is still
+ * anywhere. */
 #include "tests/lib/damaged_store.h"
 
 #include "collector/store/wal_scan.h"

@@ -1,5 +1,5 @@
-/* The table of streams: in the order of ids whatever comes and goes, and without those that ended so long ago that
- * nobody asks for them any more, also after a restart. */
+/* The table of streams: in the order of ids whatever comes and goes, and without those that ended
+ * so long ago that nobody asks for them any more, also after a restart. */
 #include "collector/store/forget.h"
 #include "common/civil.h"
 #include "common/clock.h"
@@ -173,7 +173,8 @@ START_TEST(nothing_is_forgotten_by_a_clock_that_jumped)
 }
 END_TEST
 
-/* The ledger is lost, its copy is older than the forgetting, and the stream was born anew meanwhile. */
+/* The ledger is lost, its copy is older than the forgetting, and the stream was born anew
+ * meanwhile. */
 START_TEST(one_that_is_born_anew_is_what_it_became)
 {
 	struct make_source a;

@@ -1,6 +1,6 @@
-/* The index, written and read: every token that a block has finds it, in a file of parts as
- * in a slab; few that it has not do; what is gone, damaged or half written costs speed and
- * never a line. */
+/* The index, written and read: every token that a block has finds it, in a file of parts as in a
+ * slab; few that it has not do; what is gone, damaged or half written costs speed and never a
+ * line. */
 #include "collector/store/filter.h"
 #include "collector/store/index.h"
 #include "collector/store/index_format.h"
@@ -332,8 +332,8 @@ START_TEST(what_is_gone_is_swept)
 }
 END_TEST
 
-/* The child is killed at the n-th step, whatever it is; then an indexer opens what is
- * there and goes on. */
+/* The child is killed at the n-th step, whatever it is; then an indexer opens what is there and
+ * goes on. */
 static int steps_left;
 static struct part crash_parts[6];
 

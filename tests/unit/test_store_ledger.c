@@ -1,5 +1,5 @@
-/* The ledger: what is put comes back as it was, a transaction happens as a whole or not at all, and rows or files that make
- * no sense are refused. */
+/* The ledger: what is put comes back as it was, a transaction happens as a whole or not at all, and
+ * rows or files that make no sense are refused. */
 #include "collector/store/ledger.h"
 #include "common/file.h"
 #include "tests/lib/ledger_by_hand.h"
@@ -419,8 +419,8 @@ static bool flipped_is_refused(int fd, off_t at)
 	return r < 0;
 }
 
-/* Whatever bit of the file is another one. Most of it is room that nothing stands in; every byte that is not 0 is tried,
- * and some of the others. */
+/* Whatever bit of the file is another one. Most of it is room that nothing stands in; every byte
+ * that is not 0 is tried, and some of the others. */
 START_TEST(damage_is_found)
 {
 	struct counted n;

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One batch of chunks of a line each. Nothing of it is taken when the host is at a limit, and the sources then stand
- * where they stood. */
+/* One batch of chunks of a line each. Nothing of it is taken when the host is at a limit, and the
+ * sources then stand where they stood. */
 static int send_together(struct store *s, const char *host, uint64_t number,
 			 struct make_source *sources, size_t n)
 {
@@ -47,8 +47,8 @@ static bool web_01_is_beyond(void)
 	return beyond;
 }
 
-/* Beyond it nothing is lost: the batch is put off as a whole, other hosts go on, and so does this one where it needs no
- * new file. */
+/* Beyond it nothing is lost: the batch is put off as a whole, other hosts go on, and so does this
+ * one where it needs no new file. */
 START_TEST(files_of_a_host_have_a_limit)
 {
 	struct store_config few = {.segment_bytes = 1 << 20, .host_files = 3};

@@ -1,5 +1,6 @@
-/* The index of live files, written and read: what a live file has is found in it, wherever it stands; only few blocks
- * are to be read for it; whatever is torn, damaged or of another file costs speed and never a line. */
+/* The index of live files, written and read: what a live file has is found in it, wherever it
+ * stands; only few blocks are to be read for it; whatever is torn, damaged or of another file costs
+ * speed and never a line. */
 #include "collector/store/index_format.h"
 #include "collector/store/live_indexer.h"
 #include "common/file.h"

@@ -1,5 +1,5 @@
-/* What somebody does to the archive's files, while the collector is down, runs, or dies: the store says it,
- * and loses nothing that is still anywhere. */
+/* What somebody does to the archive's files, while the collector is down, runs, or dies: the store
+ * says it, and loses nothing that is still anywhere. */
 #include "tests/lib/damaged_store.h"
 
 #include "collector/store/store.h"
@@ -88,7 +88,8 @@ START_TEST(segment_cut_that_only_the_ledger_knows)
 	send(a, 5);
 	send(b, 5);
 	close_it();
-	/* What was cut is gone; what came since stands in the next segment, and nothing is there twice. */
+	/* What was cut is gone; what came since stands in the next segment, and nothing is there
+	 * twice. */
 	shell("test $(stat -c %s $D/20*/checkout/web-01.0001.log) = 100");
 	shell("test $(wc -l <$(ls $D/20*/checkout/web-01.log)) = 10");
 	char path[128];
@@ -177,7 +178,8 @@ static void do_deed_and_die(void)
 	store_close(store);
 }
 
-/* The file that was taken away had the first ten lines. What of it is still in the WAL comes back. */
+/* The file that was taken away had the first ten lines. What of it is still in the WAL comes
+ * back. */
 static void expect_from_1_or_11(const struct make_source *s)
 {
 	struct make_lines l;

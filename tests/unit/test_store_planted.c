@@ -1,4 +1,5 @@
-/* Links and files that somebody has put where the store's own are to stand: they lead nowhere and stop nobody. */
+/* Links and files that somebody has put where the store's own are to stand: they lead nowhere and
+ * stop nobody. */
 #include "collector/store/core.h"
 #include "common/civil.h"
 #include "common/clock.h"
@@ -47,8 +48,8 @@ static void expect_aside(unsigned n)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* Whatever stands where a directory has to be, and whenever: it is put aside, nothing is written through it, all lines
- * are there, and the others never notice. */
+/* Whatever stands where a directory has to be, and whenever: it is put aside, nothing is written
+ * through it, all lines are there, and the others never notice. */
 START_TEST(a_planted_link_leads_nowhere_and_stops_nobody)
 {
 	static const char *const where[] = {"", "/checkout"};
@@ -98,7 +99,8 @@ START_TEST(a_planted_link_leads_nowhere_and_stops_nobody)
 }
 END_TEST
 
-/* The live file is open, its directory is moved and linked to: nothing fails when it has to be opened again, or closed. */
+/* The live file is open, its directory is moved and linked to: nothing fails when it has to be
+ * opened again, or closed. */
 START_TEST(a_directory_that_is_moved_and_linked_is_begun_anew)
 {
 	struct store_config small = {.segment_bytes = 2000, .checkpoint_bytes = 1000};

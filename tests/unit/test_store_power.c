@@ -1,5 +1,6 @@
-/* Power cuts of the collector: see power_cut.h. The store works in a child that ends at some I/O call; then what was not
- * synced is taken back, and the store must open on what is left: whatever was acknowledged is there, once. */
+/* Power cuts of the collector: see power_cut.h. The store works in a child that ends at some I/O
+ * call; then what was not synced is taken back, and the store must open on what is left: whatever
+ * was acknowledged is there, once. */
 #include "tests/lib/power_cut.h"
 
 #include "tests/lib/make_agents.h"

@@ -1,5 +1,5 @@
-/* Batches cut and checked, payload lines made stored lines: golden lines, days, times that are not admitted, what is
- * refused alone and what spoils the batch. */
+/* Batches cut and checked, payload lines made stored lines: golden lines, days, times that are not
+ * admitted, what is refused alone and what spoils the batch. */
 #include "collector/store/render.h"
 
 #include "common/civil.h"

@@ -1,5 +1,5 @@
-/* Sealing: what comes out of zstd frames and gzip members is what went in, blocks end at
- * line ends and stand where the seal said, and a damaged file is found out. */
+/* Sealing: what comes out of zstd frames and gzip members is what went in, blocks end at line ends
+ * and stand where the seal said, and a damaged file is found out. */
 #include "collector/store/seal.h"
 #include "collector/store/sealed.h"
 #include "common/crc64.h"
@@ -20,7 +20,8 @@ static int memory_file(struct span bytes)
 	return fd;
 }
 
-/* check writes every assertion down, which a million of them make felt: these only speak when they fail. */
+/* check writes every assertion down, which a million of them make felt: these only speak when they
+ * fail. */
 static void must(int result)
 {
 	if (result < 0)

@@ -1,5 +1,5 @@
-/* Places: without holes, over segments, and where lines are after they had to move, once, twice, and across a segment
- * that was closed meanwhile. */
+/* Places: without holes, over segments, and where lines are after they had to move, once, twice,
+ * and across a segment that was closed meanwhile. */
 #include "collector/store/shard.h"
 
 #include <check.h>
@@ -97,7 +97,8 @@ START_TEST(lines_move_across_a_closed_segment)
 	(void)shard_place(&shards, s, 1000, 1);
 	shard_close(s);
 	(void)shard_place(&shards, s, 30, 2);
-	/* Of the closed one 200 bytes wait, and behind them the 30 of the next: they follow in the same file. */
+	/* Of the closed one 200 bytes wait, and behind them the 30 of the next: they follow in the
+	 * same file. */
 	ck_assert_int_eq(shard_move(&shards, s, (struct place){1, 800}, false), 2);
 	resolves(1, 799, 1, 799);
 	resolves(1, 800, 3, 0);

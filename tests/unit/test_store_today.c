@@ -1,5 +1,5 @@
-/* The links below today/: made, replaced in place when the day changes, swept when they are of another day; what is not
- * ours stays, and nothing that is planted there is followed. */
+/* The links below today/: made, replaced in place when the day changes, swept when they are of
+ * another day; what is not ours stays, and nothing that is planted there is followed. */
 #include "collector/store/today.h"
 
 #include "common/span.h"

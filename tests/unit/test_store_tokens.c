@@ -1,5 +1,5 @@
-/* Tokens: what a line gives, what a needle demands, and that the two never contradict: a
- * line that holds the needle has all that the needle demands. */
+/* Tokens: what a line gives, what a needle demands, and that the two never contradict: a line that
+ * holds the needle has all that the needle demands. */
 #include "collector/store/tokens.h"
 
 #include <check.h>
@@ -150,8 +150,8 @@ static uint64_t random_next(uint64_t *state)
 	return *state;
 }
 
-/* Lines made of what matters to the rules, cut anywhere: each part of a line is a needle
- * that the line satisfies. */
+/* Lines made of what matters to the rules, cut anywhere: each part of a line is a needle that the
+ * line satisfies. */
 START_TEST(a_line_satisfies_every_part_of_it)
 {
 	static const char *const pieces[] = {

@@ -1,5 +1,6 @@
-/* Lines that wait beside the log: what was added is read again, in order; a record that a crash has cut ends the file and
- * is written over; damage is left out and keeps nothing else; what is kept is kept. */
+/* Lines that wait beside the log: what was added is read again, in order; a record that a crash has
+ * cut ends the file and is written over; damage is left out and keeps nothing else; what is kept is
+ * kept. */
 #include "collector/store/waiting.h"
 
 #include "common/civil.h"
@@ -159,8 +160,8 @@ static void clear_aside(void)
 		closedir(d);
 }
 
-/* Whichever byte of a record is wrong, its header's or its lines', and whether it is the first or one in the middle: the
- * others are read, and its bytes, no more and no less, are copied aside. */
+/* Whichever byte of a record is wrong, its header's or its lines', and whether it is the first or
+ * one in the middle: the others are read, and its bytes, no more and no less, are copied aside. */
 START_TEST(damage_keeps_nothing_else)
 {
 	off_t ends[4] = {0};

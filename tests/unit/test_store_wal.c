@@ -1,5 +1,5 @@
-/* The log's files: made longer than what they hold, used again with all their old bytes, and read by recovery as if
- * they were neither. */
+/* The log's files: made longer than what they hold, used again with all their old bytes, and read
+ * by recovery as if they were neither. */
 #include "collector/store/tree.h"
 #include "collector/store/wal.h"
 #include "collector/store/wal_end.h"
@@ -73,8 +73,8 @@ static bool nothing_stands(void *user, const struct wal_entry *e)
 	return false;
 }
 
-/* Recovery finds all records behind `base`, whole, and nothing to cut or to tell. Of those before it nothing is asked:
- * the thread that makes files ready may take theirs while this looks. */
+/* Recovery finds all records behind `base`, whole, and nothing to cut or to tell. Of those before
+ * it nothing is asked: the thread that makes files ready may take theirs while this looks. */
 static void expect(uint64_t base)
 {
 	struct wal_log log;
@@ -132,7 +132,8 @@ START_TEST(files_are_used_again)
 }
 END_TEST
 
-/* When much comes in, files are there before they are needed, and then there are always the same few. */
+/* When much comes in, files are there before they are needed, and then there are always the same
+ * few. */
 START_TEST(a_full_file_is_followed_by_the_next)
 {
 	uint64_t base = 0;
@@ -152,7 +153,8 @@ START_TEST(a_full_file_is_followed_by_the_next)
 }
 END_TEST
 
-/* A record that a crash has left unfinished in a file with old bytes behind it: what is whole stays, the rest goes. */
+/* A record that a crash has left unfinished in a file with old bytes behind it: what is whole
+ * stays, the rest goes. */
 START_TEST(torn_among_old_bytes)
 {
 	for (int i = 0; i < 4; i++)

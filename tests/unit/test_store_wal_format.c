@@ -1,4 +1,5 @@
-/* The WAL's heads, byte by byte: a golden file head and record head, every flipped bit refused, names both ways. */
+/* The WAL's heads, byte by byte: a golden file head and record head, every flipped bit refused,
+ * names both ways. */
 #include "collector/store/wal_format.h"
 
 #include "collector/store/le.h"

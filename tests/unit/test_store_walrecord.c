@@ -72,7 +72,8 @@ START_TEST(batch_and_back)
 }
 END_TEST
 
-/* Cut anywhere, a byte changed anywhere: refused, or something that is a record; never more than that. */
+/* Cut anywhere, a byte changed anywhere: refused, or something that is a record; never more than
+ * that. */
 START_TEST(damaged_batches)
 {
 	struct buf meta = BUF_EMPTY;

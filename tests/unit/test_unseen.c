@@ -1,4 +1,5 @@
-/* Files that come and go between two looks: what can be read of them arrives, and the others are counted and recorded. */
+/* Files that come and go between two looks: what can be read of them arrives, and the others are
+ * counted and recorded. */
 #include "tests/lib/one_host.h"
 
 #include "common/clock.h"
@@ -155,7 +156,8 @@ START_TEST(compressed_in_time)
 }
 END_TEST
 
-/* The copy came and was compressed before anybody saw it: the compressed file has what was not read. */
+/* The copy came and was compressed before anybody saw it: the compressed file has what was not
+ * read. */
 START_TEST(copied_and_compressed)
 {
 	host_append(&h, "z.log", "file 0\n");
@@ -169,7 +171,8 @@ START_TEST(copied_and_compressed)
 }
 END_TEST
 
-/* What a compressed file has of one that nobody saw is found with it; another one that went is lost all the same. */
+/* What a compressed file has of one that nobody saw is found with it; another one that went is lost
+ * all the same. */
 START_TEST(compressed_beside_one_that_went)
 {
 	host_append(&h, "z.log", "file 0\n");

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* --- links ------------------------------------------------------------------------------------------ */
+/* --- links --- */
 
 START_TEST(link_retargeted)
 {
@@ -171,7 +171,7 @@ START_TEST(links_to_directories)
 }
 END_TEST
 
-/* --- directories ------------------------------------------------------------------------------------ */
+/* --- directories --- */
 
 START_TEST(directory_renamed)
 {
@@ -244,8 +244,8 @@ static bool events_wait(void)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* What others do in a directory that is only on the way does not wake the agent; that the way ends or leads elsewhere
- * does. */
+/* What others do in a directory that is only on the way does not wake the agent; that the way ends
+ * or leads elsewhere does. */
 START_TEST(noise_on_the_way)
 {
 	host_input(&h, "logs", "a/b/*.log", "");

@@ -62,7 +62,8 @@ static void reload_with(const char *name, const char *glob)
 	ck_assert_int_eq(discover_reload(h.discover, &c), 0);
 }
 
-/* What no input wants any more before the collector's streams are known does not begin when they are. */
+/* What no input wants any more before the collector's streams are known does not begin when they
+ * are. */
 START_TEST(reload_before_the_list)
 {
 	host_input(&h, "logs", "*.log", "");

@@ -1,4 +1,5 @@
-/* Files are found and read within what the host allows: descriptors, watches, events, permissions. */
+/* Files are found and read within what the host allows: descriptors, watches, events,
+ * permissions. */
 #include "tests/lib/one_host.h"
 
 #include <check.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- limits ----------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
 START_TEST(few_descriptors)
 {
@@ -45,7 +46,8 @@ START_TEST(few_descriptors)
 }
 END_TEST
 
-/* In a user namespace of its own the limits of inotify may be lowered; false: that is not allowed here. */
+/* In a user namespace of its own the limits of inotify may be lowered; false: that is not allowed
+ * here. */
 static bool lower(const char *limit, const char *value)
 {
 	char path[128];
@@ -134,7 +136,7 @@ START_TEST(queue_overflows)
 }
 END_TEST
 
-/* --- what cannot be read ---------------------------------------------------------------------------- */
+/* --- what cannot be read --- */
 
 START_TEST(not_allowed_then_allowed)
 {

@@ -1,5 +1,5 @@
-/* Time zones, held against the C library's: it turns instants into local times, zone.c
- * must find the way back, on both sides of every change of the clocks. */
+/* Time zones, held against the C library's: it turns instants into local times, zone.c must find
+ * the way back, on both sides of every change of the clocks. */
 #include "agent/stamp/zone.h"
 
 #include "agent/stamp/zone_rule.h"
@@ -18,9 +18,8 @@
 #define LONG_AGO (INT64_MIN / 4)
 #define YEAR_S   INT64_C(31556952)
 
-/* Europe's rules twice (files of the tz database and strings), half an hour's change,
- * none at all, zones far from UTC, one that changes its standard time, and rules of other
- * kinds. */
+/* Europe's rules twice (files of the tz database and strings), half an hour's change, none at all,
+ * zones far from UTC, one that changes its standard time, and rules of other kinds. */
 static const char *const zones[] = {
 	"Europe/Berlin",       "America/New_York",  "Asia/Kolkata",
 	"Australia/Lord_Howe", "Europe/London",     "Europe/Dublin",
@@ -75,9 +74,9 @@ static void set_tz(const char *tz)
 	tzset();
 }
 
-/* Everything from a day before to a day after an instant, every five minutes: a local
- * time that the clock shows is the first instant at which it shows it; one that it skips
- * is read by the offset before. */
+/* Everything from a day before to a day after an instant, every five minutes: a local time that the
+ * clock shows is the first instant at which it shows it; one that it skips is read by the offset
+ * before. */
 static void hold_around(const struct zone *z, struct zone_range *cache, int64_t around_s)
 {
 	enum { STEP = 300, STEPS = 2 * 86400 / STEP };
@@ -229,8 +228,7 @@ START_TEST(offsets)
 }
 END_TEST
 
-/* Nothing looked up between two changes more than once: the cache holds from one to the
- * other. */
+/* Nothing looked up between two changes more than once: the cache holds from one to the other. */
 START_TEST(cache_reaches_from_change_to_change)
 {
 	set_tz("CET-1CEST,M3.5.0,M10.5.0/3");
@@ -248,8 +246,7 @@ START_TEST(cache_reaches_from_change_to_change)
 }
 END_TEST
 
-/* The hour that comes twice, lines read as they are written, a little late, and much
- * later. */
+/* The hour that comes twice, lines read as they are written, a little late, and much later. */
 START_TEST(second_pass)
 {
 	set_tz("CET-1CEST,M3.5.0,M10.5.0/3");

@@ -1,5 +1,5 @@
-/* The collector's receiver on a port of its own, with a store that only pretends (store.h) behind it, and a client. What
- * goes wrong fails the test. The caller has done curl_global_init. */
+/* The collector's receiver on a port of its own, with a store that only pretends (store.h) behind
+ * it, and a client. What goes wrong fails the test. The caller has done curl_global_init. */
 #ifndef HAUL_TESTS_FAKES_RECEIVER_H
 #define HAUL_TESTS_FAKES_RECEIVER_H
 
@@ -16,7 +16,8 @@ extern struct http *server;
 extern char tokens_path[]; /* empty, until a test adds some */
 extern char url_base[64];  /* "http://127.0.0.1:PORT" */
 
-/* The fixture of each test. At its end nothing is left whatever the test did, and all memory has come back. */
+/* The fixture of each test. At its end nothing is left whatever the test did, and all memory has
+ * come back. */
 void receiver_setup(void);
 void receiver_teardown(void);
 
@@ -37,14 +38,16 @@ struct reply request(const char *method, const char *path, const char *const *he
 		     const struct buf *body);
 struct reply get(const char *path);
 
-/* Hold a reply, which they free, against the status and a text in its body, or a line in its head. */
+/* Hold a reply, which they free, against the status and a text in its body, or a line in its
+ * head. */
 void expect(struct reply r, long status, const char *text);
 void expect_head(struct reply r, long status, const char *line);
 
 /* The three headers of a batch of session 7, and NULL. */
 extern const char *const agent_headers[];
 
-/* Appends a chunk with so many lines; `gzip` and `batch_of` (one such chunk) are compressed. The caller frees. */
+/* Appends a chunk with so many lines; `gzip` and `batch_of` (one such chunk) are compressed. The
+ * caller frees. */
 void add_chunk(struct buf *out, const char *host, const char *service, unsigned lines);
 struct buf gzip(struct span plain);
 struct buf batch_of(const char *host, unsigned lines);

@@ -150,7 +150,8 @@ void store_counters(struct store *s, struct store_counters *ret)
 		.lines = s->lines, .committed = 3, .free_bytes = UINT64_C(5) << 30};
 }
 
-/* web-01 is silent, db-01 far behind with a clock that is ahead, old-01 was taken down, new-01 is well. */
+/* web-01 is silent, db-01 far behind with a clock that is ahead, old-01 was taken down, new-01 is
+ * well. */
 void store_hosts(struct store *s, int64_t now_us,
 		 void (*each)(void *user, const struct store_host *h), void *user)
 {

@@ -1,5 +1,5 @@
-/* A store that only pretends: it knows no disk, and answers a submission as a test says, at once or when it is let go.
- * It stands in for collector/store in tests of what is before it. */
+/* A store that only pretends: it knows no disk, and answers a submission as a test says, at once or
+ * when it is let go. It stands in for collector/store in tests of what is before it. */
 #ifndef HAUL_TESTS_FAKES_STORE_H
 #define HAUL_TESTS_FAKES_STORE_H
 

@@ -1,9 +1,11 @@
-/* A preloaded library for a file on a bad disk: reading it fails with EIO as long as HAUL_BAD_FLAG is there.
+/* A preloaded library for a file on a bad disk: reading it fails with EIO as long as HAUL_BAD_FLAG
+ * is there.
  *
  *     HAUL_BAD_FILE   path of the file (as the kernel has it: no links, no dots)
  *     HAUL_BAD_FLAG   path of a file that says that the disk is bad
  *
- * The file is told by its descriptor, so renames of others and a file that takes its name do not matter. */
+ * The file is told by its descriptor, so renames of others and a file that takes its name do not
+ * matter. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

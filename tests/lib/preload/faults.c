@@ -1,17 +1,22 @@
-/* A preloaded library that makes one call of a program fail, or all from one on: build/preload/faults.so.
+/* A preloaded library that makes one call of a program fail, or all from one on:
+ * build/preload/faults.so.
  *
  *     HAUL_FAULT=CALLS:HOW:FIRST:COUNT:FILE
  *
- * CALLS  which calls count, parted by commas: open, read, write, sync (fsync, fdatasync, syncfs, sync_file_range), rename,
- *        cut (ftruncate, fallocate), name (unlink, mkdir, link, symlink), malloc (calloc, realloc, strdup), mmap
- * HOW    the name of an error (EIO ENOSPC EINTR ENOMEM EMFILE EROFS), or SHORT: half of what was asked for
- * FIRST  the call that fails first, counted from 1; COUNT: so many fail, one after another
- * FILE   `struct state`: how many calls there were, how many failed, how many of each kind there were, and which failed
- *        first. It goes on counting from one process to the next, so that a fault may fall into the restart of a run.
+ *     CALLS  which calls count, parted by commas: open, read, write, sync (fsync, fdatasync, syncfs,
+ *            sync_file_range), rename, cut (ftruncate, fallocate), name (unlink, mkdir, link, symlink),
+ *            malloc (calloc, realloc, strdup), mmap
+ *     HOW    the name of an error (EIO ENOSPC EINTR ENOMEM EMFILE EROFS), or SHORT: half of what was
+ *            asked for
+ *     FIRST  the call that fails first, counted from 1; COUNT: so many fail, one after another
+ *     FILE   `struct state`: how many calls there were, how many failed, how many of each kind there
+ *            were, and which failed first. It goes on counting from one process to the next, so that a
+ *            fault may fall into the restart of a run.
  *
- * Counted are calls on files and directories behind the first three descriptors, and memory that the program itself asks
- * for: a library's own memory is the library's business. The calls are done by system call, so that nothing here depends
- * on what libc has ready; malloc is reached by its names inside glibc. */
+ * Counted are calls on files and directories behind the first three descriptors, and memory that
+ * the program itself asks for: a library's own memory is the library's business. The calls are done
+ * by system call, so that nothing here depends on what libc has ready; malloc is reached by its
+ * names inside glibc. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +75,7 @@ static int error;
 static uint64_t first, last;
 static uintptr_t program_at, program_from, program_to; /* where it is loaded; its code */
 
-/* --- setting up -------------------------------------------------------------------------------------- */
+/* --- setting up --- */
 
 static _Noreturn void refuse(const char *why)
 {
@@ -152,7 +157,7 @@ __attribute__((constructor)) static void set_up(void)
 	state = map_state(field[4]);
 }
 
-/* --- counting ---------------------------------------------------------------------------------------- */
+/* --- counting --- */
 
 /* What is a file or directory, and not one of the three that every process is given. */
 static bool is_file(int fd)
@@ -200,7 +205,7 @@ static int fail(void)
 	return -1;
 }
 
-/* --- the calls: C names of our own, with the names that programs are linked to ----------------------- */
+/* --- the calls: C names of our own, with the names that programs are linked to --- */
 
 #define NAMED(name) __asm__(name)
 #define CALLER      __builtin_return_address(0)
@@ -452,7 +457,7 @@ void *fault_mmap(void *at, size_t len, int protection, int flags, int fd, off_t 
 	return r == -1 ? MAP_FAILED : (void *)r; /* syscall() has set errno */
 }
 
-/* --- memory ------------------------------------------------------------------------------------------ */
+/* --- memory --- */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
