@@ -9,7 +9,7 @@
 
 enum { BUF_FIRST = 256 };
 
-int buf_reserve(struct buf *b, size_t more)
+int buf_grow(struct buf *b, size_t more)
 {
 	if (more > SIZE_MAX / 2 - b->len)
 		return -ENOMEM;
@@ -29,32 +29,6 @@ int buf_reserve(struct buf *b, size_t more)
 	b->ptr = ptr;
 	b->cap = cap;
 	return 0;
-}
-
-int buf_add(struct buf *b, const void *bytes, size_t len)
-{
-	int r = buf_reserve(b, len);
-	if (r < 0)
-		return r;
-	if (len)
-		memcpy(b->ptr + b->len, bytes, len);
-	b->len += len;
-	return 0;
-}
-
-int buf_add_span(struct buf *b, struct span s)
-{
-	return buf_add(b, s.ptr, s.len);
-}
-
-int buf_add_str(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
-int buf_add_char(struct buf *b, char c)
-{
-	return buf_add(b, &c, 1);
 }
 
 int buf_add_u64(struct buf *b, uint64_t v)

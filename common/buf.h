@@ -9,6 +9,7 @@
 #include "common/span.h"
 
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	char *ptr;
@@ -21,13 +22,42 @@ struct buf {
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 
-/* Makes room for `more` further bytes; the bytes at ptr + len may then be written directly. */
-int buf_reserve(struct buf *b, size_t more) MUST_CHECK;
+/* The slow half of buf_reserve. */
+int buf_grow(struct buf *b, size_t more) MUST_CHECK;
 
-int buf_add(struct buf *b, const void *bytes, size_t len) MUST_CHECK;
-int buf_add_span(struct buf *b, struct span s) MUST_CHECK;
-int buf_add_str(struct buf *b, const char *s) MUST_CHECK;
-int buf_add_char(struct buf *b, char c) MUST_CHECK;
+/* Makes room for `more` further bytes; the bytes at ptr + len may then be written directly. */
+static inline MUST_CHECK int buf_reserve(struct buf *b, size_t more)
+{
+	bool fits = more <= b->cap - b->len && (!b->max || b->len + more <= b->max);
+	return fits ? 0 : buf_grow(b, more);
+}
+
+static inline MUST_CHECK int buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	int r = buf_reserve(b, len);
+	if (r < 0)
+		return r;
+	if (len)
+		memcpy(b->ptr + b->len, bytes, len);
+	b->len += len;
+	return 0;
+}
+
+static inline MUST_CHECK int buf_add_span(struct buf *b, struct span s)
+{
+	return buf_add(b, s.ptr, s.len);
+}
+
+static inline MUST_CHECK int buf_add_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+static inline MUST_CHECK int buf_add_char(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
 int buf_add_u64(struct buf *b, uint64_t v) MUST_CHECK;
 int buf_printf(struct buf *b, const char *fmt, ...) MUST_CHECK
 	__attribute__((format(printf, 2, 3)));

@@ -18,20 +18,30 @@ enum { TEXT_MAX = 8192, CRC_HEX = 16 };
 
 /* --- writing --- */
 
+/* Blanks, control characters and '%' as %XX; an empty text as '%'. */
 static int add_text(struct buf *out, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
-	int r = buf_add_char(out, ' ');
-	if (r == 0 && !*text)
-		r = buf_add_char(out, '%');
-	for (const unsigned char *p = (const unsigned char *)text; *p && r == 0; p++) {
-		const char escaped[] = {'%', hex[*p >> 4], hex[*p & 15]};
-		if (*p <= ' ' || *p == '%' || *p == 0x7f)
-			r = buf_add(out, escaped, sizeof(escaped));
-		else
-			r = buf_add_char(out, (char)*p);
+	size_t len = strlen(text);
+	int r = buf_reserve(out, 2 + 3 * len);
+	if (r < 0)
+		return r;
+	char *at = out->ptr + out->len;
+	*at++ = ' ';
+	if (!len)
+		*at++ = '%';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (c > ' ' && c != '%' && c != 0x7f) {
+			*at++ = (char)c;
+			continue;
+		}
+		*at++ = '%';
+		*at++ = hex[c >> 4];
+		*at++ = hex[c & 15];
 	}
-	return r;
+	out->len = (size_t)(at - out->ptr);
+	return 0;
 }
 
 static int add_u64(struct buf *out, uint64_t v)
