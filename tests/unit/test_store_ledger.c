@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,6 +447,74 @@ START_TEST(damage_is_found)
 }
 END_TEST
 
+static sqlite3_mem_methods memory; /* SQLite's own */
+static unsigned grants;            /* so many requests are still granted */
+static bool for_good;              /* all later ones fail, too, and not the next one alone */
+
+static bool is_granted(void)
+{
+	if (grants == 0)
+		return !for_good;
+	return --grants > 0;
+}
+
+static void *grant(int size)
+{
+	return is_granted() ? memory.xMalloc(size) : NULL;
+}
+
+static void *grant_more(void *ptr, int size)
+{
+	return is_granted() ? memory.xRealloc(ptr, size) : NULL;
+}
+
+static void begin_refusing(void)
+{
+	static sqlite3_mem_methods refusing;
+	ck_assert_int_eq(sqlite3_shutdown(), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory), SQLITE_OK);
+	refusing = memory;
+	refusing.xMalloc = grant;
+	refusing.xRealloc = grant_more;
+	ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_MALLOC, &refusing), SQLITE_OK);
+	/* Every request is to be a real one. */
+	ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
+	grants = UINT_MAX;
+	ck_assert_int_eq(sqlite3_initialize(), SQLITE_OK);
+}
+
+/* Whichever request for memory is refused: a ledger that is fine is not taken for a damaged one. */
+START_TEST(short_memory_is_no_damage)
+{
+	struct counted n;
+	unsigned refused = 0, fine = 0;
+	ck_assert_int_eq(ledger_begin(ledger), 0);
+	put_all(1);
+	ck_assert_int_eq(ledger_commit(ledger, &meta), 0);
+	ledger_close(ledger);
+	ledger = NULL;
+	begin_refusing();
+	for_good = _i;
+	for (unsigned at = 1;; at++) {
+		grants = at;
+		int r = ledger_open(path, &ledger);
+		if (r == 0)
+			r = read_all(&n);
+		bool over = grants > 0;
+		grants = UINT_MAX;
+		ck_assert_msg(r == 0 || r == -ENOMEM, "request %u: %s", at, strerror(-r));
+		ledger_close(ledger);
+		ledger = NULL;
+		refused += r < 0;
+		fine += r == 0;
+		if (over)
+			break;
+	}
+	ck_assert_uint_gt(refused, 10);
+	ck_assert_uint_gt(fine, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_ledger");
@@ -459,6 +528,7 @@ int main(void)
 	tcase_add_test(tc, rows_that_make_no_sense);
 	tcase_add_test(tc, files_that_are_no_ledger);
 	tcase_add_test(tc, damage_is_found);
+	tcase_add_loop_test(tc, short_memory_is_no_damage, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
