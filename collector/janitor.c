@@ -185,6 +185,7 @@ static void *run(void *user)
 {
 	struct janitor *j = user;
 	be_humble();
+	(void)pthread_setname_np(pthread_self(), "janitor");
 	while (!janitor_is_stopping(j)) {
 		bool fine = false;
 		int64_t start_ns = clock_mono_ns();

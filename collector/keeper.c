@@ -204,6 +204,7 @@ static void *run(void *user)
 	struct keeper *k = user;
 	struct store *s = NULL;
 	struct conf_error err = {""};
+	(void)pthread_setname_np(pthread_self(), "keeper");
 	int r = open_once(k, &s, &err);
 	if (r < 0) {
 		if (!*err.text)

@@ -174,6 +174,7 @@ static struct store_item *append_round(struct store *s, struct store_item *first
 void *append_thread_run(void *arg)
 {
 	struct store *s = arg;
+	(void)pthread_setname_np(pthread_self(), "append");
 	(void)pthread_mutex_lock(&s->lock);
 	for (;;) {
 		if (!s->append_queue.first && !s->append_stop)

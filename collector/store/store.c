@@ -19,7 +19,7 @@
 #define AHEAD_MAX_US NUM_DAY_US
 
 /* Descriptors of live files at once: no more than this share of the limit. */
-enum { OPEN_MAX = 4096, OPEN_MIN = 16, OPEN_SHARE = 2 };
+enum { OPEN_MAX = 65536, OPEN_MIN = 16, OPEN_SHARE = 2 };
 
 /* --- opening and closing --- */
 

@@ -357,6 +357,7 @@ static void *run(void *arg)
 {
 	struct wal_files *f = arg;
 	bool failed = false;
+	(void)pthread_setname_np(pthread_self(), "wal-files");
 	(void)pthread_mutex_lock(&f->lock);
 	while (!f->stop) {
 		size_t want = f->want;

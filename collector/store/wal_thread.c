@@ -271,6 +271,7 @@ void *wal_thread_run(void *arg)
 {
 	struct store *s = arg;
 	struct wal_group group = {0};
+	(void)pthread_setname_np(pthread_self(), "wal");
 	(void)pthread_mutex_lock(&s->lock);
 	for (;;) {
 		while (!s->queue.first && !s->wal_stop)

@@ -7,7 +7,8 @@ seconds=${BENCH_SECONDS:-10}
 files=$((20000 / BENCH_FEWER)) busy=$((1000 / BENCH_FEWER))
 
 run_delay() { # run_delay AGENT-LINE...
-	rm -rf "$DATA" "$T/h.state" "$T/log"
+	discard "$DATA"
+	rm -rf "$T/h.state" "$T/log"
 	mkdir "$T/log"
 	start_collector
 	agent_config h "[input in]" "path = $T/log/*.log" "service = bench" "$@"
@@ -27,7 +28,8 @@ row 'batch_delay = 20ms' "${MEDIANS[@]}"
 # run_idle FILES RATE SECONDS: percent of a core, MiB at the end and at most
 run_idle() {
 	local before after began
-	rm -rf "$DATA" "$T/h.state" "$T/log"
+	discard "$DATA"
+	rm -rf "$T/h.state" "$T/log"
 	mkdir "$T/log"
 	start_collector
 	agent_config h "[input in]" "path = $T/log/*.log" "service = bench"

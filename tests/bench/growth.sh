@@ -17,7 +17,8 @@ point() { # point SERIES X COST
 }
 
 ship() { # ship GLOB LINES: the agent's CPU seconds
-	rm -rf "$DATA" "$T/h.state"
+	discard "$DATA"
+	rm -rf "$T/h.state"
 	start_collector
 	agent_config h "[input in]" "path = $1" "service = bench"
 	start_agent h
@@ -25,7 +26,7 @@ ship() { # ship GLOB LINES: the agent's CPU seconds
 	USED=$(cpu "$AGENT_PID")
 	stop "$AGENT_PID"
 	stop "$COLLECTOR_PID"
-	rm -rf "$DATA"
+	discard "$DATA"
 }
 
 title 'Growth'
@@ -57,7 +58,7 @@ for hosts in 1 10 100 1000; do
 		"127.0.0.1:$COLLECTOR_PORT" >"$T/load" || fail "$(cat "$T/load")"
 	point 'collector, CPU s/GiB, by hosts' "$hosts" "$(sed -n 's|.* \([0-9.]*\) CPU s/GiB.*|\1|p' "$T/load")"
 	stop "$COLLECTOR_PID"
-	rm -rf "$DATA"
+	discard "$DATA"
 done
 
 # Services, hosts, days. Many small files are written: where syncs cost nothing, if there is room.

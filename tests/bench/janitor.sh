@@ -22,7 +22,7 @@ stop "$COLLECTOR_PID"
 mv "$DATA" "$T/small"
 
 run_beside() { # run_beside FILES CONFIGURATION...: answers in ms, and the MB/s that were sealed meanwhile
-	rm -rf "$DATA"
+	discard "$DATA"
 	[ -z "$1" ] || cp -r "$1" "$DATA"
 	start_collector "${@:2}"
 	"$BENCH/load" --agents 8 --batch 256K --pause 20 --seconds "$seconds" "127.0.0.1:$COLLECTOR_PORT" >"$T/load" ||
@@ -34,7 +34,7 @@ run_beside() { # run_beside FILES CONFIGURATION...: answers in ms, and the MB/s 
 	FIGURES+=("$(calc "$(metric "$URL" haul_collector_sealed_plain_bytes_total) / 1e6 / $seconds")"
 		"$(metric "$URL" haul_collector_retention_deleted_segments_total)")
 	stop "$COLLECTOR_PID"
-	rm -rf "$DATA"
+	discard "$DATA"
 }
 
 title 'Answers while the janitor works: 8 agents, batches of 256 KiB, 20 ms between them'

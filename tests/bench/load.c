@@ -12,7 +12,9 @@
  * long, at random), and the first ones spread over that time: hosts do not march in step. Without
  * it the next batch comes at once. --warm: so many seconds before the figures begin: sessions are
  * opened and files made then, which a day does once. --pid: of the collector: its CPU time and
- * memory are read from /proc.
+ * memory are read from /proc. The janitor's time is told apart: it indexes what has come in when
+ * nobody else wants the CPU, so how much of it falls into a run depends on what the disk leaves
+ * idle.
  *
  * Prints the rate of lines' bytes, the collector's CPU seconds per GiB, percentiles of the time
  * from the first byte of a batch to its answer, and the answers by status. Exit 0; 1 when anything
@@ -23,6 +25,7 @@
 #include "common/num.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -424,23 +427,55 @@ static void wake_agents(struct load *l)
 			next_batch(l, &l->agents[i]);
 }
 
-/* The ticks of the collector's user and system time; 0 without a pid. */
-static double cpu_seconds(int pid)
+/* User and system time as a stat file below /proc has it; 0 when there is none. Returns whether it
+ * is of a process or thread that is called `name` (NULL: any). */
+static bool read_stat(const char *path, const char *name, double *ret_seconds)
 {
-	char path[64], text[1024];
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	FILE *f = pid ? fopen(path, "r") : NULL;
+	char text[1024];
+	FILE *f = fopen(path, "r");
+	*ret_seconds = 0;
 	if (!f)
-		return 0;
+		return false;
 	size_t n = fread(text, 1, sizeof(text) - 1, f);
 	(void)fclose(f);
 	text[n] = '\0';
-	const char *at = strrchr(text, ')');
+	const char *called = strchr(text, '('), *at = strrchr(text, ')');
 	unsigned long user = 0, system = 0;
-	if (at)
-		(void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			     &system);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	if (!called || !at)
+		return false;
+	(void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+	*ret_seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	size_t len = (size_t)(at - called) - 1;
+	return !name || (strlen(name) == len && strncmp(called + 1, name, len) == 0);
+}
+
+/* Of the collector's janitor, which runs when nobody else wants to. */
+static double janitor_seconds(int pid)
+{
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *dir = pid ? opendir(path) : NULL;
+	double seconds = 0;
+	for (const struct dirent *e; dir && (e = readdir(dir));) {
+		double its;
+		int n = snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", pid, e->d_name);
+		if (n < (int)sizeof(path) && read_stat(path, "janitor", &its))
+			seconds += its;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return seconds;
+}
+
+/* All that it has used; 0 without a pid. */
+static double cpu_seconds(int pid)
+{
+	char path[64];
+	double seconds = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid)
+		(void)read_stat(path, NULL, &seconds);
+	return seconds;
 }
 
 static unsigned long memory_kib(int pid, const char *name)
@@ -469,7 +504,7 @@ static double latency_ms(const struct load *l, double part)
 	return l->n_latencies ? (double)l->latencies[at] / 1e6 : 0;
 }
 
-static int report(struct load *l, double seconds, double cpu)
+static int report(struct load *l, double seconds, double cpu, double janitor)
 {
 	double gib = (double)l->bytes / (1 << 30);
 	if (l->n_latencies)
@@ -484,6 +519,8 @@ static int report(struct load *l, double seconds, double cpu)
 		       "MiB\n",
 		       cpu, gib > 0 ? cpu / gib : 0, cpu > 0 ? (double)l->bytes / 1e6 / cpu : 0,
 		       (double)memory_kib(l->pid, "VmHWM:") / 1024);
+	if (l->pid)
+		printf("janitor %.2f CPU s beside that\n", janitor);
 	printf("answer p50 %.1f ms, p99 %.1f ms, most %.1f ms\n", latency_ms(l, 0.5),
 	       latency_ms(l, 0.99), latency_ms(l, 1));
 	uint64_t bad = l->not_committed;
@@ -534,13 +571,14 @@ static int run(struct load *l)
 		connect_agent(l, &l->agents[i], i);
 	play(l, began_ns + l->warm_seconds * NUM_SEC_NS);
 	begin_figures(l);
-	double cpu = cpu_seconds(l->pid);
+	double janitor = janitor_seconds(l->pid), cpu = cpu_seconds(l->pid) - janitor;
 	began_ns = clock_mono_ns();
 	play(l, began_ns + l->seconds * NUM_SEC_NS);
 	l->over = true; /* what is under way is waited for */
 	play(l, 0);
 	double seconds = (double)(clock_mono_ns() - began_ns) / 1e9;
-	return report(l, seconds, cpu_seconds(l->pid) - cpu);
+	double janitor_end = janitor_seconds(l->pid);
+	return report(l, seconds, cpu_seconds(l->pid) - janitor_end - cpu, janitor_end - janitor);
 }
 
 static uint64_t number(const char *text)
