@@ -16,14 +16,14 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78, SECRET_MAX = 1 << 20 };
 
 /* Says what is wrong with an option of [collector], and where that stands. */
-static bool wrong(const struct agent_setup *s, const char *key, const char *value, const char *why)
+static bool wrong(const struct setup *s, const char *key, const char *value, const char *why)
 {
 	const char *where = conf_key_where(s->conf, "collector", 0, key);
 	log_error("%s: [collector] %s = %s: %s", where ? where : "default", key, value, why);
 	return false;
 }
 
-static bool file_is_fine(const struct agent_setup *s, const char *key, const char *path)
+static bool file_is_fine(const struct setup *s, const char *key, const char *path)
 {
 	struct buf content = BUF_EMPTY;
 	if (!*path)
@@ -36,7 +36,7 @@ static bool file_is_fine(const struct agent_setup *s, const char *key, const cha
 	return !empty || wrong(s, key, path, "the file is empty");
 }
 
-static bool files_are_fine(const struct agent_setup *s)
+static bool files_are_fine(const struct setup *s)
 {
 	const struct collector_options *c = s->collector;
 	bool fine = file_is_fine(s, "token_file", c->token_file);
@@ -50,7 +50,7 @@ static bool files_are_fine(const struct agent_setup *s)
 	return fine;
 }
 
-static int print(const struct agent_setup *s, struct buf *out)
+static int print(const struct setup *s, struct buf *out)
 {
 	const struct discover_config dc = {.inputs = s->inputs.items, .n_inputs = s->inputs.n};
 	int r = conf_print(s->conf, out);
@@ -66,7 +66,7 @@ static int print(const struct agent_setup *s, struct buf *out)
 	return r;
 }
 
-int check_run(const struct agent_setup *s, bool quiet)
+int check_run(const struct setup *s, bool quiet)
 {
 	bool fine = files_are_fine(s);
 	struct buf out = BUF_EMPTY;

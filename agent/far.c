@@ -166,6 +166,7 @@ static void *run(void *user)
 {
 	struct far *f = user;
 	identity_ask_server();
+	(void)pthread_setname_np(pthread_self(), "far");
 	atomic_store(&f->turn_began_ns, clock_mono_ns());
 	int r = make_parts(f);
 	if (r < 0) {

@@ -10,9 +10,9 @@
  * leaves at most that file behind, which the next one takes away. */
 #include "agent/join.h"
 
-#include "agent/agent.h"
 #include "agent/displace.h"
 #include "agent/machine.h"
+#include "agent/setup.h"
 #include "agent/ship/trial.h"
 #include "common/file.h"
 #include "common/glob.h"
@@ -39,7 +39,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct joining {
 	const char *file;
 	struct join join;
-	struct agent_setup setup;
+	struct setup setup;
 	const char *host;     /* that the agent will have */
 	bool set_host;        /* the drop-in says so */
 	char dir[PATH_MAX];   /* FILE.d as the configuration reader spells it */
@@ -264,7 +264,7 @@ int join_run(const char *file, const char *text)
 	int code = find_directory(&j);
 	if (code != EXIT_DONE)
 		return code;
-	if (agent_setup_read(file, &j.setup, &err) < 0) {
+	if (setup_read(file, &j.setup, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_CONFIG;
 	}
@@ -273,7 +273,7 @@ int join_run(const char *file, const char *text)
 	code = choose_host(&j);
 	if (code == EXIT_DONE)
 		code = join_files(&j);
-	agent_setup_free(&j.setup);
+	setup_free(&j.setup);
 	explicit_bzero(&j.join, sizeof(j.join));
 	return code;
 }

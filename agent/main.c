@@ -3,6 +3,7 @@
 #include "agent/check.h"
 #include "agent/files/discover.h"
 #include "agent/join.h"
+#include "agent/setup.h"
 #include "agent/status.h"
 #include "agent/verify.h"
 #include "common/log.h"
@@ -78,12 +79,12 @@ static int parse(int argc, char **argv, struct command_line *ret)
 	return -1;
 }
 
-static struct discover_config discover_config(const struct agent_setup *s)
+static struct discover_config discover_config(const struct setup *s)
 {
 	return (struct discover_config){.inputs = s->inputs.items, .n_inputs = s->inputs.n};
 }
 
-static int explain(const struct agent_setup *s, const char *path)
+static int explain(const struct setup *s, const char *path)
 {
 	struct buf out = BUF_EMPTY;
 	struct discover_config dc = discover_config(s);
@@ -113,7 +114,7 @@ int main(int argc, char **argv)
 	if (strcmp(line.command, "join") == 0)
 		return join_run(line.file, line.operand);
 
-	struct agent_setup setup;
+	struct setup setup;
 	struct conf_error err;
 	bool is_check = strcmp(line.command, "check") == 0;
 	bool is_status = strcmp(line.command, "status") == 0;
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
 	bool is_verify = strcmp(line.command, "verify") == 0;
 	if (!is_check && !is_status && !is_explain && !is_verify)
 		return wrong_usage("unknown command", line.command);
-	if (agent_setup_read(line.file, &setup, &err) < 0) {
+	if (setup_read(line.file, &setup, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_CONFIG;
 	}
@@ -133,6 +134,6 @@ int main(int argc, char **argv)
 		code = explain(&setup, line.operand);
 	else
 		code = verify_run(&setup, line.operand);
-	agent_setup_free(&setup);
+	setup_free(&setup);
 	return code;
 }

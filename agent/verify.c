@@ -40,7 +40,7 @@ struct candidate {
 };
 
 struct verify {
-	const struct agent_setup *setup;
+	const struct setup *setup;
 	char path[PATH_MAX];
 	struct identity identity;
 	int fd;
@@ -369,7 +369,7 @@ static int verify(struct verify *v, const char *path)
 	return say(v);
 }
 
-int verify_run(const struct agent_setup *s, const char *path)
+int verify_run(const struct setup *s, const char *path)
 {
 	struct verify v = {.setup = s, .fd = -1};
 	int code = verify(&v, path);

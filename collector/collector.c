@@ -9,14 +9,13 @@
  * the store answers what it still has and closes; then the server closes. Acknowledged is on disk
  * at any moment, so a kill at any point of this loses nothing; the order is for the agents'
  * comfort.
- * Reload: all that can be wrong is tried before anything is changed. */
+ * Reload: see reload.c. */
 #include "collector/collector.h"
 
+#include "collector/collector_inside.h"
 #include "collector/ingest/health.h"
 #include "collector/ingest/request.h"
 #include "collector/ingest/scratch.h"
-#include "collector/keeper.h"
-#include "collector/policy.h"
 #include "collector/process.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -26,7 +25,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,118 +46,36 @@ enum { BODY_RATE = 256, PRESSED_RATE = 16 << 10 };
 /* Of the memory that batches may take, a quarter is for bodies as they came. */
 enum { RECEIVING_SHARE = 4 };
 
-struct collector {
-	struct options *options;
-	const char *path;
-	bool optional;
-	int signals;
-
-	/* guards what follows, which the store and the janitor ask for */
-	pthread_rwlock_t policy_lock;
-	struct policy *policy;
-	struct janitor_settings janitor;
-
-	/* these three are as they were at the start, whatever a reload says */
-	char *data_dir;
-	char *listen;
-	bool on_loopback;
-
-	struct tls *tls; /* NULL: plain */
-	struct intake intake;
-	struct keeper *keeper;
-	struct http *http;
-	bool stopping;
-	bool told_ready; /* the last that was said aloud */
-	bool abandoned;  /* the keeper still runs: nothing may be freed */
-	int64_t next_watchdog_ns;
-};
-
-/* --- retention --- */
-
-static int32_t oldest_day(void *user, struct span service, int64_t now_us)
-{
-	struct collector *c = user;
-	pthread_rwlock_rdlock(&c->policy_lock);
-	int32_t day = policy_oldest_day(c->policy, service, now_us);
-	pthread_rwlock_unlock(&c->policy_lock);
-	return day;
-}
-
-static const struct policy *policy_get(void *user)
-{
-	struct collector *c = user;
-	pthread_rwlock_rdlock(&c->policy_lock);
-	return c->policy;
-}
-
-static void policy_put(void *user)
-{
-	struct collector *c = user;
-	pthread_rwlock_unlock(&c->policy_lock);
-}
-
-static void set_policy(struct collector *c, struct policy *policy, struct janitor_settings janitor)
-{
-	pthread_rwlock_wrlock(&c->policy_lock);
-	struct policy *old = c->policy;
-	c->policy = policy;
-	c->janitor = janitor;
-	pthread_rwlock_unlock(&c->policy_lock);
-	policy_free(old);
-}
-
 /* --- what options say --- */
 
-static struct store_config store_config(struct collector *c, const struct options *o)
+struct store_config collector_store_config(struct collector *c, const struct options *o)
 {
 	return (struct store_config){.data_dir = c->data_dir,
 				     .segment_bytes = o->collector->segment_bytes,
 				     .min_free = o->collector->min_free,
 				     .host_files = o->collector->max_host_files,
 				     .close_after_ns = o->collector->seal_after_ns,
-				     .oldest_day = oldest_day,
-				     .user = c};
-}
-
-/* The janitor asks from its own thread, in each pass. */
-static void janitor_settings(void *user, struct janitor_settings *ret)
-{
-	struct collector *c = user;
-	pthread_rwlock_rdlock(&c->policy_lock);
-	*ret = c->janitor;
-	pthread_rwlock_unlock(&c->policy_lock);
-}
-
-static struct janitor_settings settings_of(const struct options *o)
-{
-	static const enum segment_form forms[] = {[SEAL_ZSTD] = SEGMENT_ZSTD,
-						  [SEAL_GZIP] = SEGMENT_GZIP,
-						  [SEAL_NONE] = SEGMENT_CLOSED};
-	uint64_t level = 0; /* auto */
-	(void)!num_parse_u64(span_of(o->collector->seal_level), &level);
-	return (struct janitor_settings){.form = forms[o->collector->seal],
-					 .level = (int)level,
-					 .expire = o->collector->on_full == ON_FULL_EXPIRE,
-					 .min_free = o->collector->min_free};
+				     .oldest_day = rules_oldest_day,
+				     .user = c->rules};
 }
 
 static struct janitor_config janitor_config(struct collector *c)
 {
-	return (struct janitor_config){.settings = janitor_settings,
-				       .policy_get = policy_get,
-				       .policy_put = policy_put,
-				       .user = c,
+	return (struct janitor_config){.settings = rules_janitor,
+				       .policy_get = rules_policy_get,
+				       .policy_put = rules_policy_put,
+				       .user = c->rules,
 				       .meters = &c->intake.archive};
 }
 
-static struct auth_config auth_config(const struct collector *c, const struct options *o)
+struct auth_config collector_auth_config(const struct collector *c, const struct options *o)
 {
 	return (struct auth_config){.tokens_file = o->auth->tokens_file,
 				    .anonymous_allowed = o->collector->insecure || c->on_loopback,
 				    .tls = c->tls};
 }
 
-static struct tls_files tls_files(const struct options *o)
+struct tls_files collector_tls_files(const struct options *o)
 {
 	return (struct tls_files){o->tls->cert, o->tls->key, o->tls->client_ca};
 }
@@ -177,21 +93,14 @@ static unsigned connection_limit(const struct options *o)
 	return (unsigned)wanted;
 }
 
-/* In whole seconds, not fewer than the retention has. */
-static uint64_t keeps_s(const struct policy *p)
-{
-	int64_t ns = policy_keeps_ns(p);
-	return (uint64_t)(ns / NUM_SEC_NS + (ns % NUM_SEC_NS != 0));
-}
-
-static uint64_t receiving_bytes(const struct options *o)
+uint64_t collector_receiving_bytes(const struct options *o)
 {
 	return o->collector->memory_limit_bytes / RECEIVING_SHARE;
 }
 
-static uint64_t working_bytes(const struct options *o)
+uint64_t collector_working_bytes(const struct options *o)
 {
-	return o->collector->memory_limit_bytes - receiving_bytes(o);
+	return o->collector->memory_limit_bytes - collector_receiving_bytes(o);
 }
 
 /* --- start --- */
@@ -203,25 +112,24 @@ static int make_intake(struct collector *c, struct conf_error *err)
 	in->started_us = clock_real_ns() / NUM_US_NS;
 	atomic_init(&in->max_batch, o->collector->max_batch_bytes);
 	in->door = door_new("the collector is starting");
-	in->receiving = budget_new(receiving_bytes(o));
-	in->working = budget_new(working_bytes(o));
+	in->receiving = budget_new(collector_receiving_bytes(o));
+	in->working = budget_new(collector_working_bytes(o));
 	in->complaints = complaints_new();
 	in->inflight = inflight_new();
 	in->scratch = scratch_new();
 	int r = forecast_new(&in->forecast);
-	c->policy = policy_new(o->conf);
-	c->janitor = settings_of(o);
+	c->rules = rules_new(o);
 	c->data_dir = strdup(o->collector->data_dir);
 	c->listen = strdup(o->collector->listen);
 	c->on_loopback = options_is_loopback(o->collector->listen);
 	if (r < 0 || !in->complaints || !in->inflight || !in->scratch || !in->door ||
-	    !in->receiving || !in->working || !c->policy || !c->data_dir || !c->listen) {
+	    !in->receiving || !in->working || !c->rules || !c->data_dir || !c->listen) {
 		(void)snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
-	atomic_init(&in->keeps_s, keeps_s(c->policy));
-	r = *o->tls->cert ? tls_new(tls_files(o), &c->tls, err) : 0;
-	struct auth_config auth = auth_config(c, o);
+	atomic_init(&in->keeps_s, rules_keeps_s(c->rules));
+	r = *o->tls->cert ? tls_new(collector_tls_files(o), &c->tls, err) : 0;
+	struct auth_config auth = collector_auth_config(c, o);
 	return r < 0 ? r : auth_new(&auth, &in->auth, err);
 }
 
@@ -262,99 +170,6 @@ static int start_http(struct collector *c, struct conf_error *err)
 	return http_start(&config, &c->http, err);
 }
 
-/* --- reload --- */
-
-static void warn_fixed(const struct collector *c, const struct options *o)
-{
-	const struct options_collector *a = c->options->collector, *b = o->collector;
-	if (strcmp(c->listen, b->listen) != 0)
-		log_warning("listen = %s takes effect at the next start; still on %s", b->listen,
-			    c->listen);
-	if (strcmp(c->data_dir, b->data_dir) != 0)
-		log_warning("data_dir = %s takes effect at the next start; still in %s",
-			    b->data_dir, c->data_dir);
-	if (a->threads != b->threads || a->max_connections != b->max_connections)
-		log_warning("threads and max_connections take effect at the next start");
-	if (!c->tls != !*o->tls->cert)
-		log_warning("[tls] takes effect at the next start; still %s TLS",
-			    c->tls ? "with" : "without");
-}
-
-static bool same_store(const struct options *a, const struct options *b)
-{
-	const struct options_collector *x = a->collector, *y = b->collector;
-	return x->max_host_files == y->max_host_files && x->segment_bytes == y->segment_bytes &&
-	       x->seal_after_ns == y->seal_after_ns && x->min_free.value == y->min_free.value &&
-	       x->min_free.is_percent == y->min_free.is_percent;
-}
-
-/* The last step, which cannot fail. */
-static void adopt(struct collector *c, struct options *o, struct policy *policy)
-{
-	warn_fixed(c, o);
-	set_policy(c, policy, settings_of(o));
-	atomic_store(&c->intake.max_batch, o->collector->max_batch_bytes);
-	atomic_store(&c->intake.keeps_s, keeps_s(policy));
-	budget_resize(c->intake.receiving, receiving_bytes(o));
-	budget_resize(c->intake.working, working_bytes(o));
-	if (!same_store(c->options, o)) {
-		struct store_config config = store_config(c, o);
-		keeper_reconfigure(c->keeper, &config);
-	}
-	options_free(c->options);
-	c->options = o;
-}
-
-/* Beyond loopback the listener that runs is what counts, not the one that is written now. */
-static int check_running(const struct collector *c, const struct options *o, struct conf_error *err)
-{
-	if (c->on_loopback || o->collector->insecure || c->tls)
-		return 0;
-	(void)snprintf(err->text, sizeof(err->text),
-		       "insecure = no: the listener on %s runs without TLS; that takes a "
-		       "restart",
-		       c->listen);
-	return -EINVAL;
-}
-
-static int try_reload(struct collector *c, struct conf_error *err)
-{
-	struct options *o = NULL;
-	struct policy *policy = NULL;
-	int r = options_read(c->path, c->optional, &o, err);
-	if (r == 0)
-		r = options_check(o, err);
-	if (r == 0)
-		r = check_running(c, o, err);
-	if (r == 0 && !(policy = policy_new(o->conf)))
-		r = -ENOMEM;
-	/* From here on each step takes effect by itself; options_check has tried them all. */
-	if (r == 0 && c->tls && *o->tls->cert)
-		r = tls_reload(c->tls, tls_files(o), err);
-	if (r >= 0) {
-		struct auth_config auth = auth_config(c, o);
-		r = auth_reload(c->intake.auth, &auth, err);
-	}
-	if (r < 0) {
-		policy_free(policy);
-		options_free(o);
-		return r;
-	}
-	adopt(c, o, policy);
-	return 0;
-}
-
-static void reload(struct collector *c)
-{
-	struct conf_error err = {"no memory"};
-	notify_reloading();
-	if (try_reload(c, &err) < 0)
-		log_error("reload: %s; the old configuration goes on", err.text);
-	else
-		log_notice("reload: the configuration is read again");
-	notify_ready();
-}
-
 /* --- while it runs --- */
 
 /* Reads the signals that are there. */
@@ -363,7 +178,7 @@ static void take_signals(struct collector *c)
 	struct signalfd_siginfo info;
 	while (read(c->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP && c->http)
-			reload(c);
+			reload_options(c);
 		else if (info.ssi_signo != SIGHUP)
 			c->stopping = true;
 	}
@@ -509,8 +324,7 @@ static void collector_free(struct collector *c)
 	budget_free(c->intake.receiving);
 	budget_free(c->intake.working);
 	door_free(c->intake.door);
-	policy_free(c->policy);
-	pthread_rwlock_destroy(&c->policy_lock);
+	rules_free(c->rules);
 	if (c->signals >= 0)
 		(void)close(c->signals);
 	free(c->data_dir);
@@ -540,7 +354,7 @@ static int run_open(struct collector *c)
 
 static int run(struct collector *c)
 {
-	struct store_config config = store_config(c, c->options);
+	struct store_config config = collector_store_config(c, c->options);
 	struct janitor_config janitor = janitor_config(c);
 	int r = keeper_start(&config, &janitor, c->intake.door, &c->keeper);
 	if (r < 0) {
@@ -577,7 +391,6 @@ int collector_run(struct options *options, const char *path, bool optional)
 	}
 	*c = (struct collector){
 		.options = options, .path = path, .optional = optional, .signals = -1};
-	pthread_rwlock_init(&c->policy_lock, NULL);
 	struct conf_error err = {""};
 	int code = EXIT_FAILED;
 	int r = process_take_signals(&c->signals);

@@ -1,14 +1,16 @@
 /* The inside of discover, for its files only:
  *
- *     discover.c   the object, its turns, events
+ *     discover.c   the object, its turns
+ *     events.c     what events say
  *     scan.c       directories: which are watched, what is in them
+ *     scan_leave.c directories that are gone or moved away
  *     look.c       what a name leads to: sources found, sources made
  *     names.c      which names lead to a source, and the state that they say
  *     grown.c      what has become of its file
  *     cut.c        files that were truncated or are gone
  *     rest.c       where what was not read of them goes on
  *     stray.c      files with the names of rotated ones: rests, copies, or logs of their own
- *     match.c    the bytes of a file against those of a stream
+ *     match.c      the bytes of a file against those of a stream
  *     leave.c      files that go: read to the end, then let go
  *     unseen.c     files that came and went before they could be opened
  *     deleted.c    deleted files that are held open, and how much of them
@@ -182,6 +184,13 @@ struct discover {
 	struct discover_counters counters;
 };
 
+/* --- events.c --- */
+
+/* Takes one; `user` is the struct discover. */
+void events_take(void *user, const struct watch_event *e);
+/* Moves whose second half has not come for a while, or all of them, are over. */
+void events_forget_moves(struct discover *d, bool all);
+
 /* --- scan.c --- */
 
 /* Everything from the roots of the globs on: new directories are watched, known ones compared. */
@@ -196,17 +205,11 @@ bool scan_rotated_dir(char *dst, const char *dir, const char *rotated_dir);
 void scan_enter_rotated(struct discover *d, const char *dir, const char *rotated_dir);
 /* What is in it now, against what was known. */
 void scan_dir(struct discover *d, struct dir *dir);
-/* The directory and all below are gone, or moved to where no path is known. */
-void scan_leave(struct discover *d, const char *path);
-void scan_moved_away(struct discover *d, const char *path);
 void scan_polled(struct discover *d);
 /* The directory of that path came or went: does the one above it wait for it? */
 void scan_above(struct discover *d, const char *path);
 /* The directories in which sources were seen last that are missing now. */
 void scan_missing(struct discover *d);
-/* Drops the directory; its names are lost. */
-void scan_drop(struct discover *d, struct dir *dir);
-
 /* Why nothing in this directory may be followed: a static text; NULL: it may. */
 const char *scan_refusal(const struct wanted *w, struct mounts *m, const char *path);
 /* Is the path on a network file system, whose files this side must not even look at? */
@@ -214,6 +217,14 @@ bool scan_is_off_limits(struct discover *d, const char *path);
 
 /* Joins into PATH_MAX bytes; false: too long. */
 bool scan_join(char *dst, const struct dir *dir, const char *name);
+
+/* --- scan_leave.c --- */
+
+/* The directory and all below are gone, or moved to where no path is known. */
+void scan_leave(struct discover *d, const char *path);
+void scan_moved_away(struct discover *d, const char *path);
+/* Drops the directory; its names are lost. */
+void scan_drop(struct discover *d, struct dir *dir);
 
 /* --- look.c --- */
 

@@ -1,4 +1,4 @@
-/* The inside of the source table, for source.c, source_index.c, descriptor.c and elder.c. */
+/* The inside of the source table, for source*.c, descriptor.c and elder.c. */
 #ifndef HAUL_AGENT_SOURCE_TABLE_H
 #define HAUL_AGENT_SOURCE_TABLE_H
 
@@ -33,5 +33,8 @@ void source_index_ino(struct source_table *t, struct source *s);
 void source_unindex_ino(struct source_table *t, struct source *s);
 void source_index_family(struct source_table *t, struct source *s);
 void source_unindex_family(struct source_table *t, struct source *s);
+
+/* Is it in a state in which its bytes may be taken? */
+bool source_may_be_read(const struct source *s);
 
 #endif

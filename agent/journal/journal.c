@@ -28,11 +28,8 @@
 
 #define CADENCE_NS    (50 * NUM_MS_NS) /* events are taken so often */
 #define OPEN_AGAIN_NS (5 * NUM_SEC_NS) /* after a failure */
-#define LOOK_AGAIN_NS                                                                              \
-	(60 * NUM_SEC_NS) /* for files that a glob names, and a journal that appears */
-#define TIDY_NS        (60 * NUM_SEC_NS)
-#define QUIET_NS       (3600 * NUM_SEC_NS) /* a stream without entries for so long is ended */
-#define QUIET_SHORT_NS (60 * NUM_SEC_NS)   /* ... when there are many */
+/* For files that a glob names, and a journal that appears. */
+#define LOOK_AGAIN_NS (60 * NUM_SEC_NS)
 
 enum {
 	WINDOW_BYTES = 4 * 1024 * 1024, /* not acknowledged, then reading stops */
@@ -40,23 +37,7 @@ enum {
 	TURN_BYTES = 1024 * 1024,
 };
 
-struct stream_name {
-	struct span service, instance;
-};
-
 /* --- making --- */
-
-static bool has_name(const void *entry, const void *key)
-{
-	const struct source *s = entry;
-	const struct stream_name *n = key;
-	return span_is(n->service, s->service) && span_is(n->instance, s->instance);
-}
-
-static uint64_t hash_name(const struct journal *j, struct stream_name n)
-{
-	return map_hash(&j->by_name, n.service) + 31 * map_hash(&j->by_name, n.instance);
-}
 
 int journal_path(const struct input *in, char **ret)
 {
@@ -73,8 +54,7 @@ int journal_path(const struct input *in, char **ret)
 int journal_init(struct journal *j, struct input *in, struct source_table *t, struct registry *r)
 {
 	*j = (struct journal){.input = in, .table = t, .registry = r};
-	map_init(&j->by_name, has_name);
-	j->tidy_due_ns = INT64_MAX;
+	journal_streams_init(j);
 	j->series = calloc(SERIES_MAX, sizeof(*j->series));
 	int e = j->series ? journal_path(in, &j->path) : -ENOMEM;
 	if (e < 0)
@@ -103,108 +83,6 @@ void journal_close(struct journal *j, int64_t again_ns)
 	reader_close(j->reader);
 	j->reader = NULL;
 	j->open_due_ns = again_ns;
-}
-
-/* --- streams --- */
-
-/* It says that it ends, if the collector knows it. */
-static void begin_end(struct journal *j, struct source *s)
-{
-	source_move(j->table, s, SOURCE_DRAINED);
-	if (s->born)
-		source_set_ready(j->table, s);
-	else
-		source_move(j->table, s, SOURCE_ENDED);
-}
-
-static struct stream_name name_of(const struct source *s)
-{
-	return (struct stream_name){span_of(s->service), span_of(s->instance)};
-}
-
-int journal_adopt(struct journal *j, struct source *s)
-{
-	struct stream_name n = name_of(s);
-	struct source *other = map_find(&j->by_name, hash_name(j, n), &n);
-	int r = map_reserve(&j->by_name, 1);
-	if (r < 0)
-		return r;
-	s->journal->window = &j->window;
-	s->journal->added_ns = clock_mono_ns();
-	s->input = j->input;
-	source_move(j->table, s, SOURCE_FOLLOWING);
-	if (other && other->journal->committed.last.number > s->journal->committed.last.number) {
-		begin_end(j, s);
-		return 0;
-	}
-	if (other) {
-		(void)map_remove(&j->by_name, hash_name(j, n), &n);
-		begin_end(j, other);
-	}
-	return map_add(&j->by_name, hash_name(j, n), s);
-}
-
-void journal_disown(struct journal *j, struct source *s)
-{
-	struct stream_name n = name_of(s);
-	if (map_find(&j->by_name, hash_name(j, n), &n) == s)
-		(void)map_remove(&j->by_name, hash_name(j, n), &n);
-	stream_reset(s->journal, s->cursor.offset);
-	s->journal->window = NULL;
-}
-
-static int make_source(struct journal *j, struct stream_name n, struct source **ret)
-{
-	struct source_config c = {
-		.path = j->path,
-		.service = n.service.ptr,
-		.instance = n.instance.ptr,
-		.input = j->input,
-		.journal = true,
-	};
-	struct source *s = NULL;
-	int r = stream_id_random(&c.id);
-	if (r < 0)
-		return r;
-	r = source_add(j->table, &c, &s);
-	if (r < 0 || !s)
-		return r;
-	r = journal_adopt(j, s);
-	if (r < 0) {
-		source_drop(j->table, s);
-		return r;
-	}
-	*ret = s;
-	return 0;
-}
-
-static int find_source(struct journal *j, struct stream_name n, struct source **ret)
-{
-	*ret = map_find(&j->by_name, hash_name(j, n), &n);
-	if (*ret)
-		return 0;
-	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
-	if (j->by_name.count >= STREAMS_MAX && !span_equal(n.service, own.service)) {
-		log_gated(&j->many_gate, LOG_LEVEL_WARNING,
-			  "%s: more than %d services write to it: what further ones write goes to "
-			  "service " JOURNAL_OWN_SERVICE,
-			  j->path, STREAMS_MAX);
-		j->tidy_due_ns = 0;
-		return find_source(j, own, ret);
-	}
-	return make_source(j, n, ret);
-}
-
-/* The stream of the record at hand. */
-static int find_stream(struct journal *j, struct source **ret)
-{
-	int r = record_service(&j->record, j->input, &j->service);
-	if (r == 0)
-		r = record_instance(&j->record, &j->instance);
-	if (r < 0 || !buf_cstr(&j->service) || !buf_cstr(&j->instance))
-		return -ENOMEM;
-	return find_source(j, (struct stream_name){buf_span(&j->service), buf_span(&j->instance)},
-			   ret);
 }
 
 /* --- entries --- */
@@ -268,11 +146,10 @@ static uint64_t gap_before(const struct journal *j, const struct series *own)
 /* So many entries before the record are lost. */
 static int add_loss(struct journal *j, uint64_t lost)
 {
-	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
 	struct journal_point read = j->read;
 	struct source *s;
 	struct journal_entry *e;
-	int r = find_source(j, own, &s);
+	int r = journal_own_stream(j, &s);
 	if (r < 0)
 		return r;
 	j->read.number++;
@@ -309,7 +186,7 @@ static int add_record(struct journal *j)
 	struct journal_point read = j->read;
 	struct journal_entry *e;
 	struct source *s;
-	int r = find_stream(j, &s);
+	int r = journal_find_stream(j, &s);
 	if (r < 0)
 		return r;
 	j->read.number++;
@@ -369,14 +246,13 @@ static void failed(struct journal *j, int error, int64_t now_ns)
  * stream without a line, so that a restart knows where that was. */
 static int pass_over(struct journal *j)
 {
-	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
 	struct journal_entry *e;
 	struct source *s;
 	j->to_tail = false;
 	int r = reader_to_tail(j->reader, &j->record);
 	if (r <= 0)
 		return r;
-	r = find_source(j, own, &s);
+	r = journal_own_stream(j, &s);
 	if (r < 0)
 		return r;
 	j->read.number++;
@@ -459,65 +335,7 @@ static void look_for_files(struct journal *j, int64_t now_ns)
 		j->open_due_ns = now_ns + LOOK_AGAIN_NS;
 }
 
-/* --- quiet streams --- */
-
-/* A restart that has nothing but the collector's word begins at the newest place that a stream has
- * told: at the number of this, everything up to there is acknowledged. */
-static uint64_t newest_told(const struct journal *j, const struct source **ret_keeper)
-{
-	const struct source *s;
-	uint64_t newest = 0;
-	*ret_keeper = NULL;
-	for (size_t at = 0; (s = map_next(&j->by_name, &at)) != NULL;)
-		if (!s->journal->first && s->journal->told > newest) {
-			newest = s->journal->told;
-			*ret_keeper = s;
-		}
-	return newest;
-}
-
-/* May something be read again after a restart that had no stream of its own, for there were too
- * many? It must find as many then, or it would come a second time as the first entry of a
- * stream. */
-static bool are_all_needed(struct journal *j)
-{
-	struct stream_name own = {SPAN_LITERAL(JOURNAL_OWN_SERVICE), SPAN_LITERAL("")};
-	const struct source *s = map_find(&j->by_name, hash_name(j, own), &own);
-	return s && j->by_name.count >= STREAMS_MAX &&
-	       (s->journal->first || s->journal->committed.last.number > j->window.upto.number);
-}
-
-static void drop_ended(struct journal *j)
-{
-	for (struct source *s = source_first_stream(j->table), *next; s; s = next) {
-		next = source_after_stream(j->table, s);
-		if (s->state != SOURCE_ENDED || s->journal->window != &j->window)
-			continue;
-		registry_forget(j->registry, s, NULL);
-		source_drop(j->table, s);
-	}
-}
-
-/* Ends streams that nobody writes to. What comes for one of them then begins a new one. */
-static void tidy(struct journal *j, int64_t now_ns)
-{
-	const struct source *keeper;
-	uint64_t told = newest_told(j, &keeper);
-	int64_t quiet_ns = j->by_name.count >= STREAMS_MAX / 2 ? QUIET_SHORT_NS : QUIET_NS;
-	struct source *s;
-	j->tidy_due_ns = now_ns + TIDY_NS;
-	if (are_all_needed(j))
-		return;
-	for (size_t at = 0; (s = map_next(&j->by_name, &at)) != NULL;) {
-		bool needed = s == keeper || s->journal->first ||
-			      s->journal->committed.last.number > told;
-		if (needed || now_ns - s->journal->added_ns < quiet_ns)
-			continue;
-		map_remove_at(&j->by_name, &at);
-		begin_end(j, s);
-	}
-	drop_ended(j);
-}
+/* --- the end of a line that may come --- */
 
 static void wake_waiting(struct journal *j, int64_t now_ns)
 {
@@ -548,7 +366,7 @@ void journal_read(struct journal *j, int64_t now_ns, bool readable)
 	if (j->reader && !j->at_end && j->window.bytes < WINDOW_BYTES)
 		read_on(j, now_ns);
 	if (now_ns >= j->tidy_due_ns || j->tidy_due_ns == INT64_MAX)
-		tidy(j, now_ns);
+		journal_tidy(j, now_ns);
 	if (j->waits)
 		wake_waiting(j, now_ns);
 }

@@ -1,8 +1,9 @@
 /* The inside of the journals, for their files only:
  *
- *     journals.c   all of them; the collector's rows
- *     journal.c    one: opening, reading, gaps, which stream an entry belongs to
- *     resume.c     where a journal is read from after a start or a conflict
+ *     journals.c          all of them; the collector's rows
+ *     journal.c           one: opening, reading, gaps
+ *     journal_streams.c   which stream an entry belongs to
+ *     resume.c            where a journal is read from after a start or a conflict
  */
 #ifndef HAUL_AGENT_JOURNAL_INSIDE_H
 #define HAUL_AGENT_JOURNAL_INSIDE_H
@@ -89,17 +90,27 @@ void journal_read(struct journal *j, int64_t now_ns, bool readable);
 int64_t journal_next_ns(const struct journal *j, int64_t now_ns);
 /* Is its descriptor to be polled? */
 bool journal_is_listening(const struct journal *j, int64_t now_ns);
-/* Makes a source known under its service and instance, and the journal read for it. When there are
- * two of a name (one was to end) the older one ends. Errors: -ENOMEM. */
-int journal_adopt(struct journal *j, struct source *s) MUST_CHECK;
-/* The journal does not read for it any more, and nothing of it is in a batch. */
-void journal_disown(struct journal *j, struct source *s);
 /* It is to be opened anew, at once, and read from where it stands. */
 void journal_close(struct journal *j, int64_t again_ns);
 /* This number of the series has been read, and `lost` numbers before it are lost. */
 void journal_remember(struct journal *j, const struct cursor *c, uint64_t lost);
 /* What is in `path`, the way a journal's sources are called. */
 int journal_path(const struct input *in, char **ret) MUST_CHECK;
+
+/* --- journal_streams.c --- */
+
+void journal_streams_init(struct journal *j);
+/* Makes a source known under its service and instance, and the journal read for it. When there are
+ * two of a name (one was to end) the older one ends. Errors: -ENOMEM. */
+int journal_adopt(struct journal *j, struct source *s) MUST_CHECK;
+/* The journal does not read for it any more, and nothing of it is in a batch. */
+void journal_disown(struct journal *j, struct source *s);
+/* The stream of the record at hand; made when there is none. Errors: -errno. */
+int journal_find_stream(struct journal *j, struct source **ret) MUST_CHECK;
+/* The one for what is nobody's: losses, and services beyond STREAMS_MAX. Errors: as above. */
+int journal_own_stream(struct journal *j, struct source **ret) MUST_CHECK;
+/* Ends streams that nobody writes to; sets tidy_due_ns. */
+void journal_tidy(struct journal *j, int64_t now_ns);
 
 /* --- resume.c --- */
 

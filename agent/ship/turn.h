@@ -48,6 +48,15 @@ struct message {
 /* One line, masked already, as one or more payload lines, cut at max_line. */
 void turn_put(struct turn *t, struct message m);
 
+/* Cuts lines off `in`; returns how many of its bytes they cover. `all`: also what has no LF. */
+size_t turn_cut_lines(struct turn *t, struct span in, bool all);
+/* Pieces of lines that will not become whole, or not soon: each is a line that has no end. Where
+ * something may be to hide, what comes later is still taken for its rest. */
+void turn_flush(struct turn *t, bool last);
+/* Behind a chunk with an open line its last LF stays for the next one: see agent/lines/envelope.h.
+ * Not when that is all there is and something else than a line follows: a hole. */
+size_t turn_keep_lf(struct turn *t, size_t consumed);
+
 /* Puts the chunk from the cursor to t->at into the batch; `c` says what is special about it. */
 int turn_put_chunk(struct turn *t, struct batcher_chunk c) MUST_CHECK;
 

@@ -26,6 +26,7 @@
 #include "collector/store/core.h"
 #include "collector/store/forget.h"
 #include "collector/store/rows.h"
+#include "collector/store/segment_sync.h"
 #include "collector/store/snapshot.h"
 #include "collector/store/sure_clock.h"
 
@@ -47,9 +48,6 @@
 #define DEFAULT_CLOCK_NS (NUM_DAY_SEC / 24 * NUM_SEC_NS)
 /* Before the first one went through nothing is taken: it is tried again sooner. */
 #define FIRST_NS (3 * NUM_SEC_NS)
-
-/* With so few changed files each is synced; with more, the file system is. */
-#define SYNC_EACH_MAX 8
 
 /* A checkpoint that bytes ask for keeps so many times its own duration away from the last one, so
  * that it never takes more than that share of the disk; but the WAL does not grow beyond so many
@@ -132,65 +130,6 @@ static bool any_due(const struct store *s)
 		if (is_due(s, LIST_ENTRY(l, struct shard, live), now_us, mono_ns))
 			return true;
 	return false;
-}
-
-/* --- syncing files --- */
-
-static int sync_one(const struct tree *t, const struct segment_row *row)
-{
-	struct segment_name name = {.day = row->day,
-				    .service = row->service,
-				    .host = row->host,
-				    .number = row->number,
-				    .form = row->state == SEGMENT_STATE_LIVE ? SEGMENT_LIVE
-									     : SEGMENT_CLOSED};
-	char path[SEGMENT_PATH_MAX];
-	segment_name_path(path, &name);
-	int fd = tree_open_file(t, path, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	struct stat st;
-	int r = fstat(fd, &st) < 0 ? -errno : 0;
-	if (r == 0 && st.st_ino != row->inode)
-		r = -ESTALE;
-	if (r == 0 && fsync(fd) < 0)
-		r = -EIO;
-	file_close(&fd);
-	return r;
-}
-
-static int sync_names(const struct tree *t, const struct segment_row *row)
-{
-	char dir[SEGMENT_PATH_MAX];
-	segment_name_dir(dir, row->day, row->service);
-	int r = tree_sync_dir(t, dir);
-	*strchr(dir, '/') = '\0';
-	if (r == 0)
-		r = tree_sync_dir(t, dir);
-	return r;
-}
-
-static int sync_each(const struct tree *t, const struct appender_report *report)
-{
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < report->n_rows; i++) {
-		if (report->rows[i].state == SEGMENT_STATE_GONE)
-			continue;
-		r = sync_one(t, &report->rows[i]);
-		if (r == 0 && report->names_changed)
-			r = sync_names(t, &report->rows[i]);
-	}
-	return r == 0 && report->names_changed ? tree_sync_dir(t, ".") : r;
-}
-
-/* -EIO is final; with any other trouble (a file that has just been renamed by someone) the whole
- * file system is synced instead. */
-static int sync_files(const struct tree *t, const struct appender_report *report)
-{
-	if (report->n_rows == 0)
-		return 0;
-	int r = report->n_rows <= SYNC_EACH_MAX ? sync_each(t, report) : -E2BIG;
-	return r == 0 || r == -EIO ? r : tree_sync_all(t);
 }
 
 /* --- the transaction --- */
@@ -322,7 +261,7 @@ static int mark_and_sync(struct store *s)
 	await_mark(s, &mark);
 	free(mark.closings);
 	rows->report = mark.report;
-	r = mark.reached ? sync_files(&s->tree, &rows->report) : -EIO;
+	r = mark.reached ? segment_sync(&s->tree, &rows->report) : -EIO;
 	if (r < 0) {
 		rows_free(rows);
 		store_fail(s, r, "%s: cannot sync the files of the archive", s->data_dir);
@@ -423,6 +362,7 @@ static void *run(void *arg)
 	struct store *s = arg;
 	struct checkpointer *c = s->checkpointer;
 	bool stop = false;
+	(void)pthread_setname_np(pthread_self(), "checkpoint");
 	while (!stop) {
 		(void)pthread_mutex_lock(&s->lock);
 		if (!sleep_until_due(s)) {

@@ -11,6 +11,7 @@
 #include "collector/store/indexer.h"
 
 #include "collector/store/index_format.h"
+#include "collector/store/parts.h"
 #include "collector/store/slab.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -67,104 +68,12 @@ static int sync_class(const struct indexer *x, const struct class *c)
 	return tree_sync_dir(x->config.tree, path);
 }
 
-/* --- a file of parts, read --- */
-
-struct parts {
-	struct buf bytes;
-	struct part *items;
-	size_t n, blocks;
-	bool damaged;
-};
-
-static void parts_free(struct parts *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		part_free(&p->items[i]);
-	free(p->items);
-	buf_free(&p->bytes);
-	*p = (struct parts){0};
-}
-
-static int parts_add(struct parts *p, struct part *part)
-{
-	if ((p->n & (p->n - 1)) == 0) { /* full at each power of two */
-		struct part *items = realloc(p->items, (p->n ? p->n * 2 : 1) * sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		p->items = items;
-	}
-	p->blocks += part->segment.n_blocks;
-	p->items[p->n++] = *part;
-	return 0;
-}
-
-static int read_bytes(const struct indexer *x, const char *path, struct parts *p)
-{
-	char header[INDEX_PARTS_HEADER];
-	uint64_t length = 0;
-	int fd = tree_open_file(x->config.tree, path, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	ssize_t n = file_pread_full(fd, header, sizeof(header), 0);
-	int r = n < 0 ? (int)n : n < INDEX_PARTS_HEADER ? -EBADMSG : 0;
-	if (r == 0)
-		r = index_parts_length(header, &length);
-	if (r == 0)
-		r = buf_reserve(&p->bytes, (size_t)length);
-	if (r == 0) {
-		n = file_pread_full(fd, p->bytes.ptr, (size_t)length, 0);
-		p->damaged = n >= 0 && (uint64_t)n < length;
-		p->bytes.len = n < 0 ? 0 : (size_t)n;
-		r = n < 0 ? (int)n : 0;
-	}
-	file_close(&fd);
-	return r;
-}
-
-/* All parts that are whole, checked to the last bit. What is damaged ends them. */
 static int read_parts(const struct indexer *x, const struct class *c, uint32_t number,
 		      struct parts *ret)
 {
 	char path[PATH_BYTES];
-	struct parts p = {0};
 	file_path(c, number, false, path);
-	int r = read_bytes(x, path, &p);
-	if (r == -EBADMSG) {
-		p.damaged = true;
-		r = 0;
-	}
-	struct span rest = {0};
-	if (p.bytes.len >= INDEX_PARTS_HEADER)
-		rest = span_from(buf_span(&p.bytes), INDEX_PARTS_HEADER);
-	while (r == 0 && rest.len) {
-		struct part part;
-		r = part_decode(&rest, true, &part);
-		if (r == 0 && (r = parts_add(&p, &part)) < 0)
-			part_free(&part);
-	}
-	if (r == -EBADMSG) {
-		p.damaged = true;
-		r = 0;
-	}
-	if (r < 0)
-		parts_free(&p);
-	else
-		*ret = p;
-	return r;
-}
-
-static void drop_dead(const struct indexer *x, struct parts *p)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < p->n; i++) {
-		if (x->config.alive(x->config.user, &p->items[i].segment)) {
-			p->items[kept++] = p->items[i];
-		} else {
-			p->blocks -= p->items[i].segment.n_blocks;
-			part_free(&p->items[i]);
-		}
-	}
-	p->n = kept;
+	return parts_read(x->config.tree, path, ret);
 }
 
 /* --- writing --- */
@@ -256,7 +165,7 @@ static int turn(struct indexer *x, struct class *c)
 			"index %s/%08u.parts is damaged: what cannot be read of it is left out; "
 			"`haul-collector reindex` makes it anew",
 			c->name, c->number);
-	drop_dead(x, &p);
+	parts_keep(&p, x->config.alive, x->config.user);
 	if (p.n)
 		r = write_slab(x, c, c->number, &p);
 	parts_free(&p);
@@ -532,7 +441,7 @@ static int sweep_parts(struct indexer *x, struct class *c)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	size_t before = p.n;
-	drop_dead(x, &p);
+	parts_keep(&p, x->config.alive, x->config.user);
 	if (p.n < before / 2 || (p.n == 0 && before))
 		r = rewrite_parts(x, c, &p);
 	parts_free(&p);

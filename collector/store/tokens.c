@@ -1,9 +1,8 @@
 /* Text to tokens: see tokens.h. Called at sealing and reindexing for every line, and by the reader
  * for what is looked for.
  *
- * A text is classified 64 bytes at a time into a mask (bit: belongs to a token) and a copy in lower
- * case, in loops that the compiler makes vectors of; runs are then found by counting zeros. Both
- * sides, text and needle, walk the same runs, so that they agree. Fails only for want of memory. */
+ * A text is classified (tokenizer.h), and runs are then found by counting zeros. Both sides, text
+ * and needle, walk the same runs, so that they agree. Fails only for want of memory. */
 #include "collector/store/tokens.h"
 
 #include <endian.h>
@@ -11,8 +10,7 @@
 #include <stdlib.h>
 
 enum {
-	WORD = 64,
-	PADDING = 64, /* readable bytes behind the folded text */
+	WORD = TOKENIZER_WORD,
 	SET_FIRST = 1024,
 	SHORTEST = 3, /* bytes of a token */
 	UUID_LEN = 36,
@@ -155,84 +153,6 @@ static int add(struct token_set *s, uint64_t h)
 }
 
 /* --- runs --- */
-
-void tokenizer_free(struct tokenizer *t)
-{
-	free(t->folded);
-	free(t->mask);
-	free(t->hex);
-	*t = (struct tokenizer){0};
-}
-
-static int make_room(struct tokenizer *t, size_t len)
-{
-	if (len + 1 <= t->capacity)
-		return 0;
-	size_t capacity = (len + 1 + 4095) / 4096 * 4096;
-	tokenizer_free(t);
-	t->folded = malloc(capacity + WORD + PADDING);
-	t->mask = malloc((capacity / WORD + 2) * sizeof(*t->mask));
-	t->hex = malloc((capacity / WORD + 2) * sizeof(*t->hex));
-	if (!t->folded || !t->mask || !t->hex) {
-		tokenizer_free(t);
-		return -ENOMEM;
-	}
-	t->capacity = capacity;
-	return 0;
-}
-
-/* Vectors of what every machine has; comparisons give all ones or zeros. */
-typedef uint8_t lanes __attribute__((vector_size(16)));
-typedef int8_t lane_mask __attribute__((vector_size(16)));
-
-/* One bit a byte, of bytes that are all ones or zeros: by a product that brings the lowest bits of
- * eight bytes together. */
-static uint64_t bits_of(lane_mask m)
-{
-	uint64_t words[2];
-	m &= 1;
-	memcpy(words, &m, sizeof(m));
-	return (le64toh(words[0]) * UINT64_C(0x0102040810204080) >> 56) |
-	       (le64toh(words[1]) * UINT64_C(0x0102040810204080) >> 56 << 8);
-}
-
-/* 64 bytes: their lower case, which of them belong to tokens, which are hex digits. */
-static void classify_word(const uint8_t *in, uint8_t *folded, uint64_t *ret_mask, uint64_t *ret_hex)
-{
-	uint64_t mask = 0, hex = 0;
-	for (unsigned at = 0; at < WORD; at += sizeof(lanes)) {
-		lanes c;
-		memcpy(&c, in + at, sizeof(c));
-		lane_mask upper = (lane_mask)(c - 'A' < 26);
-		lanes lower = c + ((lanes)upper & 0x20);
-		lane_mask digit = (lane_mask)(c - '0' < 10);
-		lane_mask letter = (lane_mask)(lower - 'a' < 26);
-		lane_mask other = (lane_mask)(c == '_') | (lane_mask)(c > 0x7f);
-		memcpy(folded + at, &lower, sizeof(lower));
-		mask |= bits_of(digit | letter | other) << at;
-		hex |= bits_of(digit | (lane_mask)(lower - 'a' < 6)) << at;
-	}
-	*ret_mask = mask;
-	*ret_hex = hex;
-}
-
-static int classify(struct tokenizer *t, struct span text)
-{
-	int r = make_room(t, text.len);
-	if (r < 0)
-		return r;
-	const uint8_t *in = (const uint8_t *)text.ptr;
-	size_t at = 0;
-	for (; at + WORD <= text.len; at += WORD)
-		classify_word(in + at, t->folded + at, &t->mask[at / WORD], &t->hex[at / WORD]);
-	uint8_t rest[WORD] = {0};
-	if (text.len > at)
-		memcpy(rest, in + at, text.len - at);
-	classify_word(rest, t->folded + at, &t->mask[at / WORD], &t->hex[at / WORD]);
-	t->mask[at / WORD + 1] = t->hex[at / WORD + 1] = 0;
-	memset(t->folded + at + WORD, 0, PADDING);
-	return 0;
-}
 
 /* The first position from `at` on that is in a token (or is not, with `flip` all ones); `len` or
  * more: none. */
@@ -388,7 +308,7 @@ static int add_token(struct token_set *s, const uint8_t *folded, size_t from, si
 
 int token_set_add(struct token_set *s, struct tokenizer *t, struct span text)
 {
-	int r = classify(t, text);
+	int r = tokenizer_classify(t, text);
 	if (r < 0)
 		return r;
 	const uint8_t *folded = t->folded;
@@ -503,7 +423,7 @@ static void demand_run(struct demand *d, size_t from, size_t to)
 
 int token_terms_of(struct tokenizer *t, struct span needle, bool whole, struct token_terms *ret)
 {
-	int r = classify(t, needle);
+	int r = tokenizer_classify(t, needle);
 	if (r < 0)
 		return r;
 	*ret = (struct token_terms){.n = 0};

@@ -21,7 +21,7 @@
 #ifndef HAUL_COLLECTOR_STORE_TOKENS_H
 #define HAUL_COLLECTOR_STORE_TOKENS_H
 
-#include "common/buf.h"
+#include "collector/store/tokenizer.h"
 #include "common/span.h"
 
 #include <stdint.h>
@@ -54,15 +54,6 @@ void token_set_free(struct token_set *s);
 uint64_t token_set_next(const struct token_set *s, size_t *cursor);
 
 bool token_set_trait(const struct token_set *s, unsigned trait);
-
-/* Scratch memory for reading text; zero it to begin. */
-struct tokenizer {
-	uint8_t *folded;
-	uint64_t *mask, *hex;
-	size_t capacity; /* bytes of text there is room for */
-};
-
-void tokenizer_free(struct tokenizer *t);
 
 /* Adds the tokens of a text, whose ends are ends of tokens. -ENOMEM. */
 int token_set_add(struct token_set *s, struct tokenizer *t, struct span text) MUST_CHECK;
