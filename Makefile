@@ -277,11 +277,12 @@ C_SRC     := $(SRC) $(TEST_SRC) $(PRELOAD_SRC)
 C_ALL     := $(C_SRC) $(sort $(wildcard common/*.h agent/*.h agent/*/*.h collector/*.h collector/*/*.h tests/*/*.h tests/*/*/*.h))
 TIDY      := $(patsubst %.c,$(L)/%.tidy,$(C_SRC))
 
-lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc and the layering check
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc, layering and what is included for nothing
 	@packaging/deps.sh build lint
 	@$(submake) lint-all
 lint-all: $(L)/format $(TIDY) $(L)/cppcheck $(L)/shellcheck $(L)/man
 	@tests/lib/layers.sh
+	@tests/lib/includes.sh
 	@twice=$$(ls tests/e2e | sed -n 's/^\([0-9]*\)-.*\.sh$$/\1/p' | uniq -d); \
 	[ -z "$$twice" ] || { echo "a number of tests/e2e is that of two scenarios:" $$twice; exit 1; }
 

@@ -3,7 +3,6 @@
 #include "agent/heartbeat.h"
 
 #include "common/notify.h"
-#include "common/num.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -9,7 +9,6 @@
 #include "common/json.h"
 #include "common/num.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -3,11 +3,9 @@
 
 #include "common/json.h"
 #include "common/log.h"
-#include "common/num.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yajl/yajl_tree.h>

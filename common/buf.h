@@ -28,7 +28,7 @@ int buf_grow(struct buf *b, size_t more) MUST_CHECK;
 /* Makes room for `more` further bytes; the bytes at ptr + len may then be written directly. */
 static inline MUST_CHECK int buf_reserve(struct buf *b, size_t more)
 {
-	bool fits = more <= b->cap - b->len && (!b->max || b->len + more <= b->max);
+	bool fits = b->ptr && more <= b->cap - b->len && (!b->max || b->len + more <= b->max);
 	return fits ? 0 : buf_grow(b, more);
 }
 

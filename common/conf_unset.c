@@ -3,8 +3,6 @@
  * with the key before it. */
 #include "common/conf_unset.h"
 
-#include <errno.h>
-
 struct walk {
 	const char *section;
 	const char *const *keys;

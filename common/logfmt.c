@@ -7,8 +7,6 @@
  * looked into. */
 #include "common/logfmt.h"
 
-#include <errno.h>
-
 static bool is_key_start(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '@';

@@ -13,15 +13,11 @@
 #include "agent/files/follow.h"
 #include "agent/files/past.h"
 #include "agent/files/rotation.h"
-#include "common/clock.h"
 #include "common/num.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #define LOOK_AGAIN_NS (2 * NUM_SEC_NS)

@@ -14,7 +14,6 @@
 #include "agent/files/discover_inside.h"
 
 #include "agent/files/descriptor.h"
-#include "agent/files/rotation.h"
 #include "common/clock.h"
 #include "common/num.h"
 

@@ -16,7 +16,6 @@
 #include "agent/lines/container.h"
 #include "agent/lines/cri.h"
 #include "agent/lines/docker.h"
-#include "common/file.h"
 #include "common/num.h"
 
 #include <errno.h>

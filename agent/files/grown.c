@@ -13,8 +13,6 @@
 #include "common/crc64.h"
 #include "common/file.h"
 
-#include <errno.h>
-
 /* Opens a file at once: it may have no name a moment later. */
 void grown_open(struct discover *d, struct source *s, const char *path)
 {

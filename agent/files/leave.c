@@ -22,7 +22,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #define HIDDEN_QUIET_NS (10 * DISCOVER_QUIET_NS)
 #define LOOK_AGAIN_NS   NUM_SEC_NS

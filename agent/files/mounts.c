@@ -10,7 +10,6 @@
 #include "common/file.h"
 #include "common/num.h"
 
-#include <errno.h>
 #include <fcntl.h>
 
 #define LIST_MAX    ((size_t)64 * 1024 * 1024)

@@ -21,7 +21,6 @@
 #include "common/clock.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -7,8 +7,6 @@
 #include "agent/journal/journal_inside.h"
 
 #include "common/chunk.h"
-#include "common/clock.h"
-#include "common/num.h"
 
 #include <errno.h>
 #include <inttypes.h>

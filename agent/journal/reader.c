@@ -9,7 +9,6 @@
  * an error of the call. */
 #include "agent/journal/reader.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>

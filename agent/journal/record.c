@@ -7,7 +7,6 @@
 #include "common/name.h"
 #include "common/num.h"
 
-#include <errno.h>
 #include <stddef.h>
 
 static const struct {

@@ -13,9 +13,6 @@
  *                                      it is read from its beginning */
 #include "agent/journal/journal_inside.h"
 
-#include <errno.h>
-#include <inttypes.h>
-
 bool resume_was_sent(struct journal *j, struct journal_stream *s, const struct cursor *c)
 {
 	bool same = cursor_same_series(c, &s->sent.cursor);

@@ -19,7 +19,6 @@
 #include "common/log.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -24,7 +24,6 @@
 #include "common/gzip.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

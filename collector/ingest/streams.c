@@ -9,7 +9,6 @@
 #include "common/num.h"
 #include "common/stream_id.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum { FAILED_RETRY_S = 5 };

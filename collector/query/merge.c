@@ -3,8 +3,6 @@
  * runs. */
 #include "collector/query/sorter_parts.h"
 
-#include "common/file.h"
-
 #include <errno.h>
 #include <stdlib.h>
 

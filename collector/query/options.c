@@ -9,9 +9,7 @@
 #include "common/log.h"
 #include "common/num.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #define BIT(command) (1U << (command))

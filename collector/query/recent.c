@@ -5,7 +5,6 @@
 
 #include "common/columns.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct recent {

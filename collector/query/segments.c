@@ -9,15 +9,12 @@
 #include "collector/query/services.h"
 #include "common/array.h"
 #include "common/civil.h"
-#include "common/clock.h"
 #include "common/file.h"
-#include "common/num.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

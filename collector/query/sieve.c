@@ -5,7 +5,6 @@
  * as the text that they are: 27 bytes, in the order of time. */
 #include "collector/query/sieve.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum leader {

@@ -9,7 +9,6 @@
 
 #include "collector/query/sorter_parts.h"
 #include "common/array.h"
-#include "common/file.h"
 
 #include <errno.h>
 #include <stdlib.h>

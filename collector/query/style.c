@@ -7,8 +7,6 @@
 #include "common/columns.h"
 #include "common/utf8.h"
 
-#include <errno.h>
-
 const char *style_of_service(struct span service)
 {
 	/* Colours that can be read on black and on white. */

@@ -9,7 +9,6 @@
 #include "common/utf8.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -9,7 +9,6 @@
 #include "collector/query/counter.h"
 #include "collector/query/leaders.h"
 #include "collector/query/table.h"
-#include "common/log.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -11,11 +11,9 @@
 #include "collector/query/search.h"
 #include "collector/query/segments.h"
 #include "collector/query/verify_files.h"
-#include "common/clock.h"
 #include "common/file.h"
 #include "common/glob.h"
 #include "common/log.h"
-#include "common/num.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -31,13 +31,10 @@
 #include "collector/store/sure_clock.h"
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -13,7 +13,6 @@
 
 #include "common/clock.h"
 #include "common/crc64.h"
-#include "common/num.h"
 
 #include <assert.h>
 #include <errno.h>

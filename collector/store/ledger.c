@@ -13,9 +13,7 @@
 #include "collector/store/ledger_schema.h"
 #include "collector/store/sql.h"
 #include "common/civil.h"
-#include "common/num.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>

@@ -30,12 +30,9 @@
 #include "collector/store/replay.h"
 #include "collector/store/restore.h"
 #include "collector/store/wal_end.h"
-#include "common/clock.h"
 #include "common/log.h"
-#include "common/num.h"
 #include "common/uuid.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

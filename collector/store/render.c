@@ -13,7 +13,6 @@
 #include "common/crc64.h"
 #include "common/line.h"
 #include "common/name.h"
-#include "common/num.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,7 +4,6 @@
 #include "common/gzip.h"
 #include "common/log.h"
 
-#include <assert.h>
 #include <errno.h>
 
 void replay_free(struct replay *r)

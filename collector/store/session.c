@@ -3,7 +3,6 @@
 #include "collector/store/session.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 

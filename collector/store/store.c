@@ -5,7 +5,6 @@
 #include "collector/store/core.h"
 #include "collector/store/recovery.h"
 #include "collector/store/restore.h"
-#include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/num.h"
@@ -18,8 +17,9 @@
 /* An event may be so far ahead of the collector's clock before its time is not believed. */
 #define AHEAD_MAX_US NUM_DAY_US
 
-/* Descriptors of live files at once: no more than this share of the limit. */
-enum { OPEN_MAX = 65536, OPEN_MIN = 16, OPEN_SHARE = 2 };
+/* Descriptors of live files at once: no more than this share of the limit. Connections may take
+ * half of it; what is left is for everything else. */
+enum { OPEN_MAX = 65536, OPEN_MIN = 16, OPEN_SHARE = 3 };
 
 /* --- opening and closing --- */
 

@@ -3,7 +3,6 @@
 #include "collector/store/sure_clock.h"
 
 #include "common/file.h"
-#include "common/num.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

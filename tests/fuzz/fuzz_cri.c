@@ -2,7 +2,6 @@
 #include "agent/lines/cri.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

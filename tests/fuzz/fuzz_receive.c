@@ -21,7 +21,6 @@
 #include "tests/fuzz/rendered.h"
 #include "tests/lib/fakes/submission.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

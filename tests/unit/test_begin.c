@@ -6,7 +6,6 @@
 #include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 START_TEST(from_the_end_at_the_very_first_start)
 {

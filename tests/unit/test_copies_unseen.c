@@ -2,7 +2,6 @@
 #include "tests/lib/one_host.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static const char *const globs[] = {"*.log", "*"}; /* the second names the copies, too */
 

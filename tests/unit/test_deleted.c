@@ -1,8 +1,6 @@
 /* Deleted files that are held open, and their bound. */
 #include "tests/lib/one_host.h"
 
-#include "common/clock.h"
-
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>

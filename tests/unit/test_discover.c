@@ -2,7 +2,6 @@
 #include "tests/lib/one_host.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static void prepare(void)

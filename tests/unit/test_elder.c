@@ -8,7 +8,6 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { MANY = 7000 }; /* lines: more than a piece of reading */
 

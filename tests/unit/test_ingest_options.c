@@ -2,7 +2,6 @@
 #include "collector/policy.h"
 
 #include "collector/options.h"
-#include "common/civil.h"
 #include "common/file.h"
 
 #include <check.h>

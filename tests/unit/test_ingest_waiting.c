@@ -2,7 +2,6 @@
  * host does not take what others need, and a peer that goes while it waits takes no memory with
  * it. */
 #include "collector/ingest/request.h"
-#include "common/num.h"
 #include "tests/lib/fakes/receiver.h"
 
 #include <arpa/inet.h>

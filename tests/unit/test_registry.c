@@ -3,12 +3,10 @@
 #include "agent/files/descriptor.h"
 #include "agent/files/past.h"
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/uuid.h"
 #include "tests/lib/one_registry.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 static void same_source(const struct source *a, const struct source *b)

@@ -4,7 +4,6 @@
 #include "collector/store/account.h"
 #include "collector/store/wal_scan.h"
 
-#include "common/clock.h"
 #include "common/file.h"
 #include "tests/lib/ledger_by_hand.h"
 #include "tests/lib/make_batch.h"

@@ -4,7 +4,6 @@
 #include "collector/store/counts.h"
 
 #include "common/civil.h"
-#include "common/num.h"
 
 #include <check.h>
 #include <errno.h>

@@ -3,7 +3,6 @@
 #include "collector/store/forget.h"
 #include "common/civil.h"
 #include "common/clock.h"
-#include "common/crc64.h"
 #include "common/num.h"
 #include "tests/lib/make_batch.h"
 

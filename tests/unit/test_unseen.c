@@ -3,10 +3,8 @@
 #include "tests/lib/one_host.h"
 
 #include "common/clock.h"
-#include "common/file.h"
 
 #include <check.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* Preloaded: openat2 as openat, without its protection, for tools that do not know the call
  * (valgrind 3.19). Measuring only: nothing is planted in what they open. */
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
