@@ -384,14 +384,17 @@ static void consider(struct parts *p, struct span key, struct span value, bool m
 	}
 }
 
+static int put_level(const struct parts *p, struct buf *out)
+{
+	if (!p->level.ptr || !p->level.len)
+		return 0;
+	int r = buf_add_span(out, p->level);
+	return r == 0 ? buf_add_char(out, '\t') : r;
+}
+
 static int put_parts(const struct parts *p, struct buf *out)
 {
-	int r = 0;
-	if (p->level.len) {
-		r = buf_add_span(out, p->level);
-		if (r == 0)
-			r = buf_add_char(out, '\t');
-	}
+	int r = put_level(p, out);
 	return r < 0 ? r : template_of_text(p->text, out);
 }
 
@@ -402,12 +405,7 @@ static int put_keys(struct span message, const struct parts *p, struct buf *out)
 	struct json_found value;
 	size_t at = 0;
 	bool first = true;
-	int r = 0;
-	if (p->level.len) {
-		r = buf_add_span(out, p->level);
-		if (r == 0)
-			r = buf_add_char(out, '\t');
-	}
+	int r = put_level(p, out);
 	while (r == 0 && jsonscan_member(message, &at, &key, &value) == 1) {
 		r = buf_add_str(out, first ? "{" : ", ");
 		if (r == 0)
