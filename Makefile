@@ -84,11 +84,12 @@ UNIT_SRC      := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC      := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER   := $(wildcard tests/fuzz/driver.c)
 BENCH_SRC     := $(sort $(wildcard tests/bench/*.c))
+BENCH_PARTS   := $(sort $(wildcard tests/bench/*/*.c))
 FAKES_SRC     := $(sort $(wildcard tests/lib/fakes/*.c))
 PRELOAD_SRC   := $(sort $(wildcard tests/lib/preload/*.c))
 
 SRC := $(COMMON_SRC) $(AGENT_SRC) $(STORE_SRC) $(COLLECTOR_SRC) $(QUERY_SRC) $(MAIN_SRC)
-TEST_SRC := $(TESTLIB_SRC) $(FAKES_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC)
+TEST_SRC := $(TESTLIB_SRC) $(FAKES_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(FUZZ_DRIVER) $(BENCH_SRC) $(BENCH_PARTS)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -174,7 +175,8 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $$(call fakes_of,tests/unit/$$*.c) $(TESTL
 	@mkdir -p $(@D)
 	$(link) $(call pkg,--libs,$(TEST_PKGS)) $(LDLIBS_all)
 
-$(B)/bench/%: $(B)/obj/tests/bench/%.o $$(call libs_of,tests/bench/$$*.c)
+# The parts of a program lie in the folder of its name.
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $$(call obj,$$(wildcard tests/bench/$$*/*.c)) $$(call libs_of,tests/bench/$$*.c)
 	@mkdir -p $(@D)
 	$(link) $(LDLIBS_all)
 

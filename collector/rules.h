@@ -18,7 +18,8 @@ void rules_free(struct rules *r);
 /* From now on; takes over the policy, which was made of the same options. */
 void rules_set(struct rules *r, const struct options *o, struct policy *policy);
 
-/* How long lines are kept at most, in whole seconds, not fewer than the retention has; 0: for ever. */
+/* How long lines are kept at most, in whole seconds, not fewer than the retention has; 0: for
+ * ever. */
 uint64_t rules_keeps_s(struct rules *r);
 
 /* --- callbacks (store.h, janitor.h); `user` is the rules --- */

@@ -45,6 +45,8 @@ struct message {
 	int64_t time_us;
 };
 
+/* --- turn_lines.c --- */
+
 /* One line, masked already, as one or more payload lines, cut at max_line. */
 void turn_put(struct turn *t, struct message m);
 
@@ -57,16 +59,20 @@ void turn_flush(struct turn *t, bool last);
  * Not when that is all there is and something else than a line follows: a hole. */
 size_t turn_keep_lf(struct turn *t, size_t consumed);
 
+/* Has the chunk as much as it should, having consumed so much? */
+bool turn_full(const struct turn *t, uint64_t consumed);
+
+/* --- pump.c --- */
+
 /* Puts the chunk from the cursor to t->at into the batch; `c` says what is special about it. */
 int turn_put_chunk(struct turn *t, struct batcher_chunk c) MUST_CHECK;
 
 /* What was put is counted; it covered so many bytes. */
 void turn_count(struct turn *t, size_t bytes);
 
-/* Has the chunk as much as it should, having consumed so much? */
-bool turn_full(const struct turn *t, uint64_t consumed);
+/* --- journal_turn.c --- */
 
-/* A turn of a journal's stream: agent/ship/journal_turn.c. */
+/* A turn of a journal's stream. */
 enum turn_outcome journal_turn(struct turn *t);
 
 #endif

@@ -21,11 +21,11 @@
  * but 200, 429, 503 or 507 came. */
 #include "common/chunk.h"
 #include "common/clock.h"
-#include "common/line.h"
 #include "common/num.h"
+#include "tests/bench/load/meter.h"
+#include "tests/bench/load/text.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -41,24 +41,6 @@
 
 enum { TEXTS = 16, ANSWER_MAX = 64 << 10, HEADER_MAX = 512 };
 
-/* --- lines, compressed beforehand --- */
-
-struct text {
-	struct buf plain;   /* payload lines */
-	struct buf deflate; /* the same, ending on a byte, not the last block */
-	uint64_t lines;
-};
-
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static uint64_t random_u64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
 static void die(const char *what)
 {
 	(void)fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
@@ -71,65 +53,6 @@ static void must(int r)
 		errno = -r;
 		die("memory");
 	}
-}
-
-/* A line of a service that logs JSON, some 320 bytes, ids recurring over a few lines. */
-static void add_line(struct buf *out, int64_t time_us)
-{
-	static uint64_t id;
-	static const char *const levels[] = {"info", "info", "info", "debug", "warn", "error"};
-	static const char *const paths[] = {"/cart", "/cart/items", "/checkout",
-					    "/pay",  "/search",     "/login"};
-	if (random_u64() % 4 == 0 || !id)
-		id = random_u64();
-	uint64_t r = random_u64();
-	char text[512];
-	int len = snprintf(text, sizeof(text),
-			   "{\"ts\":\"2026-11-22T05:40:00.%06" PRIu64
-			   "Z\",\"level\":\"%s\",\"service\":\"checkout\","
-			   "\"request_id\":\"%016" PRIx64 "%016" PRIx64
-			   "\",\"method\":\"GET\",\"path\":\"%s\",\"status\":%d,"
-			   "\"duration_ms\":%" PRIu64 ".%03" PRIu64 ",\"user\":\"u%06" PRIu64
-			   "\",\"peer\":\"10.%" PRIu64 ".%" PRIu64 ".%" PRIu64
-			   "\",\"msg\":\"handled the request of a customer in the usual way\"}",
-			   r % 1000000, levels[r % 6], id, id * 31, paths[(r >> 8) % 6],
-			   (r >> 16) % 50 ? 200 : 500, (r >> 20) % 900, (r >> 30) % 1000,
-			   (r >> 24) % 1000000, r % 4, (r >> 3) % 256, (r >> 12) % 256);
-	must(line_add_payload(out, time_us, (struct line_flags){.kind = LINE_HEAD},
-			      span_make(text, (size_t)len)));
-}
-
-static void compress_text(struct text *t)
-{
-	static uint8_t level_buf[ISAL_DEF_LVL1_DEFAULT];
-	struct isal_zstream z;
-	isal_deflate_init(&z);
-	z.level = 1;
-	z.level_buf = level_buf;
-	z.level_buf_size = sizeof(level_buf);
-	z.flush = FULL_FLUSH;
-	must(buf_reserve(&t->deflate, t->plain.len + t->plain.len / 8 + 1024));
-	z.next_in = (uint8_t *)t->plain.ptr;
-	z.avail_in = (uint32_t)t->plain.len;
-	z.next_out = (uint8_t *)t->deflate.ptr;
-	z.avail_out = (uint32_t)t->deflate.cap;
-	if (isal_deflate(&z) != COMP_OK || z.avail_in) {
-		errno = EIO;
-		die("deflate");
-	}
-	t->deflate.len = t->deflate.cap - z.avail_out;
-}
-
-static struct text make_text(size_t bytes)
-{
-	struct text t = {0};
-	int64_t now_us = clock_real_ns() / NUM_US_NS;
-	while (t.plain.len < bytes || t.lines == 0) {
-		add_line(&t.plain, now_us + (int64_t)t.lines);
-		t.lines++;
-	}
-	compress_text(&t);
-	return t;
 }
 
 /* --- agents --- */
@@ -427,71 +350,6 @@ static void wake_agents(struct load *l)
 			next_batch(l, &l->agents[i]);
 }
 
-/* User and system time as a stat file below /proc has it; 0 when there is none. Returns whether it
- * is of a process or thread that is called `name` (NULL: any). */
-static bool read_stat(const char *path, const char *name, double *ret_seconds)
-{
-	char text[1024];
-	FILE *f = fopen(path, "r");
-	*ret_seconds = 0;
-	if (!f)
-		return false;
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
-	(void)fclose(f);
-	text[n] = '\0';
-	const char *called = strchr(text, '('), *at = strrchr(text, ')');
-	unsigned long user = 0, system = 0;
-	if (!called || !at)
-		return false;
-	(void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-	*ret_seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-	size_t len = (size_t)(at - called) - 1;
-	return !name || (strlen(name) == len && strncmp(called + 1, name, len) == 0);
-}
-
-/* Of the collector's janitor, which runs when nobody else wants to. */
-static double janitor_seconds(int pid)
-{
-	char path[64];
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	DIR *dir = pid ? opendir(path) : NULL;
-	double seconds = 0;
-	for (const struct dirent *e; dir && (e = readdir(dir));) {
-		double its;
-		int n = snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", pid, e->d_name);
-		if (n < (int)sizeof(path) && read_stat(path, "janitor", &its))
-			seconds += its;
-	}
-	if (dir)
-		(void)closedir(dir);
-	return seconds;
-}
-
-/* All that it has used; 0 without a pid. */
-static double cpu_seconds(int pid)
-{
-	char path[64];
-	double seconds = 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (pid)
-		(void)read_stat(path, NULL, &seconds);
-	return seconds;
-}
-
-static unsigned long memory_kib(int pid, const char *name)
-{
-	char path[64], line[256];
-	unsigned long kib = 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *f = pid ? fopen(path, "r") : NULL;
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, name, strlen(name)) == 0)
-			kib = strtoul(line + strlen(name), NULL, 10);
-	if (f)
-		(void)fclose(f);
-	return kib;
-}
-
 static int by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -518,7 +376,7 @@ static int report(struct load *l, double seconds, double cpu, double janitor)
 		printf("collector %.2f CPU s, %.2f CPU s/GiB, %.1f MB/s a core, peak RSS %.1f "
 		       "MiB\n",
 		       cpu, gib > 0 ? cpu / gib : 0, cpu > 0 ? (double)l->bytes / 1e6 / cpu : 0,
-		       (double)memory_kib(l->pid, "VmHWM:") / 1024);
+		       (double)meter_memory_kib(l->pid, "VmHWM:") / 1024);
 	if (l->pid)
 		printf("janitor %.2f CPU s beside that\n", janitor);
 	printf("answer p50 %.1f ms, p99 %.1f ms, most %.1f ms\n", latency_ms(l, 0.5),
@@ -561,7 +419,7 @@ static void play(struct load *l, int64_t until_ns)
 static int run(struct load *l)
 {
 	for (unsigned i = 0; i < TEXTS; i++)
-		l->texts[i] = make_text(l->batch / l->n_streams);
+		must(text_make(l->batch / l->n_streams, &l->texts[i]));
 	l->agents = calloc(l->n_agents, sizeof(*l->agents));
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!l->agents || l->epoll < 0)
@@ -571,14 +429,15 @@ static int run(struct load *l)
 		connect_agent(l, &l->agents[i], i);
 	play(l, began_ns + l->warm_seconds * NUM_SEC_NS);
 	begin_figures(l);
-	double janitor = janitor_seconds(l->pid), cpu = cpu_seconds(l->pid) - janitor;
+	double janitor = meter_thread_seconds(l->pid, "janitor"),
+	       cpu = meter_seconds(l->pid) - janitor;
 	began_ns = clock_mono_ns();
 	play(l, began_ns + l->seconds * NUM_SEC_NS);
 	l->over = true; /* what is under way is waited for */
 	play(l, 0);
 	double seconds = (double)(clock_mono_ns() - began_ns) / 1e9;
-	double janitor_end = janitor_seconds(l->pid);
-	return report(l, seconds, cpu_seconds(l->pid) - janitor_end - cpu, janitor_end - janitor);
+	double janitor_end = meter_thread_seconds(l->pid, "janitor");
+	return report(l, seconds, meter_seconds(l->pid) - janitor_end - cpu, janitor_end - janitor);
 }
 
 static uint64_t number(const char *text)
